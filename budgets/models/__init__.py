@@ -1,0 +1,24 @@
+"""The tables of this floor."""
+
+from budgets.models.access import ApiKey, Source
+from budgets.models.alerts import Alert
+from budgets.models.audit import AuditEntry
+from budgets.models.limits import NANO, Budget, BudgetCharge, BudgetSeries, BudgetState
+from budgets.models.organisation import Organisation
+from budgets.models.workflows import UNASSIGNED, Team, Workflow
+
+__all__ = [
+    "NANO",
+    "UNASSIGNED",
+    "Alert",
+    "ApiKey",
+    "AuditEntry",
+    "Budget",
+    "BudgetCharge",
+    "BudgetSeries",
+    "BudgetState",
+    "Organisation",
+    "Source",
+    "Team",
+    "Workflow",
+]

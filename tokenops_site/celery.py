@@ -1,0 +1,26 @@
+"""The Celery application. Tasks live in each floor's `tasks.py`; what beat runs stands here, in one place."""
+
+import os
+from pathlib import Path
+
+from celery import Celery
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tokenops_site.settings")
+
+app = Celery("tokenops")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.autodiscover_tasks()
+app.conf.beat_schedule = {
+    # One second, because the broker may forget a message: this sweep is what nothing-lost relies on.
+    "sweep": {"task": "routing.tasks.sweep", "schedule": 1.0, "options": {"expires": 2}},
+    "keep-house": {"task": "usage.tasks.keep_house", "schedule": 3600.0, "options": {"expires": 3600}},
+}
+
+
+@app.on_after_configure.connect
+def make_queue_folders(sender: Celery, **_: object) -> None:
+    """The filesystem transport does not make its own folders."""
+    options = sender.conf.broker_transport_options or {}
+    for name in ("data_folder_in", "control_folder"):
+        if name in options:
+            Path(options[name]).mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -1,0 +1,9 @@
+"""Every address of the site. Pages and API routes are declared on the floor that owns them."""
+
+from django.contrib import admin
+from django.urls import include, path
+
+urlpatterns = [
+    path("", include("budgets.urls")),
+    path("admin/", admin.site.urls),
+]

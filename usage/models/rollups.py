@@ -1,0 +1,113 @@
+"""Pre-summed usage and run summaries; each equals the ledger, and `check_ledger` proves it."""
+
+from django.db import models
+
+
+class Sums(models.Model):
+    """What every rollup sums. Costs in nano-dollars; `cost` covers priced calls only."""
+
+    calls = models.BigIntegerField(default=0)
+    unmeasured = models.BigIntegerField(default=0)
+    unpriced = models.BigIntegerField(default=0)
+    input_tokens = models.BigIntegerField(default=0)
+    cached_input_tokens = models.BigIntegerField(default=0)
+    cache_write_tokens = models.BigIntegerField(default=0)
+    output_tokens = models.BigIntegerField(default=0)
+    reasoning_tokens = models.BigIntegerField(default=0)
+    retries = models.BigIntegerField(default=0)
+    escalated = models.BigIntegerField(default=0)
+    cost = models.BigIntegerField(default=0)
+
+    class Meta:
+        abstract = True
+
+
+class QuarterHour(Sums):
+    """Usage per quarter hour (UTC) of the posting time and the core dimensions; '' and 0 stand for not stated."""
+
+    bucket = models.DateTimeField()
+    workflow_id = models.IntegerField()
+    team = models.TextField()
+    provider = models.TextField()
+    model = models.TextField()
+    tier = models.SmallIntegerField()
+    environment = models.TextField()
+    service_tier = models.TextField()
+    stage = models.TextField()
+    task_type = models.TextField()
+    status = models.TextField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=[
+                    "bucket",
+                    "workflow_id",
+                    "team",
+                    "provider",
+                    "model",
+                    "tier",
+                    "environment",
+                    "service_tier",
+                    "stage",
+                    "task_type",
+                    "status",
+                ],
+                name="quarter_hour_dimensions",
+            )
+        ]
+
+
+class WideDay(Sums):
+    """Usage per day (organisation's zone), one wide dimension, workflow and model. Partitioned by dimension in SQL.
+
+    A call with three tags is in three `tag` rows, so tag rows do not sum to the total; every other dimension has at
+    most one row per call, and calls that do not state it are absent.
+    """
+
+    DIMENSIONS = ("user", "customer", "application", "campaign", "channel", "tag")
+
+    dimension = models.TextField()
+    day = models.DateField()
+    value = models.TextField()
+    workflow_id = models.IntegerField()
+    provider = models.TextField()
+    model = models.TextField()
+    pk = models.CompositePrimaryKey("dimension", "day", "value", "workflow_id", "provider", "model")
+
+    class Meta:
+        managed = False
+        db_table = "usage_wide_day"
+
+
+class Run(models.Model):
+    """One execution of a workflow, summed from its calls; identified by workflow and `run_id`."""
+
+    class Outcome(models.TextChoices):
+        OPEN = "open", "Open"
+        COMPLETED = "completed", "Completed"
+        APPROVED = "approved", "Approved"
+        REJECTED = "rejected", "Rejected"
+        SHIPPED = "shipped", "Shipped"
+        FAILED = "failed", "Failed"
+
+    workflow_id = models.IntegerField()
+    run_id = models.TextField()
+    first_call = models.DateTimeField()
+    last_call = models.DateTimeField()
+    calls = models.BigIntegerField(default=0)
+    max_step = models.IntegerField(default=0)
+    max_attempt = models.IntegerField(default=0)
+    retries = models.BigIntegerField(default=0)
+    escalated = models.BigIntegerField(default=0)
+    unmeasured = models.BigIntegerField(default=0)
+    unpriced = models.BigIntegerField(default=0)
+    input_tokens = models.BigIntegerField(default=0)
+    output_tokens = models.BigIntegerField(default=0)
+    cost = models.BigIntegerField(default=0)
+    outcome = models.CharField(max_length=9, choices=Outcome, default=Outcome.OPEN)
+    reworks = models.IntegerField(default=0)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["workflow_id", "run_id"], name="run_identity")]
+        indexes = [models.Index(fields=["last_call"])]
