@@ -147,6 +147,7 @@ CELERY_TIMEZONE = "UTC"
 CELERY_TASK_DEFAULT_QUEUE = "tokenops"
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+HINT_TASKS = ["routing.tasks.settle", "usage.tasks.fold"]  # sent after each ingest transaction
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "beat-schedule")
 if BROKER_URL.startswith("filesystem://"):
     _QUEUE = DATA_DIR / "queue"

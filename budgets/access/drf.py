@@ -1,0 +1,65 @@
+"""DRF's way in: bearer keys and their scopes."""
+
+from typing import Any
+
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from rest_framework.authentication import BaseAuthentication, get_authorization_header
+from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from budgets.access.directory import find
+from budgets.access.keys import KeyHolder
+
+READ_METHODS = {"GET", "HEAD", "OPTIONS"}
+
+
+class ApiKeyAuthentication(BaseAuthentication):
+    """`Authorization: Bearer KEY`."""
+
+    def authenticate(self, request: Request) -> tuple[KeyHolder, None] | None:
+        scheme, _, bearer = get_authorization_header(request).partition(b" ")
+        if scheme.lower() != b"bearer":
+            return None
+        try:
+            holder = find(bearer.strip().decode("ascii"))
+        except UnicodeDecodeError:
+            holder = None
+        if holder is None:
+            raise AuthenticationFailed("This key is unknown, expired or revoked.")
+        return holder, None
+
+    def authenticate_header(self, request: Request) -> str:
+        return 'Bearer realm="TokenOps"'
+
+
+class Scoped(BasePermission):
+    """A key needs the view's `required_scope` (for reading, `read_scope` where the view names one).
+
+    A signed-in session may read; to change something it needs the staff flag.
+    """
+
+    message = "This key does not have the scope that is needed here."
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        reading = request.method in READ_METHODS
+        user: Any = request.user
+        if isinstance(user, KeyHolder):
+            needed = getattr(view, "required_scope", "admin")
+            if reading:
+                needed = getattr(view, "read_scope", needed)
+            return needed in user.scopes or "admin" in user.scopes and needed == "read"
+        if not (user and user.is_authenticated):
+            return False
+        return bool(reading or user.is_staff)
+
+
+class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    """How the schema says it."""
+
+    target_class = "budgets.access.drf.ApiKeyAuthentication"
+    name = "ApiKey"
+
+    def get_security_definition(self, auto_schema: object) -> dict[str, str]:
+        return {"type": "http", "scheme": "bearer", "description": "A key made by `manage.py create_api_key`."}

@@ -1,0 +1,78 @@
+"""Make keys, and say what a key may do."""
+
+import hashlib
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.contrib.auth.models import AbstractBaseUser
+from django.db import transaction
+from django.utils.text import slugify
+
+from budgets.models import ApiKey, Source
+from budgets.notices.listener import notify
+
+KEYS_CHANNEL = "tokenops_keys"
+
+
+@dataclass(frozen=True, slots=True)
+class KeyHolder:
+    """Who shows a valid key: what requests carry as their user."""
+
+    key_id: int
+    name: str
+    source_id: int
+    source: str
+    allowed: frozenset[str]
+    scopes: frozenset[str]
+    expires_at: datetime | None
+
+    is_authenticated = True
+    is_active = True
+    is_staff = False
+    is_anonymous = False
+
+    @property
+    def pk(self) -> str:
+        """What DRF's throttles tell callers apart by."""
+        return f"key-{self.key_id}"
+
+
+def digest(plain: str) -> bytes:
+    """SHA-256 of the key; 256 random bits cannot be guessed, so no slow hash is needed."""
+    return hashlib.sha256(plain.encode()).digest()
+
+
+@transaction.atomic
+def make_key(
+    name: str,
+    scopes: Sequence[str],
+    *,
+    source: str | None = None,
+    expires_at: datetime | None = None,
+    created_by: AbstractBaseUser | None = None,
+) -> tuple[ApiKey, str]:
+    """A new key for `source` (made if missing; by default named like the key) and its text, which is shown once.
+
+    Raises ValueError for an unknown or missing scope and for a name without letters or digits.
+    """
+    unknown = sorted(set(scopes) - set(ApiKey.Scope.values))
+    if unknown or not scopes:
+        raise ValueError(f"Unknown scope {', '.join(unknown) or '(none)'}: use {', '.join(ApiKey.Scope.values)}.")
+    slug = slugify(source or name)[:128].strip("-_")
+    if not slug:
+        raise ValueError("The name needs at least one letter or digit.")
+    sender, _ = Source.objects.get_or_create(slug=slug, defaults={"name": source or name})
+    plain = f"tok_{secrets.token_urlsafe(32)}"
+    key = ApiKey.objects.create(
+        name=name,
+        source=sender,
+        prefix=plain[:10],
+        digest=digest(plain),
+        scopes=sorted(set(scopes)),
+        expires_at=expires_at,
+        created_by=created_by,
+    )
+    notify(KEYS_CHANNEL)
+    return key, plain

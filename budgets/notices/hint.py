@@ -1,0 +1,47 @@
+"""Tell the workers that there is something to do, without ever holding up whoever says so.
+
+The broker is a hint, the database is the truth: a hint that is lost, or not sent because the broker is down, costs one
+sweep. Hints of one process are coalesced by a thread that sends at most one round every `PAUSE` seconds.
+"""
+
+import logging
+import os
+import threading
+
+from celery import current_app
+from django.conf import settings
+
+logger = logging.getLogger(__name__)
+PAUSE = 0.2
+
+_wanted = threading.Event()
+_lock = threading.Lock()
+_owner = 0
+
+
+def hint_settle() -> None:
+    """Have budgets evaluated, batches folded and the bundle compiled soon. Returns at once; never raises."""
+    global _owner
+    if _owner != os.getpid():
+        with _lock:
+            if _owner != os.getpid():
+                threading.Thread(target=_send_for_ever, name="tokenops-hints", daemon=True).start()
+                _owner = os.getpid()
+    _wanted.set()
+
+
+def _send_for_ever() -> None:
+    while True:
+        _wanted.wait()
+        _wanted.clear()
+        send_now()
+        threading.Event().wait(PAUSE)
+
+
+def send_now() -> None:
+    """Send the hint tasks once; a broker that does not answer is logged, not raised."""
+    for task in settings.HINT_TASKS:
+        try:
+            current_app.send_task(task, retry=False, expires=30, ignore_result=True)
+        except Exception as error:
+            logger.warning("The broker did not take %s (%s); the sweep will do it", task, error)
