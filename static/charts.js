@@ -1,0 +1,106 @@
+/* TokenOps charts: draws every <canvas data-chart>. Chart.js and the annotation plugin are loaded before this file.
+   Labels come finished from the server: the browser never parses a date. Lines are straight between days, because a
+   curve shows money that was not spent. */
+(function () {
+  "use strict";
+  var root = document.documentElement, live = new Map(), busy = new WeakSet();
+  function tok(n) { return getComputedStyle(root).getPropertyValue(n).trim(); }
+  function numbers(d, digits) {
+    if (d.unit) return { format: function (v) { return new Intl.NumberFormat(d.locale, { maximumFractionDigits: 0 }).format(v) + " " + d.unit; } };
+    return new Intl.NumberFormat(d.locale, { style: "currency", currency: d.currency, maximumFractionDigits: digits, minimumFractionDigits: digits });
+  }
+  /* A budget of cents, or a first day with three calls, needs more than whole dollars on its axis. */
+  function axisDigits(d, most) { return d.unit || most >= 10 ? 0 : most >= 1 ? 2 : 4; }
+
+  function perDay(d, surf) {
+    var bars = d.today < 2; /* an area needs three days to be seen */
+    return d.series.map(function (s, i) {
+      var c = tok("--s" + s.slot), set = { type: bars ? "bar" : "line", label: s.name, data: s.values, stack: "a", backgroundColor: c, borderColor: surf, borderWidth: 1.5, kind: "series" };
+      return bars ? Object.assign(set, { maxBarThickness: 64 }) : Object.assign(set, { fill: i ? "-1" : "origin", pointRadius: 0, pointHoverRadius: 4, pointHoverBackgroundColor: c, pointHoverBorderColor: surf, tension: 0 });
+    });
+  }
+  function runningTotal(d, n) {
+    var t = d.today, last = d.total.actual[t], dots = t < 2 ? 4 : 0;
+    function past(v) { return v.concat(Array(Math.max(0, n - v.length)).fill(null)).slice(0, n); }
+    var sets = [{ label: d.total.label, data: past(d.total.actual), fill: "origin", backgroundColor: tok("--chart-band"), borderColor: tok("--bar-fill"), borderWidth: 2.5, pointRadius: dots, tension: 0, kind: "now" }];
+    if (d.total.ahead && d.total.ahead.length) sets.push({ label: d.total.aheadLabel, data: Array(t).fill(null).concat([last], d.total.ahead), fill: false, borderColor: tok("--chart-forecast"), borderWidth: 2, borderDash: [5, 4], pointRadius: 0, pointHoverRadius: 4, tension: 0, order: -2, kind: "ahead" });
+    if (d.compare) sets.push({ label: d.compare.label, data: past(d.compare.values), fill: false, borderColor: tok("--chart-compare"), borderWidth: 1.75, borderDash: [2, 3], pointRadius: 0, tension: 0, order: -1, kind: "cmp" });
+    if (d.total.pace) sets.push({ label: d.total.paceLabel, data: d.total.pace, fill: false, borderColor: tok("--chart-compare"), borderWidth: 1.75, borderDash: [2, 3], pointRadius: 0, tension: 0, order: -1, kind: "cmp" });
+    return sets;
+  }
+  function notes(d, mode, n, whole) {
+    var t = d.today, list = {}, font = { family: tok("--font"), size: 11, weight: "600" };
+    if (t >= 0 && t < n - 1) list.today = { type: "line", xMin: t, xMax: t, borderColor: tok("--chart-axis"), borderWidth: 1, label: { display: true, content: d.labels[t], position: "end", backgroundColor: tok("--surface-2"), color: tok("--text"), font: font, padding: { x: 6, y: 3 }, borderRadius: 4 } };
+    if (mode === "total" && d.total.plan) list.plan = { type: "line", yMin: d.total.plan, yMax: d.total.plan, borderColor: tok("--chart-plan"), borderWidth: 1.5, label: { display: true, content: d.total.planLabel + " " + whole.format(d.total.plan), position: "start", yAdjust: -11, backgroundColor: "transparent", color: tok("--over"), font: font, padding: 0 } };
+    return list;
+  }
+  function tooltip(d, mode, sums, whole, fine) {
+    var font = tok("--font");
+    return {
+      backgroundColor: tok("--surface"), titleColor: tok("--text"), bodyColor: tok("--text"), footerColor: tok("--text"), borderColor: tok("--border-strong"), borderWidth: 1, padding: 10, cornerRadius: 8, usePointStyle: true, boxPadding: 4,
+      titleFont: { family: font, size: 13, weight: "600" }, bodyFont: { family: font, size: 13 }, footerFont: { family: font, size: 13, weight: "600" },
+      filter: function (it) { return it.raw != null && !(it.dataset.kind === "ahead" && it.dataIndex === d.today); },
+      itemSort: function (a, b) { return b.datasetIndex - a.datasetIndex; },
+      callbacks: {
+        title: function (it) { return it.length ? d.full[it[0].dataIndex] : ""; },
+        label: function (it) { return " " + it.dataset.label + "  " + (it.dataset.kind === "ahead" ? whole : fine).format(it.raw); },
+        labelColor: function (it) { var s = it.dataset, c = s.kind === "series" ? s.backgroundColor : s.borderColor; return { backgroundColor: c, borderColor: c }; },
+        footer: function (it) { return it.length && mode === "daily" ? "Total  " + fine.format(sums[it[0].dataIndex]) : ""; }
+      }
+    };
+  }
+  function build(cv, d) {
+    var mode = cv.dataset.mode || "daily", daily = mode === "daily", t = d.today;
+    var n = daily ? t + 1 : d.labels.length;
+    var sums = d.labels.map(function (_, i) { return d.series.reduce(function (a, s) { return a + (s.values[i] || 0); }, 0); });
+    var most = daily ? Math.max.apply(null, sums) : Math.max(d.total.plan || 0, d.total.actual[t] || 0);
+    var whole = numbers(d, axisDigits(d, most)), fine = numbers(d, Math.max(2, axisDigits(d, most))), ink = tok("--chart-axis"), font = { family: tok("--font"), size: 12 };
+    return new Chart(cv, {
+      type: "line", data: { labels: d.labels.slice(0, n), datasets: daily ? perDay(d, tok("--surface")) : runningTotal(d, n) },
+      options: {
+        responsive: true, maintainAspectRatio: false, animation: false, interaction: { mode: "index", intersect: false }, layout: { padding: { top: 22, right: 6 } },
+        scales: {
+          x: { stacked: daily, offset: daily && t < 2, grid: { display: false }, border: { color: tok("--border") }, ticks: { color: ink, font: font, maxRotation: 0, autoSkipPadding: 18 } },
+          y: { stacked: daily, beginAtZero: true, grace: "6%", grid: { color: tok("--chart-grid") }, border: { display: false }, ticks: { color: ink, font: font, maxTicksLimit: 6, callback: function (v) { return whole.format(v); } } }
+        },
+        plugins: { legend: { display: false }, annotation: { clip: false, annotations: notes(d, mode, n, whole) }, tooltip: tooltip(d, mode, sums, whole, fine) }
+      }
+    });
+  }
+
+  /* First paint reads the page's own json_script block; a canvas without one (a swapped fragment loses it) fetches
+     data-url. One draw at a time per canvas: a second call while the first is loading is ignored. */
+  function draw(cv) {
+    if (busy.has(cv)) return; busy.add(cv);
+    var el = cv.dataset.json && document.getElementById(cv.dataset.json);
+    var p = el ? Promise.resolve(JSON.parse(el.textContent)) : fetch(cv.dataset.url, { headers: { Accept: "application/json" } }).then(function (r) { if (!r.ok) throw new Error(r.status); return r.json(); });
+    p.then(function (d) {
+      var old = Chart.getChart(cv); if (old) old.destroy();
+      live.set(cv, build(cv, d)); cv.parentElement.classList.remove("failed");
+    }).catch(function (err) { cv.parentElement.classList.add("failed"); console.warn("chart:", err.message); }).finally(function () { busy.delete(cv); });
+  }
+  function scan() {
+    live.forEach(function (c, cv) { if (!cv.isConnected) { c.destroy(); live.delete(cv); } });
+    document.querySelectorAll("canvas[data-chart]").forEach(function (cv) { if (!live.has(cv)) draw(cv); });
+  }
+  function redraw() { live.forEach(function (c, cv) { if (cv.isConnected) draw(cv); }); }
+  document.addEventListener("DOMContentLoaded", scan);
+  document.addEventListener("htmx:afterSettle", scan);
+  document.addEventListener("tokenops:theme", redraw);
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
+
+  document.addEventListener("click", function (e) {
+    var m = e.target.closest("a[data-mode]");
+    if (m) {
+      e.preventDefault();
+      m.parentElement.querySelectorAll("a").forEach(function (a) { if (a === m) a.setAttribute("aria-current", "true"); else a.removeAttribute("aria-current"); });
+      m.closest("section").querySelectorAll("[data-only]").forEach(function (k) { k.hidden = k.dataset.only !== m.dataset.mode; });
+      var cv = m.closest("section").querySelector("canvas"); cv.dataset.mode = m.dataset.mode; draw(cv); history.replaceState(null, "", m.href);
+    }
+    var s = e.target.closest("button[data-series]");
+    if (s) {
+      var on = s.getAttribute("aria-pressed") !== "true"; s.setAttribute("aria-pressed", on);
+      var ch = live.get(s.closest("section").querySelector("canvas")); if (ch) { ch.setDatasetVisibility(+s.dataset.series, on); ch.update(); }
+    }
+  });
+})();
