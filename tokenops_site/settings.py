@@ -177,6 +177,10 @@ DATA_UPLOAD_MAX_NUMBER_FIELDS = 2_000
 # --- Bundle -------------------------------------------------------------------------------------
 BUNDLE_FRESH_SECONDS = env.number("BUNDLE_FRESH_SECONDS", 300, 10)
 BUNDLE_AUDIENCE = env.text("BUNDLE_AUDIENCE", "tokenops")
+# What a client does once its bundle's freshness has ended and no newer one can be had.
+BUNDLE_FAIL_MODE = env.text("BUNDLE_FAIL_MODE", "last_known_good", ("last_known_good", "allow", "block"))
+BUNDLE_KEY_OVERLAP_DAYS = env.number("BUNDLE_KEY_OVERLAP_DAYS", 30, 1)  # how long a retired signing key is served
+PUSH_MAX_WAITING = env.number("PUSH_MAX_WAITING", 5_000, 1)  # clients held in long polls by one push process
 
 DEMO = env.flag("TOKENOPS_DEMO")
 
