@@ -1,7 +1,7 @@
 """The tables of this floor."""
 
 from usage.models.ledger import Claim, IngestBatch, LedgerEntry, QuarantinedItem
-from usage.models.prices import ModelTier, PriceEntry, RepriceRun
+from usage.models.prices import ModelTier, PriceEntry, PriceRefresh, RepriceRun
 from usage.models.rollups import QuarterHour, Run, Sums, WideDay
 
 __all__ = [
@@ -10,6 +10,7 @@ __all__ = [
     "LedgerEntry",
     "ModelTier",
     "PriceEntry",
+    "PriceRefresh",
     "QuarantinedItem",
     "QuarterHour",
     "RepriceRun",

@@ -19,6 +19,9 @@ class PriceEntry(models.Model):
     `units` maps a metered thing that is not a token to dollars **each**: {"web_search": "0.01"}.
     `steps` are long-context prices: [{"from_input_tokens": 200001, "input": "6", "output": "22.5", …}], ascending; the
     last step whose `from_input_tokens` is at most the call's whole input prices the **whole** call.
+    `hours` are other prices at some hours (UTC): [{"from": "01:00", "to": "04:00", "weekdays": [1, 2, 3, 4, 5],
+    "except": ["2026-10-01"], "input": "0.3", …}]; the first that holds at the end of the call prices it.
+    What a step or an hour does not state stays as in the entry.
     An override beats a seeded entry of the same model at the same time.
     """
 
@@ -39,8 +42,11 @@ class PriceEntry(models.Model):
     output = models.DecimalField(max_digits=16, decimal_places=8, null=True, blank=True)
     units = models.JSONField(default=dict, blank=True)
     steps = models.JSONField(default=list, blank=True)
+    hours = models.JSONField(default=list, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
-    superseded_at = models.DateTimeField(null=True, blank=True, help_text="Taken out of use by a refresh; kept for the ledger.")
+    superseded_at = models.DateTimeField(
+        null=True, blank=True, help_text="Taken out of use by a refresh; kept for the ledger."
+    )
 
     class Meta:
         verbose_name_plural = "price entries"
@@ -50,7 +56,10 @@ class PriceEntry(models.Model):
                 condition=Q(valid_to__isnull=True) | Q(valid_to__gt=F("valid_from")), name="price_dates_in_order"
             ),
             *(
-                models.CheckConstraint(condition=Q(**{f"{name}__isnull": True}) | Q(**{f"{name}__gte": 0}), name=f"price_{name}_not_negative")
+                models.CheckConstraint(
+                    condition=Q(**{f"{name}__isnull": True}) | Q(**{f"{name}__gte": 0}),
+                    name=f"price_{name}_not_negative",
+                )
                 for name in ("input", "cached_input", "cache_write", "output")
             ),
             ExclusionConstraint(
@@ -81,6 +90,9 @@ class ModelTier(models.Model):
     class Meta:
         constraints = [models.UniqueConstraint(fields=["provider", "model", "valid_from"], name="model_tier_dated")]
 
+    def __str__(self) -> str:
+        return f"{self.provider}/{self.model}: tier {self.tier} from {self.valid_from:%Y-%m-%d}"
+
 
 class RepriceRun(models.Model):
     """A re-pricing of past usage: previewed, confirmed, written as correction rows."""
@@ -109,3 +121,38 @@ class RepriceRun(models.Model):
 
     class Meta:
         ordering = ["-created_at"]
+
+    def __str__(self) -> str:
+        return f"Re-pricing of {self.starts_at:%Y-%m-%d} to {self.ends_at:%Y-%m-%d}"
+
+
+class PriceRefresh(models.Model):
+    """What the installed genai-prices says that the book does not: shown first, applied only when someone confirms.
+
+    Each change is {"provider", "model", "service_tier", "valid_from", "valid_to"} with `before` and `after` values.
+    """
+
+    class Status(models.TextChoices):
+        PREVIEW = "preview", "Preview"
+        APPLIED = "applied", "Applied"
+        DISCARDED = "discarded", "Discarded"
+
+    status = models.CharField(max_length=9, choices=Status, default=Status.PREVIEW)
+    package = models.CharField(max_length=64, help_text="genai-prices and its version.")
+    digest = models.CharField(max_length=64, help_text="Of the changes: a preview that went stale is not applied.")
+    added = models.JSONField(default=list)
+    changed = models.JSONField(default=list)
+    ended = models.JSONField(default=list)
+    unlisted = models.JSONField(default=list, help_text="No longer listed there; they stay in force here.")
+    created_at = models.DateTimeField(auto_now_add=True)
+    decided_at = models.DateTimeField(null=True, blank=True)
+    decided_by = models.CharField(max_length=150, blank=True)
+
+    class Meta:
+        ordering = ["-created_at"]
+        constraints = [
+            models.UniqueConstraint(fields=["status"], condition=Q(status="preview"), name="price_refresh_one_preview")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.package}, {self.get_status_display().lower()}"
