@@ -8,6 +8,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Q
+from django.utils import timezone
 
 from budgets.models.workflows import check_slug
 
@@ -82,15 +83,28 @@ class Budget(models.Model):
     pace = models.CharField(max_length=12, choices=Pace, default=Pace.EVEN)
     status = models.CharField(max_length=8, choices=Status, default=Status.ACTIVE)
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+")
-    limit_version = models.PositiveIntegerField(default=1, help_text="Grows when amount, scope or period change.")
+    limit_version = models.PositiveIntegerField(
+        default=1, editable=False, help_text="Grows when what is allowed or told changes: amount, scope, thresholds, …"
+    )
     generation = models.PositiveIntegerField(default=0, editable=False)
     opened_generation = models.PositiveIntegerField(default=0, editable=False)
     opened_from = models.DateTimeField(null=True, editable=False, help_text="The series is complete from here on.")
+    opened_at = models.DateTimeField(
+        null=True, editable=False, help_text="When that was read. Periods that were over by then raise no alerts."
+    )
+    due_at = models.DateTimeField(
+        default=timezone.now,
+        null=True,
+        editable=False,
+        help_text="When evaluation must look at it next, charged or not: a period begins.",
+    )
+    version = models.PositiveIntegerField(default=1, editable=False, help_text="Grows with every edit.")
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 
     class Meta:
         ordering = ["name"]
+        indexes = [models.Index(fields=["due_at"], condition=Q(due_at__isnull=False), name="budget_due")]
         constraints = [
             models.CheckConstraint(condition=Q(amount__gt=0), name="budget_amount_positive"),
             models.CheckConstraint(condition=Q(carry_over__gte=0, carry_over__lte=1), name="budget_carry_over_share"),
