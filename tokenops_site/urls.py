@@ -4,6 +4,9 @@ from django.contrib import admin
 from django.urls import include, path
 
 urlpatterns = [
+    path("", include("reports.urls")),
+    path("", include("routing.urls")),
+    path("", include("usage.urls")),
     path("", include("budgets.urls")),
     path("admin/", admin.site.urls),
 ]

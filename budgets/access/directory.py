@@ -32,7 +32,7 @@ class Directory:
                     name=key.name,
                     source_id=key.source_id,
                     source=key.source.slug,
-                    allowed=frozenset({key.source.slug, *(source.slug for source in key.sources.all())}),
+                    allowed=tuple((source.slug, source.pk) for source in (key.source, *key.sources.all())),
                     scopes=frozenset(key.scopes),
                     expires_at=key.expires_at,
                 )

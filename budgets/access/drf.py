@@ -1,16 +1,18 @@
 """DRF's way in: bearer keys and their scopes."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework.authentication import BaseAuthentication, get_authorization_header
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
-from rest_framework.views import APIView
 
 from budgets.access.directory import find
 from budgets.access.keys import KeyHolder
+
+if TYPE_CHECKING:
+    from rest_framework.views import APIView
 
 READ_METHODS = {"GET", "HEAD", "OPTIONS"}
 
@@ -42,7 +44,7 @@ class Scoped(BasePermission):
 
     message = "This key does not have the scope that is needed here."
 
-    def has_permission(self, request: Request, view: APIView) -> bool:
+    def has_permission(self, request: Request, view: "APIView") -> bool:
         reading = request.method in READ_METHODS
         user: Any = request.user
         if isinstance(user, KeyHolder):

@@ -18,13 +18,13 @@ KEYS_CHANNEL = "tokenops_keys"
 
 @dataclass(frozen=True, slots=True)
 class KeyHolder:
-    """Who shows a valid key: what requests carry as their user."""
+    """Who shows a valid key: what requests carry as their user. `allowed` are (slug, id) of its sources."""
 
     key_id: int
     name: str
     source_id: int
     source: str
-    allowed: frozenset[str]
+    allowed: tuple[tuple[str, int], ...]
     scopes: frozenset[str]
     expires_at: datetime | None
 

@@ -8,7 +8,6 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpResponse
 from rest_framework import exceptions
 from rest_framework.response import Response
-from rest_framework.views import set_rollback
 
 MEDIA_TYPE = "application/problem+json"
 TYPE_BASE = "https://tokenops.dev/problems/"
@@ -68,11 +67,11 @@ def of_exception(error: Exception) -> Problem | None:
 
 def handle(error: Exception, context: dict[str, Any]) -> Response | None:
     """DRF's exception handler."""
+    from rest_framework.views import set_rollback  # its module reads the setting that names this one
+
     problem = of_exception(error)
     if problem is None:
         return None
     set_rollback()
     # Already the final content type, whatever was negotiated: problem+json is JSON.
-    return Response(
-        problem.as_dict(), status=problem.status, headers=problem_headers(problem), content_type=MEDIA_TYPE
-    )
+    return Response(problem.as_dict(), status=problem.status, headers=problem_headers(problem), content_type=MEDIA_TYPE)

@@ -15,11 +15,8 @@ from budgets.notices.listener import notify
 CONFIGURATION_LOCK = 7_061_001  # advisory lock number, ours by choice
 CONFIG_CHANNEL = "tokenops_config"
 
-# Two statements, because the second must see what was committed while the first waited.
-ENTER_SHARED = (
-    f"SELECT pg_advisory_xact_lock_shared({CONFIGURATION_LOCK}); "
-    "SELECT generation, closed_before, time_zone FROM budgets_organisation WHERE id = 1"
-)
+# How a writer of usage begins. Two statements, because the second must see what was committed while the first waited.
+HOLD_CONFIGURATION = f"SELECT pg_advisory_xact_lock_shared({CONFIGURATION_LOCK})"
 
 
 @contextmanager

@@ -56,6 +56,7 @@ CREATE TABLE usage_ledger (
     kind smallint NOT NULL DEFAULT 0 CHECK (kind IN (0, 1)),
     tier smallint NOT NULL DEFAULT 0,
     default_tier smallint NOT NULL DEFAULT 0,
+    unpriced smallint NOT NULL DEFAULT 0 CHECK (unpriced BETWEEN -1 AND 1),
     measured boolean NOT NULL,
     event_id text NOT NULL,
     team text NOT NULL DEFAULT '',
@@ -91,10 +92,17 @@ CREATE TABLE usage_ledger (
     CHECK ((cost IS NULL) = (cost_input IS NULL)),
     CHECK (cost = cost_input + cost_cached + cost_cache_write + cost_output + cost_units),
     CHECK (cost >= 0 OR kind = 1),
-    CHECK (measured OR cost IS NULL OR kind = 1)
+    CHECK (measured OR cost IS NULL OR kind = 1),
+    CHECK (kind = 1 OR (unpriced = 1) = (measured AND cost IS NULL))
 ) PARTITION BY RANGE (posted_at);
 ALTER SEQUENCE usage_ledger_id_seq OWNED BY usage_ledger.id;
 CREATE INDEX usage_ledger_batch ON usage_ledger (batch_id);
+
+CREATE TABLE usage_detached_month (
+    month date PRIMARY KEY,
+    row_count bigint NOT NULL,
+    detached_at timestamptz NOT NULL DEFAULT now()
+);
 
 CREATE FUNCTION usage_refuse_change() RETURNS trigger LANGUAGE plpgsql AS
 $$BEGIN RAISE EXCEPTION 'the ledger is append-only: write a correction row' USING ERRCODE = 'restrict_violation'; END$$;
@@ -132,6 +140,6 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.RunSQL(CLAIM, "DROP TABLE usage_claim"),
-        migrations.RunSQL(LEDGER, "DROP TABLE usage_ledger; DROP FUNCTION usage_refuse_change"),
+        migrations.RunSQL(LEDGER, "DROP TABLE usage_ledger, usage_detached_month; DROP FUNCTION usage_refuse_change"),
         migrations.RunSQL(WIDE, "DROP TABLE usage_wide_day"),
     ]

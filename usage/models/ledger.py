@@ -29,7 +29,7 @@ class LedgerEntry(models.Model):
 
     `time` is the event's own; `posted_at` decides the day, month and budget period it counts in, and differs only where
     the event's month was closed. Costs are nano-dollars; null cost is unknown, never free: `measured` says whether
-    token counts were sent, and a measured row without `price_id` is unpriced. A correction row holds differences.
+    token counts were sent, and `unpriced` is 1 for a measured call without a price. A correction row holds differences.
     """
 
     class Kind(models.IntegerChoices):
@@ -71,6 +71,7 @@ class LedgerEntry(models.Model):
     lease_id = models.TextField(null=True)
     bundle_revision = models.BigIntegerField(null=True)
     measured = models.BooleanField()
+    unpriced = models.SmallIntegerField()  # 1: measured without a cost; -1: a correction that prices such a call
     input_tokens = models.BigIntegerField(null=True)
     cached_input_tokens = models.BigIntegerField(null=True)
     cache_write_tokens = models.BigIntegerField(null=True)

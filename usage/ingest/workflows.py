@@ -1,0 +1,88 @@
+"""The workflows that events name, in memory; unknown ones are discovered."""
+
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.db import connection
+
+from budgets.models import UNASSIGNED, Workflow
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """What ingest needs to know of a workflow."""
+
+    id: int
+    slug: str
+    team: str
+    default_tier: int
+
+
+class Workflows:
+    """Slug → Named, as of one generation; discovered ones are added as they come."""
+
+    def __init__(self, generation: int) -> None:
+        self.generation = generation
+        rows = Workflow.objects.values_list("id", "slug", "team__slug", "default_tier")
+        self.by_slug = {slug: Named(pk, slug, team or "", tier or 0) for pk, slug, team, tier in rows}
+
+    def resolve(self, slugs: Iterable[str]) -> dict[str, Named]:
+        """The named workflows; unknown slugs are made as *discovered*, in the caller's transaction.
+
+        A slug that cannot be made because too many were discovered is missing from the answer.
+        """
+        wanted = set(slugs)
+        fresh = self.discover(wanted - self.by_slug.keys())
+        return {slug: self.by_slug.get(slug) or fresh[slug] for slug in wanted if slug in self.by_slug or slug in fresh}
+
+    def discover(self, unknown: set[str]) -> dict[str, Named]:
+        """Make rows for unknown slugs, in order, so that two senders of the same slugs cannot lock each other.
+
+        What another sender committed meanwhile is read, not made. Nothing is remembered before it is read as
+        committed by a later call: this transaction may still roll back.
+        """
+        if not unknown:
+            return {}
+        room = settings.INGEST_MAX_DISCOVERED - sum(1 for _ in self.by_slug)
+        rows = Workflow.objects.filter(slug__in=unknown).values_list("id", "slug", "team__slug", "default_tier")
+        known = {slug: Named(pk, slug, team or "", tier or 0) for pk, slug, team, tier in rows}
+        self.by_slug.update(known)
+        make = sorted(unknown - known.keys())[: max(0, room)]
+        if not make:
+            return known
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "INSERT INTO budgets_workflow (slug, name, status, value_weight, risk_categories, guardrails,"
+                " pause_reason, created_at) SELECT slug, slug, 'discovered', 1, '[]', '{}', '', now()"
+                " FROM unnest(%s::text[]) AS slug ORDER BY slug ON CONFLICT (slug) DO NOTHING",
+                [make],
+            )
+            cursor.execute("SELECT id, slug FROM budgets_workflow WHERE slug = ANY(%s)", [make])
+            return known | {slug: Named(pk, slug, "", 0) for pk, slug in cursor.fetchall()}
+
+
+_current: Workflows | None = None
+_lock = threading.Lock()
+
+
+def current(generation: int) -> Workflows:
+    """The workflows as of `generation`, read once per process and generation."""
+    global _current
+    found = _current
+    if found is None or found.generation != generation:
+        with _lock:
+            if _current is None or _current.generation != generation:
+                _current = Workflows(generation)
+            found = _current
+    return found
+
+
+def reset() -> None:
+    """Forget what is in memory; for tests."""
+    global _current
+    _current = None
+
+
+__all__ = ["UNASSIGNED", "Named", "Workflows", "current", "reset"]

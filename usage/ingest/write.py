@@ -1,0 +1,261 @@
+"""Take a batch: claim, price, append, charge and quarantine in one transaction, and only then answer."""
+
+import logging
+import uuid
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.conf import settings
+from django.db import transaction
+
+from budgets.access.problems import TYPE_BASE
+from budgets.limits import book as budget_book
+from budgets.notices.hint import hint_settle
+from budgets.organisation.configuration import HOLD_CONFIGURATION
+from usage.ingest import quarantine, workflows
+from usage.ingest.decode import Item
+from usage.ingest.event import Event, Refusal, check, content_key, identity_key, in_utc
+from usage.ingest.post import Posting, ledger_row, workflow_slug
+from usage.ledger.append import append, raw_cursor
+from usage.ledger.partitions import ensure_months
+from usage.ledger.row import Claimed
+from usage.prices import book as price_book
+
+logger = logging.getLogger(__name__)
+
+ENTER = (
+    f"{HOLD_CONFIGURATION}; SELECT generation, closed_before, time_zone, nextval('usage_ingestbatch_id_seq')"
+    " FROM budgets_organisation WHERE id = 1"
+)
+CLAIM = """
+INSERT INTO usage_claim (source_id, key, content, claimed_on)
+SELECT source_id, key, content, %s::date
+FROM unnest(%s::int[], %s::uuid[], %s::uuid[]) AS claim (source_id, key, content)
+ORDER BY source_id, key
+ON CONFLICT DO NOTHING
+RETURNING source_id, key
+"""
+CLAIMED_BEFORE = """
+SELECT source_id, key, content FROM usage_claim
+WHERE (source_id, key) IN (SELECT * FROM unnest(%s::int[], %s::uuid[]))
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Whose events these are: the source they count under unless they name another allowed one."""
+
+    source_id: int
+    source: str
+    allowed: dict[str, int] = field(default_factory=dict)  # slug → id, its own source included
+
+
+@dataclass(slots=True)
+class Pending:
+    """An event that may be taken, on its way through the steps below."""
+
+    item: Item
+    event: Event
+    source_id: int
+    key: uuid.UUID
+    content: uuid.UUID
+    claimed: Claimed | None = None
+
+
+@dataclass(slots=True)
+class Answer:
+    """What happened to each item; `items` lists those not accepted, in the order sent."""
+
+    accepted: int = 0
+    duplicate: int = 0
+    conflict: int = 0
+    rejected: int = 0
+    items: list[dict[str, Any]] = field(default_factory=list)
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "accepted": self.accepted,
+            "duplicate": self.duplicate,
+            "conflict": self.conflict,
+            "rejected": self.rejected,
+            "items": self.items,
+        }
+
+
+class Intake:
+    """One batch of one sender on its way into the ledger."""
+
+    def __init__(self, sender: Sender, items: Sequence[Item], now: datetime | None = None) -> None:
+        self.sender = sender
+        self.items = items
+        self.now = now or datetime.now(UTC)
+        self.verdicts: dict[int, tuple[str, Refusal | None]] = {}
+        self.first: dict[tuple[int, uuid.UUID], Pending] = {}
+
+    def take(self) -> Answer:
+        """Write what can be written and say what happened to each item. Database errors are the caller's to answer."""
+        pending = self.check_all()
+        if pending:
+            ensure_months({self.now, *(one.event.time for one in pending)})
+        with transaction.atomic():
+            cursor = raw_cursor()
+            taken = self.write(cursor, pending) if pending else []
+            self.keep_refused(cursor)
+        if taken:
+            hint_settle()
+        return self.answer()
+
+    def check_all(self) -> list[Pending]:
+        """Events that are possible and not repeated within the batch itself."""
+        oldest = self.now - timedelta(days=settings.LEDGER_RETENTION_DAYS)
+        for item in self.items:
+            if item.refusal is not None or item.event is None:
+                self.verdicts[item.index] = ("rejected", item.refusal)
+                continue
+            try:
+                event = in_utc(item.event)
+                check(event, self.now, oldest)
+                one = Pending(item, event, self.source_of(event), identity_key(event.id), content_key(event))
+            except Refusal as refusal:
+                self.verdicts[item.index] = ("rejected", refusal)
+                continue
+            earlier = self.first.setdefault((one.source_id, one.key), one)
+            if earlier is not one:
+                self.seen_before(one, earlier.content)
+        return list(self.first.values())
+
+    def source_of(self, event: Event) -> int:
+        if event.source is None or event.source == self.sender.source:
+            return self.sender.source_id
+        try:
+            return self.sender.allowed[event.source]
+        except KeyError:
+            raise Refusal(
+                "source-not-allowed", f"This key may not send for the source {event.source!r}.", "source"
+            ) from None
+
+    def seen_before(self, one: Pending, content: uuid.UUID) -> None:
+        """The identity was taken: the same content is a duplicate, any difference a conflict."""
+        if one.content == content:
+            self.verdicts[one.item.index] = ("duplicate", None)
+        else:
+            refusal = Refusal(
+                "conflict", "An event with this id was taken before with other content. The first counts."
+            )
+            self.verdicts[one.item.index] = ("conflict", refusal)
+
+    def write(self, cursor: Any, pending: list[Pending]) -> list[Claimed]:
+        """Inside the transaction: lock, price, claim, append."""
+        posting = self.enter(cursor)
+        ready = self.price(pending, posting)
+        fresh = self.claim(cursor, ready)
+        rows = [one.claimed for one in ready if (one.source_id, one.key) in fresh and one.claimed is not None]
+        if rows:
+            append(
+                cursor,
+                batch_id=posting.batch_id,
+                generation=posting.generation,
+                source_id=self.sender.source_id,
+                received_at=self.now,
+                rows=rows,
+                budgets=budget_book.current(posting.generation),
+            )
+        return rows
+
+    def enter(self, cursor: Any) -> Posting:
+        """Hold the configuration still, and read under which generation this batch is posted."""
+        cursor.execute(ENTER)
+        cursor.nextset()
+        generation, closed_before, time_zone, batch_id = cursor.fetchone()
+        return Posting(
+            generation=generation,
+            batch_id=batch_id,
+            received_at=self.now,
+            closed_before=closed_before,
+            zone=ZoneInfo(time_zone),
+            prices=price_book.current(generation),
+        )
+
+    def price(self, pending: Iterable[Pending], posting: Posting) -> list[Pending]:
+        """Make the ledger rows of all that can have one."""
+        pending = list(pending)
+        known = workflows.current(posting.generation).resolve(workflow_slug(one.event) for one in pending)
+        ready = []
+        for one in pending:
+            slug = workflow_slug(one.event)
+            try:
+                if slug not in known:
+                    raise Refusal(
+                        "too-many-workflows", f"The workflow {slug!r} is new, and too many were made already."
+                    )
+                row = ledger_row(one.event, one.source_id, known[slug], posting)
+            except Refusal as refusal:
+                self.verdicts[one.item.index] = ("rejected", refusal)
+                continue
+            one.claimed = Claimed(row, one.key, one.content, slug, one.event.tags)
+            ready.append(one)
+        return ready
+
+    def claim(self, cursor: Any, ready: list[Pending]) -> set[tuple[int, uuid.UUID]]:
+        """Claim identities in sorted order; compare contents only for those that were there already."""
+        if not ready:
+            return set()
+        sources, keys = [one.source_id for one in ready], [one.key for one in ready]
+        cursor.execute(CLAIM, (self.now.date(), sources, keys, [one.content for one in ready]))
+        fresh = set(cursor.fetchall())
+        if len(fresh) < len(ready):
+            late = [one for one in ready if (one.source_id, one.key) not in fresh]
+            cursor.execute(CLAIMED_BEFORE, ([one.source_id for one in late], [one.key for one in late]))
+            contents = {(source, key): content for source, key, content in cursor.fetchall()}
+            for one in late:
+                self.seen_before(one, contents[one.source_id, one.key])
+        return fresh
+
+    def keep_refused(self, cursor: Any) -> None:
+        """Rejected and conflicting items go to quarantine, in the same transaction as the answer's other half."""
+        by_index = {item.index: item for item in self.items}
+        quarantine.keep(
+            cursor,
+            self.sender.source_id,
+            [
+                quarantine.Refused(by_index[index].raw, item_id(by_index[index]), refusal.code, problem_of(refusal))
+                for index, (_, refusal) in self.verdicts.items()
+                if refusal is not None
+            ],
+        )
+
+    def answer(self) -> Answer:
+        """Counts, and the items that were not accepted."""
+        counts = Counter(status for status, _ in self.verdicts.values())
+        answer = Answer(
+            len(self.items) - len(self.verdicts), counts["duplicate"], counts["conflict"], counts["rejected"]
+        )
+        for item in self.items:
+            if item.index not in self.verdicts:
+                continue
+            status, refusal = self.verdicts[item.index]
+            said: dict[str, Any] = {"index": item.index, "id": item_id(item), "status": status}
+            if refusal is not None:
+                said["problem"] = problem_of(refusal)
+            answer.items.append(said)
+        return answer
+
+
+def item_id(item: Item) -> str:
+    return item.event.id if item.event is not None else item.sent_id
+
+
+def problem_of(refusal: Refusal) -> dict[str, Any]:
+    """RFC 9457 members of one refusal."""
+    conflict = refusal.code == "conflict"
+    document = {
+        "type": TYPE_BASE + refusal.code,
+        "title": "Conflicting event" if conflict else "Event refused",
+        "status": 409 if conflict else 422,
+        "detail": refusal.detail,
+    }
+    return document | ({"field": refusal.field} if refusal.field else {})

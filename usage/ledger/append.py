@@ -1,0 +1,78 @@
+"""The one way to write the ledger: rows, the charges they make, and their batch, in the caller's transaction."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from django.db import connection
+
+from budgets.limits.book import BudgetBook
+from budgets.limits.calendar import quarter_hour
+from budgets.limits.charges import Charge, append_charges
+from usage.ledger.row import COLUMNS, Claimed, LedgerRow, budget_attribute
+
+COPY = f"COPY usage_ledger ({', '.join(COLUMNS)}) FROM STDIN"
+INSERT_BATCH = (
+    "INSERT INTO usage_ingestbatch (id, source_id, received_at, generation, events, folded_at) "
+    "VALUES (%s, %s, %s, %s, %s, NULL)"
+)
+
+
+def append(
+    cursor: Any,
+    *,
+    batch_id: int,
+    generation: int,
+    source_id: int,
+    received_at: datetime,
+    rows: Sequence[Claimed],
+    budgets: BudgetBook,
+) -> None:
+    """Write `rows` (their partitions exist) as batch `batch_id`; the caller holds the configuration lock shared.
+
+    `cursor` is psycopg's own, since COPY is beyond Django's.
+    """
+    for claimed in rows:
+        claimed.row.batch_id = batch_id
+        claimed.row.generation = generation
+    with cursor.copy(COPY) as copy:
+        for claimed in rows:
+            copy.write_row(msgspec.structs.astuple(claimed.row))
+    append_charges(cursor, charges_of(rows, budgets))
+    cursor.execute(INSERT_BATCH, [batch_id, source_id, received_at, generation, len(rows)])
+
+
+def charges_of(rows: Iterable[Claimed], budgets: BudgetBook) -> list[Charge]:
+    """What the rows spend of each budget, summed per quarter hour, in a fixed order."""
+    sums: dict[tuple[int, datetime], list[int]] = {}
+    dimensions, uses_tags = budgets.dimensions, bool(budgets.tag_keys)
+    bucket_of: dict[datetime, datetime] = {}
+    for claimed in rows:
+        row = claimed.row
+        attributes = {name: budget_attribute(row, claimed.workflow, name) for name in dimensions}
+        refs = budgets.match(attributes, claimed.tags if uses_tags else None)
+        if not refs:
+            continue
+        bucket = bucket_of.get(row.posted_at) or bucket_of.setdefault(row.posted_at, quarter_hour(row.posted_at))
+        calls = 1 if row.kind == 0 else 0
+        for ref in refs:
+            total = sums.setdefault((ref.id, bucket), [0, 0])
+            total[0] += amount_in(ref.metric, row)
+            total[1] += calls
+    return [Charge(budget, bucket, amount, calls) for (budget, bucket), (amount, calls) in sorted(sums.items())]
+
+
+def amount_in(metric: str, row: LedgerRow) -> int:
+    """What one row counts for a budget's metric: nano-dollars, tokens or calls."""
+    if metric == "money":
+        return row.cost or 0
+    if metric == "tokens":
+        return (row.input_tokens or 0) + (row.output_tokens or 0)
+    return 1 if row.kind == 0 else 0
+
+
+def raw_cursor() -> Any:
+    """A psycopg cursor on Django's connection, inside Django's transaction."""
+    connection.ensure_connection()
+    return connection.connection.cursor()

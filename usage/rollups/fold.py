@@ -1,0 +1,67 @@
+"""Fold ingest batches into rollups and run summaries, each exactly once."""
+
+from dataclasses import dataclass
+
+from django.db import connection, transaction
+
+from usage.rollups.sums import ROW_COLUMNS, UPSERT_QUARTER_HOURS, UPSERT_RUNS, UPSERT_WIDE_DAYS
+
+FOLD_LOCK = 7_061_003  # advisory lock number, ours by choice
+MAX_BATCHES = 500
+MAX_EVENTS = 20_000
+
+CLAIM_BATCHES = """
+SELECT id, events FROM usage_ingestbatch WHERE folded_at IS NULL ORDER BY id LIMIT %s FOR UPDATE
+"""
+FOLD = f"""
+WITH rows AS MATERIALIZED (SELECT {ROW_COLUMNS} FROM usage_ledger WHERE batch_id = ANY(%(batches)s)),
+quarter_hours AS ({UPSERT_QUARTER_HOURS}),
+wide_days AS ({UPSERT_WIDE_DAYS}),
+runs AS ({UPSERT_RUNS})
+UPDATE usage_ingestbatch SET folded_at = clock_timestamp() WHERE id = ANY(%(batches)s)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Folded:
+    """How much one transaction folded; `more` says that batches are waiting still."""
+
+    batches: int
+    events: int
+    more: bool
+
+
+def fold_batches(max_events: int = MAX_EVENTS) -> Folded:
+    """Fold the oldest batches, up to about `max_events`, in one transaction: claim, sum, mark, commit.
+
+    One folder at a time: it reads every row once and would only wait for another's locks on the same cells. Whoever
+    does not get the lock leaves; a killed folder's lock goes with its connection, and its transaction never was.
+    """
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [FOLD_LOCK])
+        if not cursor.fetchone()[0]:
+            return Folded(0, 0, False)
+        cursor.execute(CLAIM_BATCHES, [MAX_BATCHES])
+        waiting = cursor.fetchall()
+        chosen, events = [], 0
+        for batch_id, count in waiting:
+            if chosen and events + count > max_events:
+                break
+            chosen.append(batch_id)
+            events += count
+        if not chosen:
+            return Folded(0, 0, False)
+        cursor.execute("SELECT time_zone FROM budgets_organisation WHERE id = 1")
+        cursor.execute(FOLD, {"batches": chosen, "zone": cursor.fetchone()[0]})
+        return Folded(len(chosen), events, len(chosen) < len(waiting) or len(waiting) == MAX_BATCHES)
+
+
+def fold_all(max_rounds: int = 1000) -> int:
+    """Fold until nothing waits; how many events that were."""
+    events = 0
+    for _ in range(max_rounds):
+        folded = fold_batches()
+        events += folded.events
+        if not folded.more:
+            break
+    return events

@@ -1,0 +1,53 @@
+"""Make rollups and run summaries anew from the ledger."""
+
+from django.db import connection, transaction
+
+from usage.rollups.fold import FOLD_LOCK
+from usage.rollups.sums import ROW_COLUMNS, UPSERT_QUARTER_HOURS, UPSERT_RUNS, UPSERT_WIDE_DAYS
+
+# What detached months put into rollups cannot be made anew, so cells and runs that they share in are left alone.
+HORIZON = "SELECT coalesce(max(month + interval '1 month') AT TIME ZONE 'UTC', '-infinity') FROM usage_detached_month"
+ROWS = f"SELECT {ROW_COLUMNS} FROM usage_ledger"
+WHOLE_DAYS = "(posted_at AT TIME ZONE %(zone)s)::date > (%(horizon)s::timestamptz AT TIME ZONE %(zone)s)::date"
+OLD_RUNS = "SELECT workflow_id, run_id FROM usage_run WHERE first_call < %(horizon)s"
+STEPS = (
+    "DELETE FROM usage_quarterhour WHERE bucket >= %(horizon)s",
+    "DELETE FROM usage_wide_day WHERE day > (%(horizon)s::timestamptz AT TIME ZONE %(zone)s)::date",
+    "UPDATE usage_run SET first_call = 'infinity', last_call = '-infinity', calls = 0, max_step = 0, max_attempt = 0,"
+    " retries = 0, escalated = 0, unmeasured = 0, unpriced = 0, input_tokens = 0, output_tokens = 0, cost = 0"
+    " WHERE first_call >= %(horizon)s",
+    f"WITH rows AS ({ROWS}) {UPSERT_QUARTER_HOURS}",
+    f"WITH rows AS ({ROWS} WHERE {WHOLE_DAYS}) {UPSERT_WIDE_DAYS}",
+    f"WITH rows AS ({ROWS} WHERE (workflow_id, run_id) NOT IN ({OLD_RUNS})) {UPSERT_RUNS}",
+    "DELETE FROM usage_run WHERE first_call = 'infinity'",
+    "UPDATE usage_ingestbatch SET folded_at = clock_timestamp() WHERE folded_at IS NULL",
+)
+
+
+def rebuild_rollups() -> int:
+    """Rebuild everything that the ledger still holds; returns the number of ledger rows.
+
+    Ingest goes on meanwhile: one repeatable-read snapshot decides which rows and which batches are meant, and folding
+    waits on the lock. Outcomes of runs are kept.
+    """
+    with connection.cursor() as cursor:
+        # Taken before the snapshot, so that no folder commits between the two.
+        cursor.execute("SELECT pg_advisory_lock(%s)", [FOLD_LOCK])
+        try:
+            return rebuild_from_snapshot()
+        finally:
+            cursor.execute("SELECT pg_advisory_unlock(%s)", [FOLD_LOCK])
+
+
+def rebuild_from_snapshot() -> int:
+    """The work itself, in one transaction."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        cursor.execute(HORIZON)
+        (horizon,) = cursor.fetchone()
+        cursor.execute("SELECT time_zone FROM budgets_organisation WHERE id = 1")
+        values = {"horizon": horizon, "zone": cursor.fetchone()[0]}
+        for step in STEPS:
+            cursor.execute(step, values)
+        cursor.execute("SELECT count(*) FROM usage_ledger")
+        return int(cursor.fetchone()[0])

@@ -1,0 +1,98 @@
+"""The SQL that sums ledger rows: one place, used by folding, rebuilding and checking, so that they cannot disagree."""
+
+SUM_COLUMNS = (
+    "calls",
+    "unmeasured",
+    "unpriced",
+    "input_tokens",
+    "cached_input_tokens",
+    "cache_write_tokens",
+    "output_tokens",
+    "reasoning_tokens",
+    "retries",
+    "escalated",
+    "cost",
+)
+SUMS = """
+    count(*) FILTER (WHERE kind = 0) AS calls,
+    count(*) FILTER (WHERE kind = 0 AND NOT measured) AS unmeasured,
+    coalesce(sum(unpriced), 0)::bigint AS unpriced,
+    coalesce(sum(input_tokens), 0)::bigint AS input_tokens,
+    coalesce(sum(cached_input_tokens), 0)::bigint AS cached_input_tokens,
+    coalesce(sum(cache_write_tokens), 0)::bigint AS cache_write_tokens,
+    coalesce(sum(output_tokens), 0)::bigint AS output_tokens,
+    coalesce(sum(reasoning_tokens), 0)::bigint AS reasoning_tokens,
+    count(*) FILTER (WHERE kind = 0 AND attempt > 1) AS retries,
+    count(*) FILTER (WHERE kind = 0 AND default_tier > 0 AND tier > default_tier) AS escalated,
+    coalesce(sum(cost), 0)::bigint AS cost"""
+
+# date_bin needs an origin; any quarter hour will do.
+BUCKET = "date_bin('15 minutes', posted_at, timestamptz '2000-01-01 00:00:00+00')"
+CORE = (
+    "workflow_id",
+    "team",
+    "provider",
+    "model",
+    "tier",
+    "environment",
+    "service_tier",
+    "stage",
+    "task_type",
+    "status",
+)
+QUARTER_HOURS = f"""
+SELECT {BUCKET} AS bucket, {", ".join(CORE)}, {SUMS}
+FROM rows GROUP BY 1, {", ".join(CORE)}"""
+
+# Each wide dimension's column; tags are unfolded into key=value.
+WIDE_VALUES = """(VALUES ('user', user_name), ('customer', customer), ('application', application),
+    ('campaign', campaign), ('channel', channel)) AS stated (dimension, value)"""
+WIDE_KEY = ("dimension", "day", "value", "workflow_id", "provider", "model")
+WIDE_DAYS = f"""
+SELECT dimension, (posted_at AT TIME ZONE %(zone)s)::date AS day, value, workflow_id, provider, model, {SUMS}
+FROM (
+    SELECT rows.*, dimension, value FROM rows CROSS JOIN LATERAL {WIDE_VALUES} WHERE value <> ''
+    UNION ALL
+    SELECT rows.*, 'tag', pair.key || '=' || pair.value
+    FROM rows CROSS JOIN LATERAL jsonb_each_text(tags) AS pair WHERE tags IS NOT NULL
+) AS wide GROUP BY {", ".join(WIDE_KEY)}"""
+
+RUN_SUMS = ("calls", "retries", "escalated", "unmeasured", "unpriced", "input_tokens", "output_tokens", "cost")
+RUNS = f"""
+SELECT workflow_id, run_id, first_call, last_call, max_step, max_attempt, {", ".join(RUN_SUMS)} FROM (
+    SELECT workflow_id, run_id, min(time) AS first_call, max(time) AS last_call,
+        coalesce(max(step), 0) AS max_step, coalesce(max(attempt), 0) AS max_attempt, {SUMS}
+    FROM rows WHERE run_id <> '' GROUP BY workflow_id, run_id
+) AS summed"""
+
+# What the sums are made of; narrower than the ledger, since it is materialised.
+ROW_COLUMNS = (
+    "kind, measured, unpriced, attempt, step, time, posted_at, workflow_id, team, run_id, provider, model, tier,"
+    " default_tier, environment, service_tier, stage, task_type, status, input_tokens, cached_input_tokens,"
+    " cache_write_tokens, output_tokens, reasoning_tokens, cost, user_name, customer, application, campaign, channel, tags"
+)
+
+
+def adding(table: str, columns: tuple[str, ...]) -> str:
+    """The SET list of an upsert that adds what is new to what is there."""
+    return ", ".join(f"{column} = {table}.{column} + excluded.{column}" for column in columns)
+
+
+UPSERT_QUARTER_HOURS = f"""
+INSERT INTO usage_quarterhour (bucket, {", ".join(CORE)}, {", ".join(SUM_COLUMNS)})
+{QUARTER_HOURS} ORDER BY bucket, {", ".join(CORE)}
+ON CONFLICT (bucket, {", ".join(CORE)}) DO UPDATE SET {adding("usage_quarterhour", SUM_COLUMNS)}"""
+UPSERT_WIDE_DAYS = f"""
+INSERT INTO usage_wide_day ({", ".join(WIDE_KEY)}, {", ".join(SUM_COLUMNS)})
+{WIDE_DAYS} ORDER BY {", ".join(WIDE_KEY)}
+ON CONFLICT ({", ".join(WIDE_KEY)}) DO UPDATE SET {adding("usage_wide_day", SUM_COLUMNS)}"""
+UPSERT_RUNS = f"""
+INSERT INTO usage_run (workflow_id, run_id, first_call, last_call, max_step, max_attempt, {", ".join(RUN_SUMS)},
+    outcome, reworks)
+SELECT summed.*, 'open', 0 FROM ({RUNS}) AS summed ORDER BY workflow_id, run_id
+ON CONFLICT (workflow_id, run_id) DO UPDATE SET
+    first_call = least(usage_run.first_call, excluded.first_call),
+    last_call = greatest(usage_run.last_call, excluded.last_call),
+    max_step = greatest(usage_run.max_step, excluded.max_step),
+    max_attempt = greatest(usage_run.max_attempt, excluded.max_attempt),
+    {adding("usage_run", RUN_SUMS)}"""

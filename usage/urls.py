@@ -1,0 +1,9 @@
+"""Pages and API of this floor."""
+
+from django.urls import path
+
+from usage.ingest.views import EventsView
+
+urlpatterns = [
+    path("api/v1/events", EventsView.as_view(), name="events"),
+]
