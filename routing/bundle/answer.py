@@ -51,7 +51,9 @@ class Served:
     jwks: bytes
 
 
-def make_ready(version: tuple[int, int], body: bytes, etag: str, signature: str, freshness: str, jwks: bytes) -> Served:
+def make_ready(
+    version: tuple[int, int], body: bytes, *, etag: str, signature: str, freshness: str, jwks: bytes
+) -> Served:
     """`etag` is that of the plain body, quotes included; the signature is over the plain body, however it is sent."""
 
     def representation(content: bytes, tag: str, *extra: tuple[str, str]) -> Representation:
@@ -126,7 +128,9 @@ def answer_problem(status: int, code: str, title: str, detail: str = "", *extra:
 
 
 def not_allowed() -> Answer:
-    return answer_problem(405, "method-not-allowed", "Only GET and HEAD", "Use GET or HEAD here.", ("Allow", "GET, HEAD"))
+    return answer_problem(
+        405, "method-not-allowed", "Only GET and HEAD", "Use GET or HEAD here.", ("Allow", "GET, HEAD")
+    )
 
 
 def not_ready(detail: str = "The first policy bundle is not compiled yet.") -> Answer:

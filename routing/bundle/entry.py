@@ -1,7 +1,7 @@
 """Who may have the bundle: a bearer key with the scope `bundle`, or a ticket that such a key was given.
 
 Clients drop `Authorization` when they follow a redirect to another port, as they should. So the web server sends those
-who want to wait to the push process with a ticket in the address: bound to the key, good for a minute, no use elsewhere.
+who want to wait to the push process with a ticket in the address: bound to the key, good for a minute, and only there.
 """
 
 from django.core import signing

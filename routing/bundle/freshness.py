@@ -14,7 +14,7 @@ from tokenops_sdk.jws import ALGORITHM, ALGORITHMS, FRESHNESS_TYPE, REGISTRY
 
 
 def freshness_token(
-    version: tuple[int, int], digest: str, audience: str, confirmed_at: datetime, lasts: timedelta, key: OKPKey
+    version: tuple[int, int], digest: str, *, audience: str, confirmed_at: datetime, lasts: timedelta, key: OKPKey
 ) -> str:
     """A compact JWS. `digest` is the SHA-256 of the bundle's bytes in hexadecimal; times are whole Unix seconds."""
     claims = {

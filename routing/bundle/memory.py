@@ -1,8 +1,8 @@
 """The newest bundle in this process's memory, so that no request asks the database.
 
-One thread with one connection of its own (psycopg, no ORM) reads the bundle when PostgreSQL says that there is a new one,
-and asks every few seconds whether there is, in case that notice was lost. When the database is away it goes on serving
-what it has; the freshness tokens then stop where its knowledge stops.
+One thread with one connection of its own (psycopg, no ORM) reads the bundle when PostgreSQL says that there is a new
+one, and asks every few seconds whether there is, in case that notice was lost. When the database is away it goes on
+serving what it has; the freshness tokens then stop where its knowledge stops.
 """
 
 import logging
@@ -53,9 +53,22 @@ class Held:
     def ready(self) -> Served:
         """Signed for now and laid out for answering."""
         lasts = timedelta(seconds=settings.BUNDLE_FRESH_SECONDS)
-        digest, audience = self.etag.strip('"'), settings.BUNDLE_AUDIENCE
-        freshness = freshness_token(self.version, digest, audience, self.confirmed_at, lasts, self.key)
-        return make_ready(self.version, self.body, self.etag, self.signature, freshness, jwks(self.publics))
+        freshness = freshness_token(
+            self.version,
+            self.etag.strip('"'),
+            audience=settings.BUNDLE_AUDIENCE,
+            confirmed_at=self.confirmed_at,
+            lasts=lasts,
+            key=self.key,
+        )
+        return make_ready(
+            self.version,
+            self.body,
+            etag=self.etag,
+            signature=self.signature,
+            freshness=freshness,
+            jwks=jwks(self.publics),
+        )
 
 
 class BundleMemory:

@@ -19,6 +19,9 @@ class SigningKey(models.Model):
             models.UniqueConstraint(fields=["active"], condition=Q(active=True), name="one_active_signing_key")
         ]
 
+    def __str__(self) -> str:
+        return self.kid
+
 
 class BundleEpoch(models.Model):
     """One row. The epoch changes when a backup is restored, so that (epoch, revision) stays monotonic."""
@@ -27,6 +30,9 @@ class BundleEpoch(models.Model):
 
     class Meta:
         constraints = [models.CheckConstraint(condition=Q(id=1), name="epoch_is_one_row")]
+
+    def __str__(self) -> str:
+        return str(self.epoch)
 
 
 class PolicyBundle(models.Model):
@@ -42,3 +48,6 @@ class PolicyBundle(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["epoch", "revision"], name="bundle_revision")]
+
+    def __str__(self) -> str:
+        return f"{self.epoch}:{self.revision}"

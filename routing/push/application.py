@@ -41,7 +41,7 @@ class PushApplication:
 
     def __init__(self) -> None:
         self.waiting: set[asyncio.Future[None]] = set()
-        self.loop: asyncio.AbstractEventLoop | None = None
+        self.begun: asyncio.Future[None] | None = None
         self.closing = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -68,20 +68,19 @@ class PushApplication:
 
     async def begin(self) -> None:
         """Start to follow the database, off the loop, since the first look may take seconds."""
-        if self.loop is not None:
-            return
-        self.loop = loop = asyncio.get_running_loop()
-        begun: asyncio.Future[None] = loop.create_future()
+        if self.begun is None:
+            loop = asyncio.get_running_loop()
+            begun = self.begun = loop.create_future()
 
-        def start() -> None:
-            try:
-                directory()
-                memory().watchers.append(lambda: loop.call_soon_threadsafe(self.wake))
-            finally:
-                loop.call_soon_threadsafe(begun.set_result, None)
+            def start() -> None:
+                try:
+                    directory()
+                    memory().watchers.append(lambda: loop.call_soon_threadsafe(self.wake))
+                finally:
+                    loop.call_soon_threadsafe(begun.set_result, None)
 
-        threading.Thread(target=start, name="tokenops-push-start").start()
-        await begun
+            threading.Thread(target=start, name="tokenops-push-start").start()
+        await asyncio.shield(self.begun)
 
     def wake(self) -> None:
         """Let everybody who waits look again."""

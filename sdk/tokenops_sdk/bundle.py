@@ -33,7 +33,7 @@ __all__ = ["LEEWAY", "SCHEMA", "Bundle", "BundleRefused", "renew", "verify"]
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """A verified bundle. `version` is (epoch, revision): keep the highest that you obeyed and pass it as `last_seen`."""
+    """A verified bundle. `version` is (epoch, revision): keep the highest obeyed and pass it as `last_seen`."""
 
     version: tuple[int, int]
     digest: str  # SHA-256 of the bytes, hexadecimal; the ETag of the plain (not gzipped) answer
@@ -48,6 +48,7 @@ class Bundle:
 def verify(
     body: bytes,
     signature: str,
+    *,
     jwks: Mapping[str, Any],
     audience: str,
     freshness: str,
@@ -71,12 +72,12 @@ def verify(
         raise WrongAudience(f"The bundle is for {document.get('audience')!r}, not for {audience!r}.")
     version = _version(document, WrongSignature)
     if last_seen is not None and version < last_seen:
-        raise OlderRevision(f"Bundle {version[0]}:{version[1]} is older than {last_seen[0]}:{last_seen[1]}, seen before.")
+        raise OlderRevision(f"Bundle {_said(version)} is older than {_said(last_seen)}, seen before.")
     bundle = Bundle(version, hashlib.sha256(body).hexdigest(), document, datetime.min.replace(tzinfo=UTC))
-    return renew(bundle, jwks, freshness, now)
+    return renew(bundle, jwks=jwks, freshness=freshness, now=now)
 
 
-def renew(bundle: Bundle, jwks: Mapping[str, Any], freshness: str, now: datetime | None = None) -> Bundle:
+def renew(bundle: Bundle, *, jwks: Mapping[str, Any], freshness: str, now: datetime | None = None) -> Bundle:
     """The same bundle, vouched for anew by the `TokenOps-Freshness` header of a 304 answer (or of a 200).
 
     Raises WrongSignature (UnknownKey), WrongAudience, or NotFresh when the token has ended or names another bundle.
@@ -86,7 +87,7 @@ def renew(bundle: Bundle, jwks: Mapping[str, Any], freshness: str, now: datetime
         raise WrongAudience(f"The freshness token is for {token.get('aud')!r}.")
     version = _version(token, NotFresh)
     if version != bundle.version or token.get("etag") != bundle.digest:
-        raise NotFresh(f"The token vouches for bundle {version[0]}:{version[1]}, not for this one.")
+        raise NotFresh(f"The token vouches for bundle {_said(version)}, not for this one.")
     ends = token.get("exp")
     if not isinstance(ends, int):
         raise NotFresh("The freshness token does not say when it ends.")
@@ -126,3 +127,7 @@ def _version(document: Mapping[str, Any], refusal: type[BundleRefused]) -> tuple
     if type(epoch) is not int or type(revision) is not int:
         raise refusal("It does not say its epoch and revision.")
     return epoch, revision
+
+
+def _said(version: tuple[int, int]) -> str:
+    return f"{version[0]}:{version[1]}"

@@ -1,7 +1,7 @@
 """JSON Web Signatures as TokenOps makes them: Ed25519 under the name EdDSA, and nothing else.
 
-joserfc ships EdDSA with a warning at each use, because RFC 9864 prefers the name Ed25519, and accepts Ed448 under it; it also
-stops at 128,000 bytes of payload. Here the curve is pinned, which is what the warning is about, and the size is ours.
+joserfc ships EdDSA with a warning at each use, because the name stands for Ed448 too (RFC 9864), and stops at 128,000
+bytes of payload. Here the curve is pinned, which is what the warning is about, and the size is ours.
 """
 
 from joserfc.errors import InvalidKeyCurveError

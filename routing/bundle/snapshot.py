@@ -1,0 +1,181 @@
+"""Read what a bundle says from the database; the caller holds the snapshot that makes it one moment."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from decimal import Decimal
+
+from django.conf import settings
+from django.utils import timezone
+
+from budgets.limits.calendar import Period, day_of, period_bounds
+from budgets.models import Budget, BudgetState, Workflow
+from budgets.models import Organisation as OrganisationRow
+from routing.bundle import content as say
+from routing.bundle.canonical import exact
+from routing.models import Tier
+from usage.models import PriceEntry
+from usage.prices import book
+
+STANDARD = "standard"
+
+
+def read_content(organisation: OrganisationRow, now: datetime | None = None) -> say.Content:
+    """All of it, as of `now` (aware)."""
+    now = now or timezone.now()
+    tiers = read_tiers()
+    workflows = list(listed_workflows())
+    budgets = read_budgets(organisation, now)
+    return say.Content(
+        audience=settings.BUNDLE_AUDIENCE,
+        organisation=say.Organisation(
+            time_zone=organisation.time_zone,
+            currency=organisation.currency,
+            fiscal_year_starts=organisation.fiscal_year_starts,
+        ),
+        fail_mode=settings.BUNDLE_FAIL_MODE,
+        default_tier=tiers[0].number if tiers else None,
+        tiers=tiers,
+        workflows={workflow.slug: workflow_content(workflow) for workflow in workflows},
+        budgets=budgets,
+        blocked=[*paused(workflows), *exhausted(budgets)],
+        grants=[],
+        prices=read_prices(organisation.generation, tiers, now),
+    )
+
+
+def read_tiers() -> list[say.TierContent]:
+    """Cheapest first."""
+    return [
+        say.TierContent(
+            number=tier.number,
+            name=tier.name,
+            needs_approval=tier.needs_approval,
+            models=[say.TierModel(provider=entry["provider"], model=entry["model"]) for entry in tier.models],
+        )
+        for tier in Tier.objects.order_by("number")
+    ]
+
+
+def listed_workflows() -> Iterable[Workflow]:
+    """Those that somebody answers for or that were paused.
+
+    A discovered one is left out: nothing is configured for it, and senders who make slugs up must not make revisions.
+    """
+    for workflow in Workflow.objects.select_related("team").order_by("slug"):
+        if workflow.is_claimed or workflow.status == Workflow.Status.RESERVED or workflow.paused_at:
+            yield workflow
+
+
+def workflow_content(workflow: Workflow) -> say.WorkflowContent:
+    return say.WorkflowContent(
+        status=workflow.status,
+        team=workflow.team.slug if workflow.team else None,
+        default_tier=workflow.default_tier,
+        value_weight=say.decimal_text(Decimal(workflow.value_weight)),
+        risk_categories=[str(category) for category in workflow.risk_categories],
+        guardrails=exact(workflow.guardrails),
+        paused=workflow.paused_at is not None,
+    )
+
+
+def paused(workflows: Iterable[Workflow]) -> list[say.Blocked]:
+    """The kill switches that are thrown."""
+    return [
+        say.Blocked(
+            scope={"workflow": workflow.slug},
+            code="workflow_paused",
+            reason=workflow.pause_reason or f"{workflow.name} is paused.",
+            until=None,
+        )
+        for workflow in workflows
+        if workflow.paused_at
+    ]
+
+
+def exhausted(budgets: Iterable[say.BudgetContent]) -> list[say.Blocked]:
+    """What exhausted budgets stop."""
+    return [
+        say.Blocked(
+            scope=budget.scope,
+            code="budget_exhausted",
+            reason=f"The budget {budget.name} is used up.",
+            until=budget.ends_at,
+        )
+        for budget in budgets
+        if budget.status == BudgetState.Status.EXHAUSTED and budget.on_exhausted == Budget.Action.BLOCK
+    ]
+
+
+def read_budgets(organisation: OrganisationRow, now: datetime) -> list[say.BudgetContent]:
+    """Active budgets whose period runs now. One without a state is untouched; a paused one says nothing."""
+    states = {state.budget_id: state for state in BudgetState.objects.filter(starts_at__lte=now, ends_at__gt=now)}
+    told = []
+    for budget in Budget.objects.filter(status=Budget.Status.ACTIVE).order_by("slug"):
+        period = current_period(budget, organisation, now)
+        if period.contains(now):
+            state = states.get(budget.pk)
+            # A state of another period shape is from before an edit, and about to be replaced.
+            told.append(budget_content(budget, period, state if state and state.period_start == period.first else None))
+    return told
+
+
+def current_period(budget: Budget, organisation: OrganisationRow, now: datetime) -> Period:
+    zone = organisation.zone
+    fiscal = organisation.fiscal_year_starts
+    return period_bounds(budget.period, day_of(now, zone), zone, budget.starts_on, budget.ends_on, fiscal)
+
+
+def budget_content(budget: Budget, period: Period, state: BudgetState | None) -> say.BudgetContent:
+    limit = state.limit if state else budget.amount
+    spent = state.spent if state else 0
+    return say.BudgetContent(
+        slug=budget.slug,
+        name=budget.name,
+        scope={str(dimension): str(value) for dimension, value in budget.scope.items()},
+        metric=budget.metric,
+        period=budget.period,
+        starts_at=say.instant(period.starts_at),
+        ends_at=say.instant(period.ends_at),
+        limit=say.amount_text(limit, budget.metric),
+        limit_version=budget.limit_version,
+        remaining_percent=say.remaining_percent(limit, spent),
+        crossed=state.crossed if state else 0,
+        status=state.status if state else BudgetState.Status.UNDER.value,
+        on_exhausted=budget.on_exhausted,
+        settings=exact(budget.action_settings),
+    )
+
+
+def read_prices(generation: int, tiers: Iterable[say.TierContent], now: datetime) -> list[say.PriceContent]:
+    """What the tiers' models cost now, under the names that the tiers use. A model without a price is left out."""
+    prices = book.current(generation)
+    found = {}
+    for tier in tiers:
+        for named in tier.models:
+            price = prices.find(named.provider, named.model, STANDARD, now)
+            if price is not None:
+                found[named.provider, named.model] = price.price_id
+    entries = PriceEntry.objects.in_bulk(found.values())
+    return [
+        price_content(provider, model, entries[price_id])
+        for (provider, model), price_id in sorted(found.items())
+        if price_id in entries
+    ]
+
+
+def price_content(provider: str, model: str, entry: PriceEntry) -> say.PriceContent:
+    def text(value: Decimal | None) -> str | None:
+        return None if value is None else say.decimal_text(value)
+
+    return say.PriceContent(
+        provider=provider,
+        model=model,
+        service_tier=entry.service_tier,
+        input=text(entry.input),
+        cached_input=text(entry.cached_input),
+        cache_write=text(entry.cache_write),
+        output=text(entry.output),
+        units=exact(entry.units),
+        steps=exact(entry.steps),
+        hours=exact(entry.hours),
+    )
