@@ -131,7 +131,7 @@ def test_claude_code_keeps_the_last_line_of_a_call_and_counts_the_cache_into_the
     _, (second, first), _ = read(SAMPLES / "claude_code.jsonl")
     assert (first["id"], first["output_tokens"], first["time"].second) == ("msg_a", 210, 5)
     assert (first["input_tokens"], first["cached_input_tokens"], first["cache_write_tokens"]) == (12_004, 10_000, 2_000)
-    assert first["units"] == {"web_search": 2}
+    assert first["units"] == {"web_search": 2, "cache_write_1h_tokens": 1_500}
     assert (second["id"], second["input_tokens"], second["agent"]) == ("msg_b", 300, "sub")
 
 

@@ -5,8 +5,8 @@ the last line of an id is the call and the time it ended. A call is held back un
 another of its lines (in the logs seen they are next to each other), which bounds memory.
 
 Anthropic counts exclusively: `input_tokens` leaves out what was read from and written to the cache. Here the three are
-added up, and the two cache counts are kept as parts. Five-minute and one-hour cache writes have different prices at
-Anthropic; an event has one figure for both.
+added up, and the two cache counts are kept as parts. One-hour cache writes have a price of their own at Anthropic, so
+how many of the cache writes they are is said in `units`.
 """
 
 from collections import OrderedDict
@@ -46,7 +46,10 @@ def read(lines: Iterator[str], given: Given) -> Iterator[Event | Unreadable]:
         usage = message["usage"]
         cached = usage.get("cache_read_input_tokens") or 0
         written = usage.get("cache_creation_input_tokens") or 0
-        searches = (usage.get("server_tool_use") or {}).get("web_search_requests") or 0
+        units = {
+            "web_search": (usage.get("server_tool_use") or {}).get("web_search_requests"),
+            "cache_write_1h_tokens": (usage.get("cache_creation") or {}).get("ephemeral_1h_input_tokens"),
+        }
         return {
             "id": message["id"],
             "time": datetime.fromisoformat(row["timestamp"]),
@@ -65,7 +68,7 @@ def read(lines: Iterator[str], given: Given) -> Iterator[Event | Unreadable]:
             "cache": "prompt" if cached else "none",
             "service_tier": usage.get("service_tier") if usage.get("service_tier") in SERVICE_TIERS else None,
             "finish_reason": message.get("stop_reason"),
-            "units": {"web_search": searches} if searches else None,
+            "units": {name: count for name, count in units.items() if count} or None,
         }
 
     return each_row(last_lines(lines), call)
