@@ -49,7 +49,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddField(
             "budget",
-            "version",
+            "edit_version",
             models.PositiveIntegerField(default=1, editable=False, help_text="Grows with every edit."),
         ),
         migrations.AlterField(

@@ -98,7 +98,7 @@ class Budget(models.Model):
         editable=False,
         help_text="When evaluation must look at it next, charged or not: a period begins.",
     )
-    version = models.PositiveIntegerField(default=1, editable=False, help_text="Grows with every edit.")
+    edit_version = models.PositiveIntegerField(default=1, editable=False, help_text="Grows with every edit.")
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 
