@@ -50,3 +50,9 @@ def measure() -> Backlog:
         )
         events, oldest = cursor.fetchone()
     return Backlog(int(events), float(oldest))
+
+
+def forget() -> None:
+    """Measure anew at the next call; for tests."""
+    global _last
+    _last = (-1e9, Backlog(0, 0.0))

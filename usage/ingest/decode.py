@@ -33,7 +33,7 @@ class CloudEvent(Struct, frozen=True):
     id: str
     source: str
     type: str
-    data: Raw | None = None
+    data: Raw = Raw(b"")
     time: str | None = None
 
 
@@ -154,7 +154,7 @@ def cloud_item(index: int, raw: bytes) -> Item:
         envelope = _cloud.decode(raw)
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
         return Item(index, raw, refusal=Refusal("bad-cloudevent", str(error)), sent_id=sent_id(raw))
-    if envelope.data is None:
+    if not bytes(envelope.data):
         refusal = Refusal("bad-cloudevent", "data is missing: it holds the usage event.", "data")
         return Item(index, raw, refusal=refusal, sent_id=envelope.id[:128])
     return enveloped(index, raw, bytes(envelope.data), envelope.id, envelope.source, envelope.time)

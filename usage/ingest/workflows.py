@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from django.conf import settings
 from django.db import connection
 
-from budgets.models import UNASSIGNED, Workflow
+from budgets.models import Workflow
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +79,10 @@ def current(generation: int) -> Workflows:
     return found
 
 
-def reset() -> None:
+def forget() -> None:
     """Forget what is in memory; for tests."""
     global _current
     _current = None
 
 
-__all__ = ["UNASSIGNED", "Named", "Workflows", "current", "reset"]
+

@@ -154,7 +154,8 @@ def current(generation: int) -> PriceBook:
     """The book under `generation`, from this process's memory.
 
     A new generation costs one small query; the entries are read again only when one of them changed, since the
-    generation grows with budgets and workflows too.
+    generation grows with budgets and workflows too. Not to be called inside `changing_configuration`: a generation
+    that is rolled back would be remembered.
     """
     held = _held
     if held is not None and held.generation == generation:
@@ -175,3 +176,16 @@ def _load(generation: int) -> PriceBook:
         book = PriceBook(PriceEntry.objects.filter(superseded_at=None).order_by("id").values(*COLUMNS))
     _held = _Held(generation, fingerprint, book)
     return book
+
+
+def forget() -> None:
+    """Read anew at the next call; for a process that restored a backup, and for tests."""
+    global _held
+    with _loading:
+        _held = None
+
+
+def forget() -> None:
+    """Drop what is held, for tests, whose transactions take generations back."""
+    global _held
+    _held = None

@@ -54,3 +54,16 @@ def _load(generation: int) -> _Held:
             tiers.append(row.tier)
         _held = _Held(generation, dated)
         return _held
+
+
+def forget() -> None:
+    """Read anew at the next call; for a process that restored a backup, and for tests."""
+    global _held
+    with _loading:
+        _held = None
+
+
+def forget() -> None:
+    """Drop what is held, for tests, whose transactions take generations back."""
+    global _held
+    _held = None
