@@ -22,9 +22,11 @@ STANDARD: Final = "standard"
 MEMO_SIZE: Final = 20_000  # distinct (provider, model, service tier) as senders write them
 ENDLESS: Final = datetime.max.replace(tzinfo=UTC)
 
-# Changes with every insert, update and delete of an entry in force: each writes a row version with a new xmin.
+# Changes with every insert, update and delete of an entry in force: each writes a row version with a transaction and a
+# command of its own.
 FINGERPRINT = (
-    "SELECT count(*), coalesce(sum(id), 0), coalesce(sum(xmin::text::bigint), 0) "
+    "SELECT count(*), coalesce(sum(id), 0), coalesce(sum(xmin::text::bigint), 0), "
+    "coalesce(sum(cmin::text::bigint), 0) "
     "FROM usage_priceentry WHERE superseded_at IS NULL"
 )
 COLUMNS = (
@@ -183,9 +185,3 @@ def forget() -> None:
     global _held
     with _loading:
         _held = None
-
-
-def forget() -> None:
-    """Drop what is held, for tests, whose transactions take generations back."""
-    global _held
-    _held = None

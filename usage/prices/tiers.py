@@ -61,9 +61,3 @@ def forget() -> None:
     global _held
     with _loading:
         _held = None
-
-
-def forget() -> None:
-    """Drop what is held, for tests, whose transactions take generations back."""
-    global _held
-    _held = None
