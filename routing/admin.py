@@ -6,6 +6,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.shortcuts import redirect
 
 from budgets.audit.record import Actor
 from routing.models import Tier
@@ -72,7 +73,7 @@ class TierAdmin(TierModelAdmin):
             return super().delete_view(request, object_id, extra_context)
         except InUse as error:
             self.message_user(request, str(error), messages.ERROR)
-            return self.response_post_save_change(request, self.get_object(request, object_id))
+            return redirect("admin:routing_tier_changelist")
 
     def delete_queryset(self, request: HttpRequest, queryset: "QuerySet[Tier]") -> None:
         for tier in queryset:

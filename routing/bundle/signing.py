@@ -65,7 +65,7 @@ def rotate(actor: Actor, reason: str = "") -> SigningKey:
     row.save(update_fields=["active"])
     # Others that were prepared and passed over would be served for ever.
     SigningKey.objects.filter(active=False, retired_at=None).update(retired_at=now)
-    record(actor, "rotated", row, before and {"kid": before.kid}, {"kid": row.kid}, reason)
+    record(actor, "rotated", row, {"kid": before.kid} if before else None, {"kid": row.kid}, reason)
     return row
 
 
@@ -104,7 +104,8 @@ def sign_detached(body: bytes, key: OKPKey) -> str:
     """A compact JWS over `body` with the payload left out (RFC 7515, appendix F)."""
     header = {"alg": ALGORITHM, "kid": key.kid, "typ": BUNDLE_TYPE}
     compact = jws.serialize_compact(header, body, key, algorithms=ALGORITHMS, registry=REGISTRY)
-    return jws.detach_compact_content(compact)
+    protected, _payload, signature = compact.split(".")
+    return f"{protected}..{signature}"
 
 
 def served_until(retired_at: datetime | None) -> datetime | None:

@@ -72,10 +72,13 @@ class PushApplication:
             loop = asyncio.get_running_loop()
             begun = self.begun = loop.create_future()
 
+            def wake() -> None:
+                loop.call_soon_threadsafe(self.wake)
+
             def start() -> None:
                 try:
                     directory()
-                    memory().watchers.append(lambda: loop.call_soon_threadsafe(self.wake))
+                    memory().watchers.append(wake)
                 finally:
                     loop.call_soon_threadsafe(begun.set_result, None)
 

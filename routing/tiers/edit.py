@@ -64,7 +64,7 @@ def save_tier(actor: Actor, tier: Tier, reason: str = "") -> Tier:
     with changing_configuration():
         before = Tier.objects.filter(pk=tier.pk).first() if tier.pk else None
         tier.save()
-        record(actor, "changed" if before else "created", tier, before and said(before), said(tier), reason)
+        record(actor, "changed" if before else "created", tier, said(before) if before else None, said(tier), reason)
         publish_tiers()
     hint_settle()
     return tier

@@ -7,7 +7,7 @@ bytes of payload. Here the curve is pinned, which is what the warning is about, 
 from joserfc.errors import InvalidKeyCurveError
 from joserfc.jwa import EdDSAAlgorithm
 from joserfc.jwk import OKPKey
-from joserfc.jws import JWSAlgModel, JWSRegistry
+from joserfc.jws import JWSRegistry
 
 ALGORITHM = "EdDSA"
 ALGORITHMS = [ALGORITHM]
@@ -19,7 +19,7 @@ MAX_BUNDLE_BYTES = 64 * 2**20
 class Ed25519(EdDSAAlgorithm):
     """EdDSA on the one curve."""
 
-    security_warning = None
+    security_warning = ""
 
     def check_key(self, key: OKPKey) -> None:
         super().check_key(key)
@@ -30,7 +30,7 @@ class Ed25519(EdDSAAlgorithm):
 class Registry(JWSRegistry):
     """Knows one algorithm, so that no header can name another."""
 
-    algorithms: dict[str, JWSAlgModel] = {ALGORITHM: Ed25519()}
+    algorithms = {ALGORITHM: Ed25519()}
     recommended = ALGORITHMS
     max_payload_length = MAX_BUNDLE_BYTES
 
