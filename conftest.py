@@ -1,34 +1,134 @@
-"""What every test may use: a clean database, real servers, a browser."""
+"""Where tests get a database, the running processes and a browser from.
+
+`DATABASE_URL` names a server; without it an embedded PostgreSQL is started for this run. `BROKER_URL` is what the
+`stack` fixture uses (default: the filesystem). Redis and Chromium are used where found, see tests/machine.py.
+"""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-# Tables that SQL made are unknown to Django's flush.
-UNMANAGED = "usage_ledger, usage_claim, usage_wide_day, usage_detached_month"
+from tests import machine
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+    from tests.stack import Stack
+
+_open = ExitStack()
 
 
-@pytest.fixture(autouse=True)
-def forget_other_tests(request: pytest.FixtureRequest) -> None:
-    """Tests share one process: what it remembers of one test's database must not reach the next."""
-    marker = request.node.get_closest_marker("django_db")
-    if marker is None:
+def pytest_configure(config: pytest.Config) -> None:
+    """Before pytest-django sets Django up: the settings need a key and a database."""
+    if config.option.help or config.option.version:
         return
-    forget_caches()
-    if marker.kwargs.get("transaction"):
-        from django.db import connection
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tokenops_site.settings")
+    os.environ.setdefault("SECRET_KEY", "a-key-for-tests-only-that-is-long-enough-to-please-django")
+    # Never the var/ of whoever runs the tests: a worker may be listening there.
+    folder = tempfile.mkdtemp(prefix="tokenops-tests-")
+    os.environ["TOKENOPS_DATA_DIR"] = os.environ["STATIC_ROOT"] = folder
+    _open.callback(shutil.rmtree, folder, ignore_errors=True)
+    if not os.environ.get("DATABASE_URL"):
+        os.environ["DATABASE_URL"] = _open.enter_context(machine.embedded_server())
+    from django.conf import settings
 
-        request.getfixturevalue("transactional_db")
-        with connection.cursor() as cursor:
-            cursor.execute(f"TRUNCATE {UNMANAGED}")
+    assert settings.DATABASES  # pytest-django sets Django up only where the settings are loaded
 
 
-def forget_caches() -> None:
-    """Empty everything that a process keeps of its database."""
-    from budgets.access import directory
-    from budgets.limits import book as budget_book
-    from usage.ingest import backlog, workflows
-    from usage.prices import book as price_book
-    from usage.prices import tiers
+def pytest_unconfigure(config: pytest.Config) -> None:
+    _open.close()
 
-    directory.reset()
-    for module in (budget_book, workflows, backlog, price_book, tiers):
-        module.forget()
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    for what in sorted(machine.SKIPPED):
+        terminalreporter.write_sep("!", f"NOT TESTED, because this machine has no {what}", red=True, bold=True)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def plain_static_files() -> Iterator[None]:
+    """Pages rendered in tests name static files as they are; hashed names need a collectstatic first."""
+    from django.conf import settings
+    from django.test import override_settings
+
+    plain = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+    with override_settings(STORAGES={**settings.STORAGES, "staticfiles": plain}):
+        yield
+
+
+@pytest.fixture(scope="session")
+def server_url() -> str:
+    """The PostgreSQL server of this run: the address of a database from which others can be created."""
+    return os.environ["DATABASE_URL"]
+
+
+@pytest.fixture(scope="session")
+def redis_url() -> str:
+    """A Redis; the test is skipped aloud where there is none."""
+    url = machine.redis_url()
+    if url is None:
+        machine.lacking("Redis (REDIS_URL or 127.0.0.1:6379)")
+    assert url is not None
+    return url
+
+
+@pytest.fixture(scope="session")
+def start_stack(server_url: str, tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Callable[..., Stack]]":
+    """`start_stack(broker_url, NAME="value", …)`: further stacks, with other settings; stopped with the session."""
+    from tests.stack import started
+
+    with ExitStack() as running:
+
+        def start(broker_url: str = "filesystem://", **environment: str) -> "Stack":
+            folder: Path = tmp_path_factory.mktemp("stack")
+            return running.enter_context(started(folder, server_url, broker_url, **environment))
+
+        yield start
+
+
+@pytest.fixture(scope="session")
+def stack(start_stack: "Callable[..., Stack]") -> "Stack":
+    """The real processes on BROKER_URL or the filesystem broker, shared by all server tests: leave it running."""
+    return start_stack(os.environ.get("BROKER_URL") or "filesystem://")
+
+
+@pytest.fixture(scope="session")
+def redis_stack(start_stack: "Callable[..., Stack]", redis_url: str) -> "Stack":
+    """The same on Redis."""
+    return start_stack(redis_url)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> "Iterator[Browser]":
+    """Headless Chromium; the test is skipped aloud where there is none."""
+    from tests.browser import chromium_browser
+
+    executable = machine.chromium_path()
+    if executable is None:
+        machine.lacking("Chromium (CHROMIUM or a usual path)")
+    # Playwright's loop runs in this thread, and Django would refuse database work beside any loop.
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+    with chromium_browser(str(executable)) as browser:
+        yield browser
+
+
+@pytest.fixture
+def page(chromium: "Browser") -> "Iterator[Page]":
+    """A page in a context of its own. The test fails when the console had an error or the policy stopped something.
+
+    `page.problems` is the list; a test that provokes an error clears it.
+    """
+    from tests.browser import listen
+
+    context = chromium.new_context(viewport={"width": 1280, "height": 800}, locale="en-US")
+    page = context.new_page()
+    page.problems = listen(page)
+    yield page
+    problems = list(page.problems)
+    context.close()
+    assert problems == []

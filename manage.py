@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Django's command line. `serve` and `demo` bring up everything; see README."""
+"""Django's command line. `serve` brings up everything, database included, and so runs before Django's settings."""
 
 import os
 import sys
@@ -7,6 +7,13 @@ import sys
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tokenops_site.settings")
+    if sys.argv[1:2] == ["serve"]:
+        from tokenops_site.serve.command import main as serve
+
+        sys.exit(serve(sys.argv[2:]))
+    from tokenops_site.serve.installation import recall
+
+    recall(os.environ)
     from django.core.management import execute_from_command_line
 
     execute_from_command_line(sys.argv)

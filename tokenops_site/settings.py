@@ -144,7 +144,8 @@ CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_TIMEZONE = "UTC"
-CELERY_TASK_DEFAULT_QUEUE = "tokenops"
+# A name of its own for each installation on a shared broker: the demo's worker must not take production's tasks.
+CELERY_TASK_DEFAULT_QUEUE = env.text("CELERY_QUEUE", "tokenops-demo" if env.flag("TOKENOPS_DEMO") else "tokenops")
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 HINT_TASKS = ["routing.tasks.settle", "usage.tasks.fold"]  # sent after each ingest transaction
@@ -163,6 +164,9 @@ PORT = env.number("PORT", 8000, 1, 65535)
 PUSH_PORT = env.number("PUSH_PORT", PORT + 1, 1, 65535)
 # Where clients that wait for a new bundle are sent. Empty: the host they came to, on PUSH_PORT.
 PUSH_URL = env.text("PUSH_URL")
+
+# A folding lag above this makes /readyz answer 503.
+READY_MAX_LAG_SECONDS = env.number("READY_MAX_LAG_SECONDS", 300, 1)
 
 # --- Ingest -------------------------------------------------------------------------------------
 INGEST_MAX_BYTES = env.number("INGEST_MAX_BYTES", 8 * 2**20, 1024)  # after gunzip

@@ -3,7 +3,11 @@
 from django.contrib import admin
 from django.urls import include, path
 
+from tokenops_site.health import healthz, readyz
+
 urlpatterns = [
+    path("healthz", healthz, name="healthz"),
+    path("readyz", readyz, name="readyz"),
     path("", include("reports.urls")),
     path("", include("routing.urls")),
     path("", include("usage.urls")),

@@ -1,0 +1,49 @@
+"""`manage.py create_api_key NAME --scope ingest --scope bundle`: make a key and print it, this once."""
+
+from datetime import timedelta
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import transaction
+from django.utils import timezone
+
+from budgets.access.keys import make_key
+from budgets.audit.record import Actor, record
+from budgets.models import ApiKey
+
+
+class Command(BaseCommand):
+    help = "Make an API key and print it once, alone on standard output."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("name", help="what the key is for, for people to recognise it")
+        parser.add_argument(
+            "--scope",
+            action="append",
+            dest="scopes",
+            choices=ApiKey.Scope.values,
+            required=True,
+            help="may be repeated",
+        )
+        parser.add_argument("--source", help="slug of the sender that the key belongs to; default: made from NAME")
+        parser.add_argument("--expires", type=int, metavar="DAYS", help="days from now; default: never")
+
+    @transaction.atomic
+    def handle(self, *args: Any, **options: Any) -> None:
+        days = options["expires"]
+        if days is not None and days < 1:
+            raise CommandError("--expires: write a number of days of at least 1.")
+        expires_at = None if days is None else timezone.now() + timedelta(days=days)
+        try:
+            key, plain = make_key(options["name"], options["scopes"], source=options["source"], expires_at=expires_at)
+        except ValueError as problem:
+            raise CommandError(str(problem)) from None
+        after = {
+            "name": key.name,
+            "source": key.source.slug,
+            "scopes": key.scopes,
+            "expires_at": None if expires_at is None else expires_at.isoformat(),
+        }
+        record(Actor.command("create_api_key"), "created", key, None, after)
+        self.stdout.write(plain)
+        self.stderr.write(f"Key {key.prefix}… of source {key.source.slug}; it cannot be shown again.")
