@@ -16,6 +16,8 @@ import pytest
 
 from tests import machine
 
+pytest_plugins = ["tests.clean"]
+
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 

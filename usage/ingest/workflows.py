@@ -83,6 +83,3 @@ def forget() -> None:
     """Forget what is in memory; for tests."""
     global _current
     _current = None
-
-
-

@@ -8,7 +8,7 @@ from django.db import connection, transaction
 
 _known: set[str] = set()
 _lock = threading.Lock()
-PARTITION_LOCK = 7_061_002  # advisory lock number, ours by choice
+PARTITION_LOCK = 7_061_005  # advisory lock number, ours by choice
 
 
 def month_of(when: datetime) -> date:

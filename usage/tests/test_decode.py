@@ -27,7 +27,13 @@ def test_one_event_and_an_array():
 
 def test_good_items_are_not_refused_for_bad_ones():
     items = read([an_event("a"), {"id": "b"}, 7, an_event("d", workflow="Not a slug"), an_event("e")])
-    assert [item.refusal.code if item.refusal else None for item in items] == [None, "invalid", "invalid", "invalid", None]
+    assert [item.refusal.code if item.refusal else None for item in items] == [
+        None,
+        "invalid",
+        "invalid",
+        "invalid",
+        None,
+    ]
     assert [item.sent_id for item in items] == ["", "b", "", "d", ""]
     assert "missing required field" in items[1].refusal.detail
     assert items[3].refusal.field == "workflow"

@@ -25,7 +25,14 @@ def priced():
 def test_a_batch_is_answered_item_by_item():
     take([an_event("a"), an_event("b")])
     answer = take(
-        [an_event("a"), an_event("b", output_tokens=101), an_event("c"), {"id": "d"}, an_event("c"), an_event("e", step=0)]
+        [
+            an_event("a"),
+            an_event("b", output_tokens=101),
+            an_event("c"),
+            {"id": "d"},
+            an_event("c"),
+            an_event("e", step=0),
+        ]
     )
     assert (answer.accepted, answer.duplicate, answer.conflict, answer.rejected) == (1, 2, 1, 2)
     assert [(said["index"], said["id"], said["status"]) for said in answer.items] == [
@@ -57,7 +64,13 @@ def test_costs_are_stamped_by_component():
 
 
 def test_unpriced_and_unmeasured_are_not_free():
-    take([an_event("a", model="nobody-knows"), an_event("b", output_tokens=None), an_event("c", output_tokens=0, input_tokens=0)])
+    take(
+        [
+            an_event("a", model="nobody-knows"),
+            an_event("b", output_tokens=None),
+            an_event("c", output_tokens=0, input_tokens=0),
+        ]
+    )
     rows = {row.event_id: row for row in LedgerEntry.objects.all()}
     assert (rows["a"].cost, rows["a"].unpriced, rows["a"].measured) == (None, 1, True)
     assert (rows["b"].cost, rows["b"].unpriced, rows["b"].measured) == (None, 0, False)
@@ -130,7 +143,9 @@ def test_charges_are_appended_per_budget_and_quarter_hour():
             ("tagged", {"tag": "campaign=x"}, "calls"),
             ("other", {"team": "nobody"}, "money"),
         ):
-            Budget.objects.create(slug=slug, name=slug, scope=scope, metric=metric, amount=10**12, generation=generation)
+            Budget.objects.create(
+                slug=slug, name=slug, scope=scope, metric=metric, amount=10**12, generation=generation
+            )
     take(
         [
             an_event("a", workflow="w", tags={"campaign": "x"}),
@@ -166,7 +181,9 @@ def test_a_batch_that_fails_leaves_nothing_behind(monkeypatch):
 
 def test_eight_senders_of_the_same_batches_count_each_event_once():
     with changing_configuration() as generation:
-        Budget.objects.create(slug="all", name="All", amount=10**15, generation=generation, opened_generation=generation)
+        Budget.objects.create(
+            slug="all", name="All", amount=10**15, generation=generation, opened_generation=generation
+        )
     batches = [[an_event(f"{batch}-{n}", workflow=f"w{n % 7}") for n in range(20)] for batch in range(40)]
     sender = a_sender()
     answers, faults = [], []
@@ -213,7 +230,9 @@ def test_the_number_of_statements_does_not_grow_with_the_batch(django_assert_num
                 calls.append(str(query))
                 return execute(query, *args, **kwargs)
 
-            return type("Counting", (), {"execute": staticmethod(counted), "__getattr__": lambda _, n: getattr(cursor, n)})()
+            return type(
+                "Counting", (), {"execute": staticmethod(counted), "__getattr__": lambda _, n: getattr(cursor, n)}
+            )()
 
         write.raw_cursor = counting
         try:
