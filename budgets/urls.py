@@ -1,5 +1,7 @@
 """Pages and API of this floor."""
 
-from django.urls import URLPattern
+from django.urls import include, path
 
-urlpatterns: list[URLPattern] = []
+urlpatterns = [
+    path("", include("budgets.pages.urls")),
+]

@@ -31,7 +31,7 @@
   function notes(d, mode, n, whole) {
     var t = d.today, list = {}, font = { family: tok("--font"), size: 11, weight: "600" };
     if (t >= 0 && t < n - 1) list.today = { type: "line", xMin: t, xMax: t, borderColor: tok("--chart-axis"), borderWidth: 1, label: { display: true, content: d.labels[t], position: "end", backgroundColor: tok("--surface-2"), color: tok("--text"), font: font, padding: { x: 6, y: 3 }, borderRadius: 4 } };
-    if (mode === "total" && d.total.plan) list.plan = { type: "line", yMin: d.total.plan, yMax: d.total.plan, borderColor: tok("--chart-plan"), borderWidth: 1.5, label: { display: true, content: d.total.planLabel + " " + whole.format(d.total.plan), position: "start", yAdjust: -11, backgroundColor: "transparent", color: tok("--over"), font: font, padding: 0 } };
+    if (d.total.plan && (mode === "total" || d.planOnDays)) list.plan = { type: "line", yMin: d.total.plan, yMax: d.total.plan, borderColor: tok("--chart-plan"), borderWidth: 1.5, label: { display: true, content: d.total.planLabel + " " + whole.format(d.total.plan), position: "start", yAdjust: -11, backgroundColor: "transparent", color: tok("--over"), font: font, padding: 0 } };
     return list;
   }
   function tooltip(d, mode, sums, whole, fine) {
@@ -53,7 +53,7 @@
     var mode = cv.dataset.mode || "daily", daily = mode === "daily", t = d.today;
     var n = daily ? t + 1 : d.labels.length;
     var sums = d.labels.map(function (_, i) { return d.series.reduce(function (a, s) { return a + (s.values[i] || 0); }, 0); });
-    var most = daily ? Math.max.apply(null, sums) : Math.max(d.total.plan || 0, d.total.actual[t] || 0);
+    var most = daily ? Math.max.apply(null, sums.concat(d.planOnDays ? d.total.plan : 0)) : Math.max(d.total.plan || 0, d.total.actual[t] || 0);
     var whole = numbers(d, axisDigits(d, most)), fine = numbers(d, Math.max(2, axisDigits(d, most))), ink = tok("--chart-axis"), font = { family: tok("--font"), size: 12 };
     return new Chart(cv, {
       type: "line", data: { labels: d.labels.slice(0, n), datasets: daily ? perDay(d, tok("--surface")) : runningTotal(d, n) },

@@ -1,0 +1,100 @@
+"""Amounts as people write and read them. Pure: no Django, no models.
+
+An amount is an integer: nano-dollars, tokens or calls, as its metric says. Sums are made of unrounded integers; only
+what is shown is rounded.
+"""
+
+import re
+from decimal import ROUND_HALF_UP, Decimal
+
+NANO = 1_000_000_000
+MONEY, TOKENS, CALLS = "money", "tokens", "calls"
+CENT = Decimal("0.01")
+WRITTEN = re.compile(r"^\d{1,3}(,\d{3})+(\.\d+)?$|^\d+(\.\d+)?$|^\.\d+$")
+
+
+def dollars(nano: int) -> Decimal:
+    """Exact dollars."""
+    return Decimal(nano) / NANO
+
+
+def whole(nano: int) -> str:
+    """For tiles, bars and forecasts: "$18,420"; below ten dollars with cents, since "$0" would read as free."""
+    value = dollars(nano)
+    if abs(value) >= 10:
+        return _signed(value.quantize(Decimal(1), ROUND_HALF_UP))
+    return cents(nano)
+
+
+def cents(nano: int) -> str:
+    """For tables of days: "$1,164.52"; "under $0.01" for what would round to nothing."""
+    value = dollars(nano).quantize(CENT, ROUND_HALF_UP)
+    if nano and not value:
+        return "under $0.01"
+    return _signed(value)
+
+
+def plain_cents(nano: int) -> str:
+    """ "1,164.52", for columns whose caption names the currency."""
+    return f"{dollars(nano).quantize(CENT, ROUND_HALF_UP):,}"
+
+
+def per_unit(nano: int, count: int) -> str:
+    """What one call or asset cost, to three decimals; "" where there was none."""
+    if not count:
+        return ""
+    value = (dollars(nano) / count).quantize(Decimal("0.001"), ROUND_HALF_UP)
+    return "under $0.001" if nano and not value else _signed(value)
+
+
+def _signed(value: Decimal) -> str:
+    return f"−${-value:,}" if value < 0 else f"${value:,}"
+
+
+def short_count(number: int) -> str:
+    """ "1.2M", "35,400"."""
+    for size, letter in ((10**9, "B"), (10**6, "M")):
+        if abs(number) >= size:
+            value = (Decimal(number) / size).quantize(Decimal("0.1"), ROUND_HALF_UP)
+            return f"{value:,}".removesuffix(".0") + letter
+    return f"{number:,}"
+
+
+def amount(value: int, metric: str) -> str:
+    """The amount with its unit: "$8,000", "1.2M tokens", "4,000 calls"."""
+    if metric == MONEY:
+        return whole(value)
+    unit = metric if abs(value) != 1 else metric.removesuffix("s")
+    return f"{short_count(value)} {unit}"
+
+
+def written(text: str, metric: str) -> int:
+    """The integer that a person's "1,500", "$1500.50" or "2M" means; ValueError carries the sentence to show."""
+    bare = text.strip().replace(" ", "").replace("\u00a0", "").removeprefix("$")
+    scale = 1
+    if metric != MONEY and bare[-1:].upper() in {"K", "M", "B"}:
+        scale = {"K": 10**3, "M": 10**6, "B": 10**9}[bare[-1].upper()]
+        bare = bare[:-1]
+    if not bare:
+        raise ValueError("Enter an amount.")
+    if not WRITTEN.match(bare):
+        raise ValueError("Write the amount like 1,500 or 1500.50.")
+    value = Decimal(bare.replace(",", "")) * scale
+    if metric == MONEY and value != value.quantize(CENT):
+        raise ValueError("Write at most two digits after the point.")
+    if metric != MONEY and value != value.to_integral_value():
+        raise ValueError(f"Enter a whole number of {metric}.")
+    if value <= 0:
+        raise ValueError("Enter an amount above zero.")
+    unit = NANO if metric == MONEY else 1
+    if value * unit >= 2**62:
+        raise ValueError("That is more than TokenOps can count. Enter a smaller amount.")
+    return int(value * unit)
+
+
+def typed(value: int, metric: str) -> str:
+    """The amount as it stands in a form field: "1,500" or "1,500.50"."""
+    if metric != MONEY:
+        return f"{value:,}"
+    exact = dollars(value).quantize(CENT)
+    return f"{int(exact):,}" if exact == exact.to_integral_value() else f"{exact:,}"

@@ -1,0 +1,157 @@
+"""Changing budgets: new, edit, pause, resume, and the check of one field while it is typed in."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_POST
+
+from budgets.audit.record import Actor
+from budgets.limits import edit
+from budgets.models import AuditEntry, Budget, Organisation
+from budgets.pages.amounts import amount
+from budgets.pages.door import changes_budgets
+from budgets.pages.forms import ACTION_HINTS, CHECKED, COVERS, BudgetForm, empty_form, form_of, read_form, suggestions
+from budgets.templatetags.form_parts import field_error
+
+TIERS = [("1", "Economy"), ("2", "Standard")]
+EACH = {"day": "a day", "week": "a week", "month": "a month", "quarter": "a quarter", "year": "a year"}
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
+@changes_budgets
+def new(request: HttpRequest) -> HttpResponseBase:
+    """`/budgets/new/`."""
+    if request.method != "POST":
+        return _form(request, empty_form(request.GET.dict()))
+    form = read_form(request.POST.dict(), owner_id=request.user.pk)
+    if form.values is None:
+        return _form(request, form)
+    try:
+        made = edit.create_budget(Actor.of_request(request), form.values)
+    except edit.InvalidBudget as error:
+        return _form(request, BudgetForm(form.typed, error.problems))
+    _tell(request, made, f"Budget saved. {_may_spend(made)}")
+    return _go(request, reverse("budget", args=[made.slug]))
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
+@changes_budgets
+def change(request: HttpRequest, slug: str) -> HttpResponseBase:
+    """`/budgets/<slug>/edit/`."""
+    budget = _live(slug)
+    if request.method != "POST":
+        return _form(request, form_of(budget), budget)
+    form = read_form(request.POST.dict(), owner_id=budget.owner_id)
+    if form.values is None:
+        return _form(request, form, budget)
+    version = form.typed["version"]
+    expected = int(version) if version.isascii() and version.isdecimal() and len(version) < 10 else 0
+    try:
+        saved = edit.change_budget(
+            Actor.of_request(request), budget, form.values, form.typed["reason"].strip(), expected_version=expected
+        )
+    except edit.InvalidBudget as error:
+        return _form(request, BudgetForm(form.typed, error.problems), budget)
+    except (edit.StaleEdit, edit.RefusedEdit) as error:
+        return _form(request, BudgetForm(form.typed, {"conflict": str(error)}), budget, status=409)
+    _tell(request, saved, f"Budget saved. {_may_spend(saved)}")
+    return _go(request, reverse("budget", args=[slug]))
+
+
+@require_POST
+@changes_budgets
+def pause(request: HttpRequest, slug: str) -> HttpResponseBase:
+    """Stop telling and stopping; counting goes on. The toast offers to undo it."""
+    budget = edit.pause_budget(Actor.of_request(request), _live(slug))
+    _tell(request, budget, f"{budget.name} is paused: still counted, but it tells nobody and stops nothing.")
+    return redirect("budget", slug)
+
+
+@require_POST
+@changes_budgets
+def resume(request: HttpRequest, slug: str) -> HttpResponseBase:
+    """Back to work; what was spent meanwhile counts."""
+    budget = edit.resume_budget(Actor.of_request(request), _live(slug))
+    _tell(request, budget, f"{budget.name} is active again. What was spent meanwhile counts.")
+    return redirect("budget", slug)
+
+
+@require_POST
+@changes_budgets
+def undo(request: HttpRequest, slug: str, entry: int) -> HttpResponseBase:
+    """Take back the change that this row of history tells of, if nothing happened since."""
+    budget = get_object_or_404(Budget, slug=slug)
+    told = get_object_or_404(AuditEntry, pk=entry, object_type=edit.OBJECT_TYPE, object_id=str(budget.pk))
+    try:
+        budget = edit.undo_change(Actor.of_request(request), budget, told)
+    except (edit.StaleEdit, edit.RefusedEdit, edit.InvalidBudget) as error:
+        messages.error(request, str(error))
+    else:
+        messages.success(request, f"{budget.name} is as it was before.")
+    if budget.status == Budget.Status.ARCHIVED:
+        return redirect("budgets")
+    return redirect("budget", slug)
+
+
+@require_POST
+@changes_budgets
+def check(request: HttpRequest) -> HttpResponseBase:
+    """The message line of the field that is being typed in: 422 with a sentence, or 200 and an empty line."""
+    name = request.GET.get("field", "")
+    if name not in CHECKED:
+        raise Http404
+    form = read_form(request.POST.dict())
+    return HttpResponse(field_error(form, name), status=422 if name in form.errors else 200)
+
+
+def _live(slug: str) -> Budget:
+    return get_object_or_404(Budget.objects.exclude(status=Budget.Status.ARCHIVED), slug=slug)
+
+
+def _tell(request: HttpRequest, budget: Budget, text: str) -> None:
+    """A toast that offers to undo what was just done."""
+    entry = edit.last_change(budget)
+    messages.success(request, text, extra_tags=reverse("budget-undo", args=[budget.slug, entry.pk]) if entry else "")
+
+
+def _may_spend(budget: Budget) -> str:
+    when = EACH.get(budget.period, "in its time")
+    return f"{budget.name} may use {amount(budget.amount, budget.metric)} {when}."
+
+
+def _go(request: HttpRequest, url: str) -> HttpResponse:
+    """To another page; a fragment request is told to load it as a whole."""
+    htmx: Any = getattr(request, "htmx", None)
+    if not htmx:
+        return HttpResponseRedirect(url)
+    answer = HttpResponse(status=204)
+    answer["HX-Redirect"] = url
+    return answer
+
+
+def _form(
+    request: HttpRequest, form: BudgetForm, budget: Budget | None = None, status: int | None = None
+) -> HttpResponse:
+    return render(
+        request,
+        "budgets/form.html",
+        {
+            "here": "budgets",
+            "organisation": Organisation.get(),
+            "form": form,
+            "budget": budget,
+            "covers": COVERS,
+            "suggestions": suggestions(),
+            "periods": Budget.Period.choices,
+            "paces": Budget.Pace.choices,
+            "actions": [(key, text, ACTION_HINTS[key]) for key, text in Budget.Action.choices],
+            "tiers": TIERS,
+        },
+        status=status or (422 if form.errors else 200),
+    )

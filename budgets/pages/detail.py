@@ -1,0 +1,189 @@
+"""What one budget's page shows besides its standing: days, chart, crossings, history."""
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from django.db.models import Sum
+from django.db.models.functions import TruncDate
+
+from budgets.limits import scope as scopes
+from budgets.limits.calendar import DAY, Period, day_of, day_starts_at, expected_share
+from budgets.models import Alert, AuditEntry, Budget, BudgetSeries, Organisation
+from budgets.pages.amounts import NANO, amount
+from budgets.pages.moments import day, moment, weekday
+from budgets.pages.standing import Standing
+
+DAYS_OF_A_DAILY_BUDGET = 14
+SHOWN = 50
+FIELDS = {
+    "name": "name",
+    "amount": "amount",
+    "scope": "what it covers",
+    "metric": "what it counts",
+    "period": "period",
+    "starts_on": "first day",
+    "ends_on": "last day",
+    "thresholds": "warnings",
+    "on_exhausted": "when it runs out",
+    "carry_over": "carried over",
+    "pace": "pace",
+    "status": "status",
+    "action_settings": "details of the action",
+}
+
+
+@dataclass(frozen=True)
+class DayRow:
+    """One day of the period: what was used on it, and in all until its end against what was expected by then."""
+
+    day: date
+    used: int
+    total: int
+    expected: int
+    is_today: bool
+
+
+def days_of(budget: Budget, standing: Standing, organisation: Organisation, now: datetime) -> list[DayRow]:
+    """Each counted day of the period, oldest first; for a daily budget the last fourteen days. One statement."""
+    zone, today = organisation.zone, day_of(now, organisation.zone)
+    daily = standing.period == Budget.Period.DAY
+    first = today - (DAYS_OF_A_DAILY_BUDGET - 1) * DAY if daily else standing.first
+    used: dict[date, int] = dict(
+        BudgetSeries.objects.filter(
+            budget=budget, bucket__gte=day_starts_at(first, zone), bucket__lt=day_starts_at(today + DAY, zone)
+        )
+        .annotate(day=TruncDate("bucket", tzinfo=zone))
+        .values_list("day")
+        .annotate(used=Sum("amount"))
+        .order_by()
+    )
+    period = period_of(standing, organisation)
+    rows, total = [], 0
+    for i in range((min(today, standing.last) - first).days + 1):
+        one = first + timedelta(days=i)
+        total += int(used.get(one, 0))
+        share = expected_share(period, day_starts_at(one + DAY, zone), zone, budget.pace)
+        expected = standing.limit if daily else int(standing.limit * share)
+        rows.append(DayRow(one, int(used.get(one, 0)), total, expected, one == today))
+    return rows
+
+
+def period_of(standing: Standing, organisation: Organisation) -> Period:
+    zone = organisation.zone
+    return Period(
+        standing.first, standing.last, day_starts_at(standing.first, zone), day_starts_at(standing.last + DAY, zone)
+    )
+
+
+def chart(budget: Budget, standing: Standing, rows: list[DayRow], organisation: Organisation) -> dict[str, Any]:
+    """What the browser draws: the running total against the plan; for a daily budget each day against its limit."""
+    complete = [row for row in rows if not row.is_today]
+    daily = standing.period == Budget.Period.DAY
+    days = [row.day for row in rows] if daily else _days(standing.first, standing.last)
+    zone, period = organisation.zone, period_of(standing, organisation)
+    pace = [
+        _number(int(standing.limit * expected_share(period, day_starts_at(one + DAY, zone), zone, budget.pace)), budget)
+        for one in days
+    ]
+    ahead: list[float] = []
+    if standing.landing is not None and complete and not standing.is_stopped and not daily:
+        spent, left = complete[-1].total, len(days) - len(complete)
+        ahead = [_number(spent + (standing.landing - spent) * i // left, budget) for i in range(1, left + 1)]
+    return {
+        "currency": organisation.currency,
+        "unit": "" if budget.metric == Budget.Metric.MONEY else budget.metric,
+        "locale": "en-US",
+        "labels": [day(one) for one in days],
+        "full": [weekday(one) for one in days],
+        "iso": [one.isoformat() for one in days],
+        "today": len(complete) - 1,
+        "planOnDays": daily,
+        "series": [{"name": "Spent", "slot": 1, "values": [_number(row.used, budget) for row in complete]}],
+        "compare": None,
+        "total": {
+            "label": "Spent",
+            "actual": [_number(row.total, budget) for row in complete],
+            "aheadLabel": "At an even pace",
+            "ahead": ahead,
+            "pace": None if daily else pace,
+            "paceLabel": "Expected",
+            "plan": _number(standing.limit, budget),
+            "planLabel": "Limit",
+        },
+    }
+
+
+def _number(value: int, budget: Budget) -> float:
+    """Dollars rounded to cents, tokens or calls, for the browser to draw."""
+    return round(value / NANO, 2) if budget.metric == Budget.Metric.MONEY else value
+
+
+def _days(first: date, last: date) -> list[date]:
+    return [first + timedelta(days=i) for i in range((last - first).days + 1)]
+
+
+def crossings(budget: Budget, organisation: Organisation, now: datetime) -> list[dict[str, Any]]:
+    """The latest crossings and resolutions, newest first, as text."""
+    local = organisation.local
+    return [
+        {
+            "crossed": one.kind == Alert.Kind.CROSSED,
+            "over": one.threshold >= 100,
+            "threshold": one.threshold,
+            "spent": amount(one.spent, budget.metric),
+            "limit": amount(one.limit, budget.metric),
+            "when": moment(local(one.raised_at), local(now)),
+        }
+        for one in Alert.objects.filter(budget=budget).order_by("-raised_at", "-pk")[:SHOWN]
+    ]
+
+
+def history(budget: Budget, organisation: Organisation, now: datetime) -> list[dict[str, Any]]:
+    """Who changed the budget, newest first, with each field's value before and after."""
+    local = organisation.local
+    entries = AuditEntry.objects.filter(object_type=budget._meta.label_lower, object_id=str(budget.pk))
+    return [
+        {
+            "who": entry.who_text,
+            "act": entry.act,
+            "changes": differences(entry.before or {}, entry.after or {}) if entry.before and entry.after else [],
+            "reason": entry.reason,
+            "origin": AuditEntry.Origin(entry.origin).label,
+            "when": moment(local(entry.at), local(now)),
+        }
+        for entry in entries.order_by("-at", "-pk")[:SHOWN]
+    ]
+
+
+def differences(before: dict[str, Any], after: dict[str, Any]) -> list[tuple[str, str, str]]:
+    """(field in words, before, after) of what differs and means something to a reader."""
+    metric = str(after.get("metric") or before.get("metric") or Budget.Metric.MONEY)
+    return [
+        (words, _worded(field, before.get(field), metric), _worded(field, after.get(field), metric))
+        for field, words in FIELDS.items()
+        if before.get(field) != after.get(field)
+    ]
+
+
+def _worded(field: str, value: Any, metric: str) -> str:  # noqa: PLR0911  one line per kind of field
+    choices = {
+        "metric": Budget.Metric,
+        "period": Budget.Period,
+        "on_exhausted": Budget.Action,
+        "pace": Budget.Pace,
+        "status": Budget.Status,
+    }
+    if value in (None, "", [], {}) and field != "scope":
+        return "none"
+    if field == "amount":
+        return amount(int(value), metric)
+    if field == "scope":
+        return scopes.in_words(value or {})
+    if field == "thresholds":
+        return ", ".join(f"{one}%" for one in value)
+    if field == "carry_over":
+        return f"{float(value) * 100:.0f}%"
+    if field in choices:
+        return str(dict(choices[field].choices).get(value, value))
+    return str(value)

@@ -1,0 +1,218 @@
+"""The budget form: from what people type to `BudgetValues`, and each field's error as a sentence.
+
+What a budget may be is said by `budgets.limits.edit.validate`; here only writing is understood: "1,500", "50, 80, 100".
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from django.utils.text import slugify
+
+from budgets.limits.edit import BudgetValues, validate
+from budgets.limits.scope import DIMENSIONS
+from budgets.models import Budget, Team, Workflow
+from budgets.pages import amounts
+
+CONDITIONS = 3
+COVERS = {"": "Everything", "workflow": "One workflow", "team": "One team", "environment": "One environment"} | {
+    name: f"One {name}" for name in DIMENSIONS if name not in {"workflow", "team", "environment"}
+}
+ACTION_HINTS = {
+    "alert": "Nothing changes",
+    "throttle": "Calls wait their turn",
+    "downgrade": "Work goes on, quality may drop",
+    "summarize": "Older context is cut first",
+    "human_review": "Results wait for a person",
+    "require_approval": "Calls wait for a yes",
+    "block": "Calls fail with a clear message",
+}
+TEXTS = ("name", "metric", "amount", "period", "starts_on", "ends_on", "thresholds", "on_exhausted", "per_minute")
+MORE_TEXTS = ("tier", "carry_over", "pace", "reason", "version")
+DEFAULTS = {
+    "metric": "money",
+    "period": "month",
+    "thresholds": "50, 80, 100",
+    "on_exhausted": "alert",
+    "pace": "even",
+    "carry_over": "0",
+    "covers_0": "workflow",
+}
+CHECKED = {
+    "name",
+    "scope",
+    "amount",
+    "period",
+    "starts_on",
+    "ends_on",
+    "thresholds",
+    "on_exhausted",
+    "action_settings",
+    "carry_over",
+}
+ADDRESSES = {"new", "check"}  # of pages, so no budget's short name
+
+
+@dataclass
+class BudgetForm:
+    """What was typed, field by field, and what is wrong with it. `values` is None while anything is."""
+
+    typed: dict[str, str]
+    errors: dict[str, str] = field(default_factory=dict)
+    values: BudgetValues | None = None
+
+    @property
+    def conditions(self) -> list[dict[str, Any]]:
+        """The rows of "what it covers"."""
+        return [
+            {"i": i, "covers": self.typed.get(f"covers_{i}", ""), "value": self.typed.get(f"value_{i}", "")}
+            for i in range(CONDITIONS)
+        ]
+
+    @property
+    def has_more_conditions(self) -> bool:
+        return any(self.typed.get(f"covers_{i}") for i in range(1, CONDITIONS))
+
+
+def empty_form(query: Mapping[str, str]) -> BudgetForm:
+    """A new budget's form; the address may choose a workflow."""
+    return BudgetForm(DEFAULTS | ({"value_0": query["workflow"][:128]} if query.get("workflow") else {}))
+
+
+def form_of(budget: Budget) -> BudgetForm:
+    """The form of a budget as it stands."""
+    typed = {
+        "name": budget.name,
+        "metric": budget.metric,
+        "amount": amounts.typed(budget.amount, budget.metric),
+        "period": budget.period,
+        "starts_on": budget.starts_on.isoformat() if budget.starts_on else "",
+        "ends_on": budget.ends_on.isoformat() if budget.ends_on else "",
+        "thresholds": ", ".join(map(str, budget.thresholds)),
+        "on_exhausted": budget.on_exhausted,
+        "per_minute": str(budget.action_settings.get("per_minute", "")),
+        "tier": str(budget.action_settings.get("tier", "")),
+        "carry_over": f"{budget.carry_over * 100:.1f}".removesuffix(".0"),
+        "pace": budget.pace,
+        "version": str(budget.version),
+    }
+    for i, (dimension, value) in enumerate(budget.scope.items()):
+        typed |= {f"covers_{i}": dimension, f"value_{i}": value}
+    return BudgetForm(typed)
+
+
+def read_form(post: Mapping[str, str], owner_id: int | None = None) -> BudgetForm:
+    """Understand what was typed; every error at once, by field."""
+    names = [*TEXTS, *MORE_TEXTS, *(f"{kind}_{i}" for i in range(CONDITIONS) for kind in ("covers", "value"))]
+    form = BudgetForm({name: post.get(name, "")[:500].replace("\0", "") for name in names})
+    typed, errors = form.typed, form.errors
+    metric = typed["metric"] if typed["metric"] in Budget.Metric.values else "money"
+    values = BudgetValues(
+        name=typed["name"].strip(),
+        scope=_scope(form),
+        metric=metric,
+        amount=_amount(typed["amount"], metric, errors),
+        period=typed["period"],
+        starts_on=_date(typed, "starts_on", errors),
+        ends_on=_date(typed, "ends_on", errors),
+        carry_over=_share(typed["carry_over"], errors),
+        thresholds=_thresholds(typed["thresholds"], errors),
+        on_exhausted=typed["on_exhausted"],
+        action_settings=_action_settings(typed, errors),
+        pace=typed["pace"],
+        owner_id=owner_id,
+        slug=f"{name}-budget" if (name := slugify(typed["name"])) in ADDRESSES else "",
+    )
+    form.errors = validate(values) | errors
+    form.values = None if form.errors else values
+    return form
+
+
+def _amount(text: str, metric: str, errors: dict[str, str]) -> int:
+    try:
+        return amounts.written(text, metric)
+    except ValueError as error:
+        errors["amount"] = str(error)
+        return 1
+
+
+def _date(typed: dict[str, str], name: str, errors: dict[str, str]) -> date | None:
+    """The date of a fixed period; other periods have none, whatever a hidden field says."""
+    if typed["period"] != Budget.Period.FIXED:
+        return None
+    if not typed[name].strip():
+        errors[name] = "Choose a day."
+        return None
+    try:
+        return date.fromisoformat(typed[name].strip())
+    except ValueError:
+        errors[name] = "Write the day as year-month-day, for example 2026-12-31."
+        return None
+
+
+def _share(text: str, errors: dict[str, str]) -> Decimal:
+    try:
+        share = Decimal(text.strip().removesuffix("%").strip() or "0") / 100
+    except InvalidOperation:
+        share = Decimal(-1)
+    if not (share.is_finite() and 0 <= share <= 1):
+        errors["carry_over"] = "Enter a share from 0 to 100 percent."
+        return Decimal(0)
+    return round(share, 3)
+
+
+def _thresholds(text: str, errors: dict[str, str]) -> tuple[int, ...]:
+    parts = text.replace("%", " ").replace(",", " ").replace(";", " ").split()
+    if not all(part.isascii() and part.isdecimal() and len(part) < 6 for part in parts):
+        errors["thresholds"] = "Write whole percents with commas between, for example 50, 80, 100."
+        return (100,)
+    return tuple(sorted({int(part) for part in parts}))
+
+
+def _action_settings(typed: dict[str, str], errors: dict[str, str]) -> dict[str, int]:
+    wanted = {"throttle": "per_minute", "downgrade": "tier"}.get(typed["on_exhausted"])
+    if wanted is None:
+        return {}
+    text = typed[wanted].strip().replace(",", "")
+    if not (text.isascii() and text.isdecimal() and len(text) < 10 and int(text) > 0):
+        words = {"per_minute": "Enter how many calls a minute it may make.", "tier": "Choose a tier."}
+        errors["action_settings"] = words[wanted]
+        return {}
+    return {wanted: int(text)}
+
+
+def _scope(form: BudgetForm) -> dict[str, str]:
+    """Dimension → value. Workflows and teams may be given by name; what does not exist is refused."""
+    scope: dict[str, str] = {}
+    for row in form.conditions:
+        covers, value = row["covers"], row["value"].strip()
+        if not covers:
+            continue
+        if not value:
+            form.errors["scope"] = f"Say which {covers}."
+        elif covers in scope:
+            form.errors["scope"] = f"A budget covers one {covers}. Set another budget for the other."
+        else:
+            scope[covers] = _slug(covers, value, form.errors)
+    return scope
+
+
+def _slug(covers: str, value: str, errors: dict[str, str]) -> str:
+    model: Any = {"workflow": Workflow, "team": Team}.get(covers)
+    if model is None:
+        return value
+    found = model.objects.filter(slug=value).first() or model.objects.filter(name__iexact=value).first()
+    if found is None:
+        errors["scope"] = f"There is no {covers} called “{value}”."
+        return value
+    return str(found.slug)
+
+
+def suggestions() -> dict[str, Iterable[tuple[str, str]]]:
+    """(slug, name) of what may be covered, for the fields' lists."""
+    return {
+        "workflow": list(Workflow.objects.exclude(slug="unassigned").values_list("slug", "name")[:300]),
+        "team": list(Team.objects.values_list("slug", "name")[:300]),
+    }

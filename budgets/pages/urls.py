@@ -1,0 +1,35 @@
+"""Addresses of the pages on this floor."""
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import path
+from django.views.decorators.http import require_safe
+
+from budgets.pages import changes, views
+from budgets.pages.door import signed_in
+from budgets.pages.sign_in import SignIn, SignOut
+
+
+@require_safe
+@signed_in
+def menu(request: HttpRequest) -> HttpResponse:
+    """`/menu/`: what the short bar of a phone has no room for."""
+    return render(request, "pages/more.html", {"here": "menu"})
+
+
+urlpatterns = [
+    path("sign-in/", SignIn.as_view(), name="sign-in"),
+    path("sign-out/", SignOut.as_view(), name="sign-out"),
+    path("menu/", menu, name="menu"),
+    path("budgets/", views.budget_list, name="budgets"),
+    path("budgets/new/", changes.new, name="budget-new"),
+    path("budgets/check/", changes.check, name="budget-check"),
+    path("budgets/<str:slug>/", views.budget, name="budget"),
+    path("budgets/<str:slug>/edit/", changes.change, name="budget-edit"),
+    path("budgets/<str:slug>/pause/", changes.pause, name="budget-pause"),
+    path("budgets/<str:slug>/resume/", changes.resume, name="budget-resume"),
+    path("budgets/<str:slug>/undo/<int:entry>/", changes.undo, name="budget-undo"),
+    path("export/budgets.csv", views.budgets_csv, name="budgets-csv"),
+    path("export/budgets/<str:slug>.csv", views.budget_csv, name="budget-csv"),
+    path("series/budgets/<str:slug>.json", views.budget_series, name="budget-series"),
+]

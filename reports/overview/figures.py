@@ -1,0 +1,199 @@
+"""Read the Overview's figures from rollups and budget states: a fixed number of statements, never the ledger.
+
+`day_models` is the one query behind the page, the table, the chart's JSON and the CSV, so their totals agree.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from fractions import Fraction
+
+from django.db.models import Max, Min, Q, Sum
+from django.db.models.functions import TruncDate
+
+from budgets.limits.calendar import DAY, day_starts_at
+from budgets.models import Budget, Organisation, Workflow
+from budgets.pages import pace
+from budgets.pages.standing import Standing
+from budgets.pages.standings import standings, with_sparks
+from reports.overview.spend import DayModel, Spend, shape
+from reports.overview.window import Window
+from usage.models import IngestBatch, QuarterHour
+
+SHOWN = 8  # budgets on the Overview
+QUIET_AFTER = timedelta(minutes=60)
+BEHIND_AFTER = timedelta(seconds=60)
+
+
+@dataclass(frozen=True)
+class Unclaimed:
+    """Spend of workflows that nobody claimed, and what the largest of them are called."""
+
+    cost: int
+    calls: int
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Freshness:
+    """When usage last arrived, when it was last summed, and how many events wait to be."""
+
+    arrived_at: datetime | None
+    folded_at: datetime | None
+    waiting: int
+    waiting_since: datetime | None
+
+    def is_quiet(self, now: datetime) -> bool:
+        """Nothing has arrived for a while, though it did before."""
+        return self.arrived_at is not None and now - self.arrived_at > QUIET_AFTER
+
+    def is_behind(self, now: datetime) -> bool:
+        return self.waiting_since is not None and now - self.waiting_since > BEHIND_AFTER
+
+
+@dataclass(frozen=True)
+class Overview:
+    """Everything the page shows. `landing` is None where it cannot be said yet; `plan` where no budget covers all."""
+
+    spend: Spend
+    before: tuple[int, ...]
+    landing: int | None
+    plan: Standing | None
+    budgets: tuple[Standing, ...]
+    budget_count: int
+    starting: int
+    unclaimed: Unclaimed | None
+    paused: tuple[Workflow, ...]
+    freshness: Freshness
+
+    @property
+    def shown(self) -> tuple[Standing, ...]:
+        return self.budgets[:SHOWN]
+
+
+def day_models(window: Window) -> list[DayModel]:
+    """Cost, calls and what has no price, per day of the organisation's zone, model and tier. One statement."""
+    rows = (
+        QuarterHour.objects.filter(bucket__gte=window.starts_at, bucket__lt=window.stops_at)
+        .annotate(day=TruncDate("bucket", tzinfo=window.zone))
+        .values_list("day", "model", "tier")
+        .annotate(a=Sum("cost"), b=Sum("calls"), c=Sum("unpriced"), d=Sum("unmeasured"))
+        .order_by()
+    )
+    return [DayModel(day, model, tier, *map(int, sums)) for day, model, tier, *sums in rows]
+
+
+def cost_by_day_before(window: Window) -> tuple[int, ...]:
+    """The cost of each complete day compared with, oldest first. One statement; none where no day is complete."""
+    days = (window.before_last - window.before).days + 1
+    if window.complete_days <= 0 or days <= 0:
+        return ()
+    rows = dict(
+        QuarterHour.objects.filter(
+            bucket__gte=day_starts_at(window.before, window.zone),
+            bucket__lt=day_starts_at(window.before_last + DAY, window.zone),
+        )
+        .annotate(day=TruncDate("bucket", tzinfo=window.zone))
+        .values_list("day")
+        .annotate(total=Sum("cost"))
+        .order_by()
+    )
+    return tuple(int(rows.get(window.before + timedelta(days=i), 0)) for i in range(days))
+
+
+def unclaimed(window: Window) -> Unclaimed | None:
+    """What workflows that nobody claimed used in the window; None where there is none. Two statements."""
+    nobodys = Workflow.objects.filter(status__in=[Workflow.Status.RESERVED, Workflow.Status.DISCOVERED])
+    rows = list(
+        QuarterHour.objects.filter(
+            bucket__gte=window.starts_at, bucket__lt=window.stops_at, workflow_id__in=nobodys.values("pk")
+        )
+        .values_list("workflow_id")
+        .annotate(total=Sum("cost"), count=Sum("calls"))
+        .order_by("-total")
+    )
+    largest = [pk for pk, *_ in rows[:3]]
+    names = dict(nobodys.filter(pk__in=largest).values_list("pk", "name"))
+    if not rows:
+        return None
+    return Unclaimed(
+        cost=int(sum(total for _, total, _ in rows)),
+        calls=int(sum(count for *_, count in rows)),
+        names=tuple(names[pk] for pk in largest if pk in names),
+    )
+
+
+def freshness() -> Freshness:
+    """Two statements, both by the batches' indexes."""
+    newest = IngestBatch.objects.order_by("-pk").values_list("received_at", "folded_at").first()
+    waiting = IngestBatch.objects.filter(folded_at__isnull=True).aggregate(
+        events=Sum("events"), since=Min("received_at")
+    )
+    arrived, folded = newest or (None, None)
+    if newest and folded is None:
+        folded = (
+            IngestBatch.objects.filter(folded_at__isnull=False)
+            .order_by("-pk")
+            .values_list("folded_at", flat=True)
+            .first()
+        )
+    return Freshness(arrived, folded, int(waiting["events"] or 0), waiting["since"])
+
+
+def landing(window: Window, spent: int, now: datetime) -> int | None:
+    """What the window's spend comes to by its last day at an even pace since its first use. One statement."""
+    if not window.runs:
+        return None
+    first_use = QuarterHour.objects.aggregate(first=Min("bucket"))["first"]
+    starts, ends = window.starts_at, day_starts_at(window.ends + DAY, window.zone)
+    if first_use is None or not pace.seen_enough(first_use, starts, ends, now):
+        return None
+    length = (ends - starts) // timedelta(seconds=1)
+
+    def share(when: datetime) -> Fraction:
+        return Fraction((when - starts) // timedelta(seconds=1), length)
+
+    return pace.landing(spent, share(now), share(max(first_use, starts)))
+
+
+def plan_of(window: Window, rows: list[Standing]) -> Standing | None:
+    """The budget of the whole organisation over exactly this period, where there is one; else nothing is a plan."""
+    fits = [
+        row
+        for row in rows
+        if row.metric == Budget.Metric.MONEY
+        and row.is_whole_organisation
+        and not row.is_paused
+        and (row.first, row.last) == (window.first, window.ends)
+    ]
+    return fits[0] if len(fits) == 1 else None
+
+
+def overview(organisation: Organisation, window: Window, now: datetime) -> Overview:
+    """All figures of the page, read at one moment."""
+    spend = shape(window, day_models(window))
+    rows, starting = standings(organisation, now)
+    shown = with_sparks(rows[:SHOWN], organisation, window.today)
+    return Overview(
+        spend=spend,
+        before=cost_by_day_before(window),
+        landing=landing(window, spend.total, now),
+        plan=plan_of(window, rows),
+        budgets=(*shown, *rows[SHOWN:]),
+        budget_count=len(rows) + len(starting),
+        starting=len(starting),
+        unclaimed=unclaimed(window),
+        paused=tuple(Workflow.objects.filter(paused_at__isnull=False).order_by("name")[:20]),
+        freshness=freshness(),
+    )
+
+
+def change_mark(organisation: Organisation, now: datetime) -> str:
+    """A text that changes when any figure of the page may have: summed batches, budget states, configuration, minute.
+
+    Three cheap statements, so that a page that asks every few seconds costs little while nothing changes.
+    """
+    folded = IngestBatch.objects.filter(folded_at__isnull=False).order_by("-pk").values_list("pk", "folded_at").first()
+    waiting = IngestBatch.objects.filter(folded_at__isnull=True).aggregate(last=Max("pk"))["last"]
+    states = Budget.objects.filter(~Q(status=Budget.Status.ARCHIVED)).aggregate(last=Max("states__updated_at"))["last"]
+    stamp = f"{states.timestamp():.3f}" if states else "-"
+    return f"{folded[0] if folded else 0}.{waiting or 0}.{stamp}.{organisation.generation}.{int(now.timestamp()) // 60}"

@@ -1,0 +1,194 @@
+"""Spend by model and day: from summed rows to what the page, the table, the chart and the CSV show.
+
+Pure: no Django, no models. Amounts are nano-dollars; sums are of unrounded values.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+from zlib import crc32
+
+from budgets.pages.amounts import dollars
+from budgets.pages.moments import day, weekday
+from reports.overview.window import Window
+
+SERIES = 5  # and Other
+OTHER_SLOT = SERIES + 1
+PREMIUM = 3
+
+
+@dataclass(frozen=True)
+class DayModel:
+    """What was used of one model on one day, in one tier (0: unknown)."""
+
+    day: date
+    model: str
+    tier: int
+    cost: int
+    calls: int
+    unpriced: int
+    unmeasured: int
+
+
+@dataclass(frozen=True)
+class Series:
+    """One model's cost on each counted day, oldest first, today too where it counts. `slot` is its colour, 1 to 6."""
+
+    name: str
+    slot: int
+    values: tuple[int, ...]
+
+    @property
+    def total(self) -> int:
+        return sum(self.values)
+
+
+@dataclass(frozen=True)
+class Spend:
+    """The figures of one window. `days` are the counted days; today is the last of them where the window runs."""
+
+    window: Window
+    days: tuple[date, ...]
+    series: tuple[Series, ...]
+    calls: int
+    today_calls: int
+    unpriced: tuple[tuple[str, int], ...]
+    unmeasured: int
+    premium_cost: int
+    premium_calls: int
+    tiered_calls: int
+
+    @property
+    def total(self) -> int:
+        return sum(one.total for one in self.series)
+
+    @property
+    def by_day(self) -> tuple[int, ...]:
+        return tuple(sum(values) for values in zip(*(one.values for one in self.series), strict=True))
+
+    @property
+    def today_so_far(self) -> int:
+        return self.by_day[-1] if self.window.runs and self.series else 0
+
+    @property
+    def unpriced_calls(self) -> int:
+        return sum(calls for _, calls in self.unpriced)
+
+    @property
+    def table(self) -> list[dict[str, Any]]:
+        """Rows of the table beside the chart: a day, each series' cost, the sum; the newest first."""
+        rows = [
+            {
+                "day": one,
+                "today": one == self.window.today,
+                "costs": [series.values[i] for series in self.series],
+                "total": sum(series.values[i] for series in self.series),
+            }
+            for i, one in enumerate(self.days)
+        ]
+        return rows[::-1]
+
+
+def shape(window: Window, rows: Sequence[DayModel]) -> Spend:
+    """Group the rows into at most five models and Other; models without a cost have no series."""
+    days = window.days[: (window.last - window.first).days + 1]
+    place = {one: i for i, one in enumerate(days)}
+    costs: dict[str, list[int]] = defaultdict(lambda: [0] * len(days))
+    unpriced: dict[str, int] = defaultdict(int)
+    for row in rows:
+        costs[row.model][place[row.day]] += row.cost
+        if row.unpriced:
+            unpriced[row.model] += row.unpriced
+    ranked = sorted((name for name in costs if any(costs[name])), key=lambda name: (-sum(costs[name]), name))
+    series = [Series(name, slot, tuple(costs[name])) for name, slot in slots(ranked[:SERIES]).items()]
+    if rest := [costs[name] for name in ranked[SERIES:]]:
+        series.append(Series("Other", OTHER_SLOT, tuple(sum(values) for values in zip(*rest, strict=True))))
+    return Spend(
+        window=window,
+        days=days,
+        series=tuple(sorted(series, key=lambda one: one.slot)),
+        calls=sum(row.calls for row in rows),
+        today_calls=sum(row.calls for row in rows if row.day == window.today),
+        unpriced=tuple(sorted(unpriced.items(), key=lambda item: (-item[1], item[0]))),
+        unmeasured=sum(row.unmeasured for row in rows),
+        premium_cost=sum(row.cost for row in rows if row.tier >= PREMIUM),
+        premium_calls=sum(row.calls for row in rows if row.tier >= PREMIUM),
+        tiered_calls=sum(row.calls for row in rows if row.tier),
+    )
+
+
+def slots(names: Iterable[str]) -> dict[str, int]:
+    """A colour for each of at most five models: its own by a hash of the name, the next free one where two collide.
+
+    So a model keeps its colour on other days and pages unless it meets another with the same one.
+    """
+    taken: dict[int, str] = {}
+    for name in sorted(names):
+        slot = crc32(name.encode()) % SERIES
+        while slot in taken:
+            slot = (slot + 1) % SERIES
+        taken[slot] = name
+    return {taken[slot]: slot + 1 for slot in sorted(taken)}
+
+
+def chart(
+    spend: Spend,
+    *,
+    currency: str,
+    before: Sequence[int] = (),
+    landing: int | None = None,
+    plan: int | None = None,
+    plan_label: str = "Plan",
+) -> dict[str, Any]:
+    """What the browser draws. Labels are finished text; amounts are dollars rounded to cents, totals unrounded first.
+
+    `before` holds the cost of each complete day compared with. `landing` is where an even pace leads by the last day.
+    """
+    window = spend.window
+    complete = window.complete_days
+    daily = spend.by_day[:complete] if spend.series else (0,) * complete
+    return {
+        "currency": currency,
+        "locale": "en-US",
+        "labels": [day(one) for one in window.days],
+        "full": [weekday(one) for one in window.days],
+        "iso": [one.isoformat() for one in window.days],
+        "today": complete - 1,
+        "series": [
+            {"name": one.name, "slot": one.slot, "values": [_number(v) for v in one.values[:complete]]}
+            for one in spend.series
+        ],
+        "compare": {"label": window.before_name, "values": running(before)} if any(before) else None,
+        "total": {
+            "label": "Spent",
+            "actual": running(daily),
+            "aheadLabel": "At an even pace",
+            "ahead": ahead(sum(daily), landing, len(window.days) - complete),
+            "plan": None if plan is None else _number(plan),
+            "planLabel": plan_label,
+        },
+        "sum": _number(spend.total),
+    }
+
+
+def running(values: Sequence[int]) -> list[float]:
+    """The running total of nano-dollars, in dollars."""
+    total, out = 0, []
+    for value in values:
+        total += value
+        out.append(_number(total))
+    return out
+
+
+def ahead(spent: int, landing: int | None, days: int) -> list[float]:
+    """A straight line from what was spent to the landing, one point for each day to come."""
+    if landing is None or days <= 0:
+        return []
+    return [_number(spent + (landing - spent) * i // days) for i in range(1, days + 1)]
+
+
+def _number(nano: int) -> float:
+    """Dollars rounded to cents, for the browser to draw; a JSON number, never summed again."""
+    return float(round(dollars(nano), 2))

@@ -1,0 +1,212 @@
+"""The Overview: page, live refresh, chart data, CSV. Views decode, authorise, call once, render."""
+
+from fractions import Fraction
+from typing import Any
+from zlib import crc32
+
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_POST, require_safe
+
+from budgets.limits.calendar import expected_share
+from budgets.limits.scope import in_words
+from budgets.models import Organisation
+from budgets.pages.amounts import per_unit, whole
+from budgets.pages.changes import EACH
+from budgets.pages.csv import csv_response, exact
+from budgets.pages.door import changes_budgets, may_change_budgets, signed_in
+from budgets.pages.forms import read_form
+from budgets.pages.moments import ago, day, moment, span_year
+from budgets.pages.standings import scope_names
+from reports.overview import figures
+from reports.overview.meaning import meaning_of
+from reports.overview.saying import say
+from reports.overview.spend import chart
+from reports.overview.window import PERIODS, Window, ignored, window_of
+
+
+@require_safe
+@never_cache
+@signed_in
+def overview(request: HttpRequest) -> HttpResponseBase:
+    """`/`: the whole page."""
+    return render(request, "overview/page.html", _context(request))
+
+
+@require_safe
+@never_cache
+@signed_in
+def live(request: HttpRequest) -> HttpResponseBase:
+    """The moving parts of the page: 204 while nothing changed, the whole main area where the chart must change too."""
+    organisation = Organisation.get()
+    if request.GET.get("v") == figures.change_mark(organisation, timezone.now()):
+        return HttpResponse(status=204)
+    context = _context(request)
+    if context["is_empty"]:
+        return HttpResponse(status=204)
+    if request.GET.get("shape") == context["shape"]:
+        return render(request, "overview/live.html", context | {"oob": True})
+    answer = render(request, "overview/page.html", context)
+    answer["HX-Retarget"], answer["HX-Reselect"], answer["HX-Reswap"] = "#main", "#main", "outerHTML show:none"
+    return answer
+
+
+@require_safe
+@never_cache
+@signed_in
+def series(request: HttpRequest) -> HttpResponseBase:
+    """`/series/spend-by-model.json`: what the chart draws."""
+    organisation, now = Organisation.get(), timezone.now()
+    window = window_of(request.GET.dict(), now, organisation.zone, organisation.fiscal_year_starts)
+    return JsonResponse(_chart(organisation, figures.overview(organisation, window, now)))
+
+
+@require_safe
+@never_cache
+@signed_in
+def spend_csv(request: HttpRequest) -> HttpResponseBase:
+    """`/export/spend-by-model.csv`: one row per day and model, same filters and totals as the page."""
+    organisation, now = Organisation.get(), timezone.now()
+    window = window_of(request.GET.dict(), now, organisation.zone, organisation.fiscal_year_starts)
+    rows = sorted(figures.day_models(window), key=lambda row: (row.day, row.model, row.tier))
+    return csv_response(
+        f"spend-by-model-{window.first}-{window.last}",
+        [
+            "day",
+            "complete",
+            "model",
+            "tier",
+            "cost",
+            "currency",
+            "calls",
+            "calls_without_price",
+            "calls_without_tokens",
+        ],
+        (
+            [
+                row.day.isoformat(),
+                "no" if row.day == window.today else "yes",
+                row.model,
+                row.tier or "",
+                exact(row.cost),
+                organisation.currency,
+                row.calls,
+                row.unpriced,
+                row.unmeasured,
+            ]
+            for row in rows
+        ),
+    )
+
+
+@require_POST
+@changes_budgets
+def meaning(request: HttpRequest) -> HttpResponseBase:
+    """`/budget-meaning/`: what the budget that is being typed would have meant. Fetched into the form's side panel."""
+    values = read_form(request.POST.dict()).values
+    if values is None:
+        return render(request, "overview/meaning.html", {})
+    organisation, now = Organisation.get(), timezone.now()
+    found = meaning_of(values, organisation, now)
+    used = Fraction(found.so_far, values.amount) if found else Fraction(0)
+    share = expected_share(found.period, now, organisation.zone, values.pace) if found else Fraction(0)
+    change = found.change(values.amount) if found else None
+    return render(
+        request,
+        "overview/meaning.html",
+        {
+            "values": values,
+            "meaning": found,
+            "subject": in_words(values.scope, scope_names([dict(values.scope)])),
+            "each": EACH.get(values.period, "in its time"),
+            "before_name": values.period,
+            "change": change,
+            "change_size": abs(change or 0),
+            "percent": int(used * 100),
+            "fill": f"{float(min(used, Fraction(1))) * 100:.1f}%",
+            "mark": f"{float(share) * 100:.1f}%",
+        },
+    )
+
+
+def _context(request: HttpRequest) -> dict[str, Any]:
+    organisation, now = Organisation.get(), timezone.now()
+    query = request.GET.dict()
+    window = window_of(query, now, organisation.zone, organisation.fiscal_year_starts)
+    found = figures.overview(organisation, window, now)
+    spend, fresh = found.spend, found.freshness
+    saying = say(window, spend.total, found.landing, found.plan, found.budgets)
+    names = ",".join(one.name for one in spend.series)
+    shape_mark = f"{window.today}.{crc32(names.encode())}"
+    local = organisation.local
+    return {
+        "here": "overview",
+        "organisation": organisation,
+        "window": window,
+        "periods": [(key, text, _days_of(key, window, organisation)) for key, text in PERIODS.items()],
+        "ignored": ignored(query),
+        "found": found,
+        "spend": spend,
+        "say": saying,
+        "tiles": _tiles(window, found),
+        "chart": _chart(organisation, found),
+        "chart_words": chart_words(window, found),
+        "mode": "total" if query.get("chart") == "total" else "daily",
+        "days_words": span_year(window.first, window.last),
+        "zone_words": organisation.time_zone.rsplit("/", 1)[-1].replace("_", " "),
+        "updated": ago(now - fresh.folded_at) if fresh.folded_at else "",
+        "quiet_since": moment(local(fresh.arrived_at), local(now)) if fresh.arrived_at and fresh.is_quiet(now) else "",
+        "behind": fresh.waiting if fresh.is_behind(now) else 0,
+        "may_change": may_change_budgets(request),
+        "is_empty": fresh.arrived_at is None and not spend.calls,
+        "shape": shape_mark,
+        "live_url": f"{reverse('overview-live')}?period={window.period}&shape={shape_mark}"
+        f"&v={figures.change_mark(organisation, now)}",
+    }
+
+
+def _days_of(key: str, window: Window, organisation: Organisation) -> str:
+    now = timezone.now()
+    return window_of({"period": key}, now, organisation.zone, organisation.fiscal_year_starts).days_words
+
+
+def _chart(organisation: Organisation, found: figures.Overview) -> dict[str, Any]:
+    return chart(
+        found.spend,
+        currency=organisation.currency,
+        before=found.before,
+        landing=found.landing,
+        plan=found.plan.limit if found.plan else None,
+    )
+
+
+def _tiles(window: Window, found: figures.Overview) -> dict[str, Any]:
+    """The numbers of the tiles that are not simply a figure: change to the days before, per call, premium share."""
+    spend = found.spend
+    complete = sum(spend.by_day[: window.complete_days]) if window.complete_days > 0 and spend.series else 0
+    before = sum(found.before)
+    change = round((complete - before) * 100 / before) if before and window.complete_days > 0 else None
+    return {
+        "change": None if change is None else abs(change),
+        "more": (change or 0) >= 0,
+        "excess": found.landing - found.plan.limit if found.plan and found.landing is not None else None,
+        "per_call": per_unit(spend.total, spend.calls - spend.unpriced_calls - spend.unmeasured),
+        "premium": round(spend.premium_cost * 100 / spend.total) if spend.tiered_calls and spend.total else None,
+        "premium_calls": round(spend.premium_calls * 100 / spend.calls) if spend.calls else 0,
+    }
+
+
+def chart_words(window: Window, found: figures.Overview) -> str:
+    """The chart as a sentence, for people who do not see it."""
+    daily = found.spend.by_day[: max(0, window.complete_days)]
+    if not any(daily):
+        return "Chart of spend per day and model. No complete day has spend yet."
+    peak = max(range(len(daily)), key=lambda i: daily[i])
+    return (
+        f"Stacked chart of spend per day and model, {window.days_words}. On average {whole(sum(daily) // len(daily))} "
+        f"a day, most on {day(found.spend.days[peak])} with {whole(daily[peak])}. "
+        "The same numbers are in the table below."
+    )
