@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
+from django.db import transaction
+
 from budgets.audit.record import Actor, record
 from budgets.models import Workflow
 from budgets.notices.hint import hint_settle
@@ -66,7 +68,7 @@ def save_tier(actor: Actor, tier: Tier, reason: str = "") -> Tier:
         tier.save()
         record(actor, "changed" if before else "created", tier, said(before) if before else None, said(tier), reason)
         publish_tiers()
-    hint_settle()
+    transaction.on_commit(hint_settle)
     return tier
 
 
@@ -79,7 +81,7 @@ def remove_tier(actor: Actor, tier: Tier, reason: str = "") -> None:
         record(actor, "removed", tier, said(tier), None, reason)
         tier.delete()
         publish_tiers()
-    hint_settle()
+    transaction.on_commit(hint_settle)
 
 
 def said(tier: Tier) -> dict[str, Any]:
