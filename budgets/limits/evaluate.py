@@ -19,7 +19,7 @@ from budgets.limits import folding
 from budgets.limits.calendar import Period
 from budgets.limits.folding import State
 from budgets.limits.judging import Clock, Task, Verdict, judge, keeps, missing, next_look, plan
-from budgets.organisation.configuration import CONFIGURATION_LOCK
+from budgets.organisation.configuration import HOLD_CONFIGURATION
 
 CHUNK = 500  # budgets in one transaction: a commit costs as much as folding dozens of them
 PASSES = 2  # the second finds what another evaluator left because this one held it
@@ -53,7 +53,7 @@ def evaluate_due(limit: int = 20_000, now: datetime | None = None) -> Evaluated:
         before = len(done.budget_ids)
         for start in range(0, len(due), CHUNK):
             with transaction.atomic(), connection.cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_xact_lock_shared(%s)", [CONFIGURATION_LOCK])
+                cursor.execute(HOLD_CONFIGURATION)
                 done += evaluate_here(cursor, due[start : start + CHUNK], now)
         if len(done.budget_ids) == before:
             break

@@ -17,7 +17,7 @@ from django.db.models import F
 from budgets.limits.calendar import day_of, period_bounds, previous_period
 from budgets.models import Budget, Organisation
 
-OPENING_LOCK = 7_061_002  # advisory lock number: one reader of the ledger at a time
+OPENING_LOCK = 7_061_004  # advisory lock number: one reader of the ledger at a time
 CHUNK = 200  # budgets in one reading of the ledger
 
 
