@@ -25,7 +25,10 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 
 
 class Stack:
-    """A running `manage.py serve`. Use `started`, which also stops it and drops its database."""
+    """A running `manage.py serve`. Use `started`, which also stops it and drops its database.
+
+    An empty `database_url` leaves the database to `serve`, which then starts an embedded one.
+    """
 
     def __init__(self, folder: Path, database_url: str, broker_url: str, extra: Mapping[str, str]) -> None:
         self.folder = folder

@@ -63,14 +63,16 @@ def serve(supervisor: Supervisor, folder: Path, demo: bool) -> None:
 
 def settings(folder: Path, demo: bool) -> dict[str, str]:
     """The children's environment, DATABASE_URL still to come. What the caller set stays."""
-    environment = dict(os.environ)
+    environment = {name: value for name, value in os.environ.items() if value}
     environment.setdefault("DJANGO_SETTINGS_MODULE", "tokenops_site.settings")
     environment.setdefault("STATIC_ROOT", str(folder / "static"))
+    environment.setdefault("BROKER_URL", "filesystem://localhost/")
     environment.setdefault("PORT", "8000")
     if not environment["PORT"].isdigit():
         raise CannotServe(f"PORT={environment['PORT']!r}: write a number between 1 and 65534.")
     environment.setdefault("PUSH_PORT", str(int(environment["PORT"]) + 1))
-    environment.setdefault("SECRET_KEY", installation.secret_key(folder))
+    if "SECRET_KEY" not in environment:
+        environment["SECRET_KEY"] = installation.secret_key(folder)
     environment["TOKENOPS_DATA_DIR"] = str(folder)
     environment["PYTHONUNBUFFERED"] = "1"
     if demo:

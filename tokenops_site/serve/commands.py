@@ -8,7 +8,8 @@ from tokenops_site.serve.children import Program
 from tokenops_site.serve.installation import CHECKOUT
 
 GRANIAN = ("-m", "granian", "--no-ws", "--log-level", "error", "--respawn-failed-workers", "--respawn-interval", "0.5")
-CELERY = ("-m", "celery", "-A", "tokenops_site")
+# Celery's warning about root is about pickled messages, which nothing here accepts.
+CELERY = ("-W", "ignore:You're running the worker with superuser", "-m", "celery", "-A", "tokenops_site", "--quiet")
 
 
 def web(environment: Mapping[str, str]) -> list[str]:
@@ -53,7 +54,7 @@ def programs(environment: Mapping[str, str], demo: bool) -> list[Program]:
     commands = {
         "web": (web(environment), 6.0),
         "push": (push(environment), 4.0),
-        "worker": (worker(), 8.0),
+        "worker": (worker(), 4.0),
         "beat": (beat(environment["TOKENOPS_DATA_DIR"]), 3.0),
     }
     if demo:

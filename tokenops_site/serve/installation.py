@@ -104,10 +104,8 @@ def recall(environment: MutableMapping[str, str]) -> None:
         with contextlib.suppress(OSError):
             for line in (folder / "environment").read_text().splitlines():
                 name, _, value = line.partition("=")
-                if name == "TOKENOPS_DATA_DIR":
+                if name == "TOKENOPS_DATA_DIR" or not environment.get(name):
                     environment[name] = "".join(shlex.split(value))
-                else:
-                    environment.setdefault(name, "".join(shlex.split(value)))
             return
 
 
