@@ -112,12 +112,13 @@ class RepriceRun(models.Model):
     preview = models.JSONField(default=list, help_text="Per workflow: calls, before and after in nano-dollars.")
     calls = models.BigIntegerField(default=0)
     corrected = models.BigIntegerField(default=0)
+    still_unpriced = models.BigIntegerField(default=0, help_text="Calls that have no price today either.")
     before = models.BigIntegerField(default=0)
     after = models.BigIntegerField(default=0)
     problem = models.TextField(blank=True)
     requested_by = models.CharField(max_length=150, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
-    finished_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         ordering = ["-created_at"]

@@ -1,0 +1,193 @@
+"""One call's correction: what it costs so far, what it should cost, and the ledger row that holds the difference."""
+
+import uuid
+from array import array
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from typing import Any, Final
+
+import msgspec
+from django.db import connection
+
+from usage.ledger.partitions import month_of, next_month
+from usage.ledger.row import COLUMNS, Claimed, LedgerRow
+from usage.prices.book import PriceBook
+from usage.prices.cost import CostParts, cost_of
+
+PARTS: Final = ("cost_input", "cost_cached", "cost_cache_write", "cost_output", "cost_units")
+# What a correction row repeats of its call, so that it meets the same budgets and cells; counts are not repeated.
+REPEATED: Final = (
+    "time", "source_id", "event_id", "workflow_id", "team", "run_id", "stage", "task_type", "domain", "environment",
+    "operation", "agent", "step_kind", "prompt_version", "response_format", "provider", "model", "requested_model",
+    "tier", "default_tier", "cache", "service_tier", "status", "user_name", "user_tier", "application", "customer",
+    "session", "campaign", "channel",
+)  # fmt: skip
+READ = ", ".join(f"l.{column}" for column in COLUMNS)
+WANTED = """l.kind = 0 AND l.measured AND l.time >= %(starts)s AND l.time < %(ends)s
+    AND l.posted_at >= %(month)s AND l.posted_at < %(month_ends)s
+    AND (NOT %(only_unpriced)s OR l.unpriced = 1) AND (%(models)s::text[] IS NULL OR l.model = ANY(%(models)s))"""
+# The ledger has one index, by batch: one pass over each month finds the batches, then they are read a few at a time.
+BATCHES = f"SELECT l.batch_id, count(*) FROM usage_ledger l WHERE {WANTED} GROUP BY 1 ORDER BY 1"  # noqa: S608
+CALLS = f"""
+SELECT l.id, w.slug, {READ}, c.cost, c.parts, c.unpriced, c.price_id
+FROM usage_ledger l
+JOIN budgets_workflow w ON w.id = l.workflow_id
+LEFT JOIN LATERAL (
+    SELECT sum(cost)::bigint AS cost, sum(unpriced)::int AS unpriced,
+        ARRAY[{", ".join(f"sum({part})::bigint" for part in PARTS)}] AS parts,
+        (array_agg(price_id ORDER BY id DESC) FILTER (WHERE price_id IS NOT NULL))[1] AS price_id
+    FROM usage_ledger WHERE corrects = l.id
+) AS c ON TRUE
+WHERE l.batch_id = ANY(%(batches)s) AND {WANTED} ORDER BY l.id
+"""  # noqa: S608 - our own column names
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A ledger row with its corrections taken into account. Costs in nano-dollars; `row` has the table's columns."""
+
+    id: int
+    workflow: str
+    row: dict[str, Any]
+    unpriced: int  # 1: no cost so far
+    cost: int
+    parts: tuple[int, int, int, int, int]
+    price_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What the call costs by the book of today."""
+
+    price_id: int
+    cost: CostParts
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which calls: of [starts, ends) by their own time; `models` as sent, None for all."""
+
+    starts: datetime
+    ends: datetime
+    only_unpriced: bool
+    models: tuple[str, ...] | None
+
+    def of_month(self, first: date) -> dict[str, Any]:
+        """Query values for the calls that are posted in the UTC month of `first`."""
+        return {
+            "starts": self.starts,
+            "ends": self.ends,
+            "only_unpriced": self.only_unpriced,
+            "models": None if self.models is None else list(self.models),
+            "month": datetime(first.year, first.month, 1, tzinfo=UTC),
+            "month_ends": datetime.combine(next_month(first), time(), UTC),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Whole batches whose calls are read and corrected together."""
+
+    batches: Sequence[int]
+    values: Mapping[str, Any]
+
+
+def chunks(selection: Selection, today: datetime, size: int) -> Iterator[Chunk]:
+    """Chunks of about `size` calls, month by month. Late usage is posted later than it happened, never earlier."""
+    month = month_of(selection.starts)
+    while month <= month_of(today + timedelta(days=1)):  # a call may be dated a day ahead
+        values = selection.of_month(month)
+        with connection.cursor() as cursor:
+            cursor.execute(BATCHES, values)
+            found = cursor.fetchall()
+        chosen, count = array("q"), 0
+        for batch_id, calls in found:
+            chosen.append(batch_id)
+            count += calls
+            if count >= size:
+                yield Chunk(chosen, values)
+                chosen, count = array("q"), 0
+        if chosen:
+            yield Chunk(chosen, values)
+        month = next_month(month)
+
+
+def read_calls(cursor: Any, chunk: Chunk) -> list[Call]:
+    """The calls of one chunk as they stand now; of a run over unpriced ones those that no correction has priced."""
+    cursor.execute(CALLS, {**chunk.values, "batches": list(chunk.batches)})
+    calls = [_call(row) for row in cursor.fetchall()]
+    return [call for call in calls if call.unpriced] if chunk.values["only_unpriced"] else calls
+
+
+def _call(fetched: Sequence[Any]) -> Call:
+    row = dict(zip(COLUMNS, fetched[2 : 2 + len(COLUMNS)], strict=True))
+    cost, parts, unpriced, price_id = fetched[2 + len(COLUMNS) :]
+    first = [row[part] or 0 for part in PARTS]
+    added = [part or 0 for part in parts]
+    return Call(
+        id=fetched[0],
+        workflow=fetched[1],
+        row=row,
+        unpriced=row["unpriced"] + (unpriced or 0),
+        cost=(row["cost"] or 0) + (cost or 0),
+        parts=tuple(a + b for a, b in zip(first, added, strict=True)),  # type: ignore[arg-type]
+        price_id=price_id if price_id is not None else row["price_id"],
+    )
+
+
+def change_of(call: Call, prices: PriceBook) -> Change | None:
+    """The new cost where it differs; None where the call costs that already, or the book cannot price it either."""
+    row = call.row
+    price = prices.find(row["provider"], row["model"], row["service_tier"], row["time"])
+    if price is None:
+        return None
+    cost = cost_of(
+        price,
+        row["input_tokens"] or 0,
+        row["cached_input_tokens"] or 0,
+        row["cache_write_tokens"] or 0,
+        row["output_tokens"] or 0,
+        quantities(row["units"]),
+        row["reasoning_tokens"] or 0,
+    )
+    if cost is None:
+        return None
+    new = (cost.input, cost.cached, cost.cache_write, cost.output, cost.units)
+    if not call.unpriced and new == call.parts:
+        return None
+    return Change(price.price_id, cost)
+
+
+def quantities(units: Any) -> dict[str, Decimal] | None:
+    """The ledger's units column, which psycopg gives as text or as an object with decimal text."""
+    if isinstance(units, str):
+        units = msgspec.json.decode(units)
+    return {name: Decimal(str(amount)) for name, amount in units.items()} if units else None
+
+
+def correction_row(call: Call, change: Change, posted_at: datetime) -> Claimed:
+    """The difference as a ledger row. It is no call: its counts are empty, only money and `unpriced` differ."""
+    cost = change.cost
+    tags = call.row["tags"]
+    if isinstance(tags, str):
+        tags = msgspec.json.decode(tags)
+    row = LedgerRow(
+        **{name: call.row[name] for name in REPEATED},
+        posted_at=posted_at,
+        kind=1,
+        corrects=call.id,
+        measured=True,
+        unpriced=-call.unpriced,
+        price_id=change.price_id,
+        cost=cost.total - call.cost,
+        cost_input=cost.input - call.parts[0],
+        cost_cached=cost.cached - call.parts[1],
+        cost_cache_write=cost.cache_write - call.parts[2],
+        cost_output=cost.output - call.parts[3],
+        cost_units=cost.units - call.parts[4],
+        tags=msgspec.json.encode(tags).decode() if tags else None,
+    )
+    nobody = uuid.UUID(int=0)  # a correction claims no identity
+    return Claimed(row, nobody, nobody, call.workflow, tags)
