@@ -139,8 +139,8 @@ AD_COPY: Final = WorkflowFacts(
     uplifted=True,
     channels=("search", "social", "display", "email"),
     steps=(
-        Step("draft", "plan", "reasoning", SONNET, 160_000, 2_800),
-        Step("draft", "answer", "generation", GPT, 260_000, 3_000, times=(1, 3)),
+        Step("draft", "plan", "reasoning", SONNET, 170_000, 2_800),
+        Step("draft", "answer", "generation", GPT, 300_000, 3_000, times=(1, 3)),
         Step("refine", "answer", "generation", SONNET, 170_000, 3_600, chance=0.75),
         Step("verify", "validate", "reasoning", OPUS, 168_000, 10_000, cached=0.2, times=(1, 2)),
         Step("publish", "answer", "extraction", MINI, 240_000, 1_200),
@@ -154,7 +154,7 @@ TRANSLATION: Final = WorkflowFacts(
     default_tier=2,
     channels=("web", "email"),
     steps=(
-        Step("draft", "answer", "generation", GPT, 300_000, 14_000, times=(2, 3)),
+        Step("draft", "answer", "generation", GPT, 320_000, 14_000, times=(2, 3)),
         Step("verify", "validate", "classification", MINI, 350_000, 900),
         Step("refine", "answer", "generation", SONNET, 150_000, 6_000, chance=0.4),
     ),
@@ -171,7 +171,7 @@ REPLIES: Final = WorkflowFacts(
     steps=(
         Step("draft", "retrieve", "extraction", EMBEDDING, 900, 0, 0, chance=0.2, operation="embedding", spread=0.3),
         Step("draft", "plan", "classification", FLASH, 60_000, CODE_ANSWER, chance=0.5),
-        Step("draft", "answer", "generation", SONNET, 160_000, LONG_ANSWER),
+        Step("draft", "answer", "generation", SONNET, 182_000, LONG_ANSWER),
         Step("verify", "validate", "reasoning", OPUS, 140_000, 3_600, cached=0.3, chance=0.6),
     ),
 )
@@ -189,8 +189,8 @@ BRIEFS: Final = WorkflowFacts(
             "draft", "retrieve", "extraction", SONNET, AGENT_PROMPT, AGENT_ANSWER, AGENT_CACHED, AGENT_CACHE_WRITE,
             times=(2, 6),
         ),
-        Step("draft", "answer", "generation", GPT, 300_000, 4_400, times=(2, 3)),
-        Step("refine", "reflect", "reasoning", SONNET, 170_000, 3_600),
+        Step("draft", "answer", "generation", GPT, 350_000, 4_400, times=(2, 3)),
+        Step("refine", "reflect", "reasoning", SONNET, 185_000, 3_600),
         Step("verify", "validate", "reasoning", OPUS, 168_000, 12_000, cached=0.2, times=(1, 2)),
     ),
 )  # fmt: skip
@@ -204,7 +204,7 @@ BLOG: Final = WorkflowFacts(
     steps=(
         Step("draft", "retrieve", "extraction", FLASH, 320_000, 3_600, times=(1, 2)),
         Step("draft", "plan", "reasoning", SONNET, 150_000, 3_200),
-        Step("draft", "answer", "generation", SONNET, 180_000, 8_000),
+        Step("draft", "answer", "generation", SONNET, 195_000, 8_000),
         Step("refine", "answer", "generation", GPT, 280_000, 8_000, times=(1, 2)),
         Step("verify", "validate", "reasoning", OPUS, 168_000, 12_000, cached=0.2, chance=0.9),
         Step("publish", "answer", "extraction", MINI, 240_000, 1_200),
@@ -219,9 +219,9 @@ SOCIAL: Final = WorkflowFacts(
     channels=("social",),
     steps=(
         Step("draft", "tool", "classification", OWN, 9_000, 60, cached=0, chance=0.5),
-        Step("draft", "retrieve", "extraction", FLASH, 480_000, 9_000, cached=0.05, times=(4, 7)),
+        Step("draft", "retrieve", "extraction", FLASH, 540_000, 9_000, cached=0.05, times=(4, 7)),
         Step("draft", "answer", "extraction", MINI, 520_000, 7_000, cached=0.05, times=(2, 4)),
-        Step("refine", "answer", "generation", SONNET, 170_000, 4_600),
+        Step("refine", "answer", "generation", SONNET, 200_000, 4_600),
         Step("verify", "validate", "reasoning", OPUS, 120_000, 4_000, chance=0.2),
     ),
 )
