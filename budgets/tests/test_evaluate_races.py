@@ -3,10 +3,13 @@
 import random
 import threading
 from dataclasses import replace
+from datetime import timedelta
+from functools import partial
 
 import pytest
 from django.db import connection, transaction
 
+from budgets.limits import folding
 from budgets.limits.calendar import quarter_hour
 from budgets.limits.charges import Charge, append_charges
 from budgets.limits.edit import change_budget, values_of
@@ -20,15 +23,19 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def test_two_writers_who_cross_only_together_are_one_crossing():
-    """Each commits, then evaluates: neither alone reaches the threshold, whoever comes second must see both."""
-    for round_ in range(15):
-        budget = a_budget(100, name=f"Round {round_}", thresholds=(80,))
+    """Each commits, then evaluates: neither alone reaches the threshold, whoever comes second must see both.
 
-        def write_and_evaluate(budget=budget):
-            charge(budget, 40)
+    They charge other quarter hours, so that no row but the budget's brings them in order.
+    """
+    for round_ in range(30):
+        budget = a_budget(100, name=f"Round {round_}", thresholds=(80,))
+        evaluate_due(now=NOW)
+
+        def write_and_evaluate(minutes, budget=budget):
+            charge(budget, 40, NOW - timedelta(minutes=minutes))
             evaluate_due(now=NOW)
 
-        at_once(write_and_evaluate, write_and_evaluate)
+        at_once(partial(write_and_evaluate, 0), partial(write_and_evaluate, 15))
         assert told(budget) == [("2026-11-01", "crossed", 80, 1)]
         assert state(budget).spent == 80
         holds(budget)
@@ -39,8 +46,6 @@ def test_what_another_evaluator_left_is_found_without_a_sweep():
     budget = a_budget(100, thresholds=(50,))
     charge(budget, 10)
     held, go_on = threading.Event(), threading.Event()
-    from budgets.limits import folding
-
     real, first = folding.fold, threading.local()
 
     def slow(cursor, ids):
@@ -73,7 +78,7 @@ def test_what_another_evaluator_left_is_found_without_a_sweep():
 
 def test_eight_writers_and_three_evaluators_lose_and_repeat_nothing():
     budgets = [a_budget(1_000, name=f"B{n}", thresholds=(10, 20, 30, 50, 80, 100)) for n in range(6)]
-    days = [NOW.replace(day=day) for day in (1, 15, 22)] + [NOW.replace(month=10, day=31)]
+    moments = [NOW - timedelta(hours=n) for n in range(600)]  # back into October
     spent = {budget.pk: 0 for budget in budgets}
     counting = threading.Lock()
     writing = threading.Semaphore(0)
@@ -82,7 +87,7 @@ def test_eight_writers_and_three_evaluators_lose_and_repeat_nothing():
         chance = random.Random(seed)
         for _ in range(60):
             some = chance.sample(budgets, 3)
-            charges = [Charge(one.pk, quarter_hour(chance.choice(days)), chance.randint(-3, 9), 1) for one in some]
+            charges = [Charge(one.pk, quarter_hour(chance.choice(moments)), chance.randint(-3, 9), 1) for one in some]
             with transaction.atomic(), connection.cursor() as cursor:
                 cursor.execute(HOLD_CONFIGURATION)
                 append_charges(cursor, charges)
@@ -99,7 +104,7 @@ def test_eight_writers_and_three_evaluators_lose_and_repeat_nothing():
             evaluate_due(now=NOW)
         writing.release()
 
-    at_once(*[lambda seed=seed: write(seed) for seed in range(8)], evaluate, evaluate, evaluate)
+    at_once(*[partial(write, seed) for seed in range(8)], evaluate, evaluate, evaluate)
     evaluate_due(now=NOW)
     for budget in budgets:
         assert sum(BudgetSeries.objects.filter(budget=budget).values_list("amount", flat=True)) == spent[budget.pk]
