@@ -2,9 +2,9 @@
 
     python -m benchmarks.event_to_bundle [--tries 50] [--broker redis://127.0.0.1:6379/0]
 
-Needs DATABASE_URL (a database of its own is made on that server and dropped). Starts the whole product, with a budget of
-one call for each try's own workflow and a client in a long poll. A try posts one event over HTTP and takes the time from
-the answer to that post until the bundle with the block is in the client's hands.
+Needs DATABASE_URL (a database of its own is made on that server and dropped). Starts the whole product, with a budget
+of one call for each try's own workflow and a client in a long poll. A try posts one event over HTTP and takes the time
+from the answer to that post until the bundle with the block is in the client's hands.
 """
 
 import argparse
@@ -28,7 +28,11 @@ MAKE_BUDGETS = """
 from budgets.audit.record import Actor
 from budgets.limits.edit import create_budget
 from budgets.limits.values import BudgetValues
+from budgets.models import Workflow
+from budgets.organisation.configuration import changing_configuration
 for slug in {slugs!r}:
+    with changing_configuration():
+        Workflow.objects.create(slug=slug, name=slug)
     create_budget(Actor.command("benchmark"), BudgetValues(
         name=slug, scope={{"workflow": slug}}, metric="calls", period="month", amount=1, on_exhausted="block"))
 """
@@ -49,9 +53,12 @@ class Client:
         connection = http.client.HTTPConnection(self.where, timeout=90)
         etag = '"none"'
         while True:
-            connection.request("GET", BUNDLE, headers={**self.headers, "If-None-Match": etag})
-            answer = connection.getresponse()
-            body = answer.read()
+            try:
+                connection.request("GET", BUNDLE, headers={**self.headers, "If-None-Match": etag})
+                answer = connection.getresponse()
+                body = answer.read()
+            except (OSError, http.client.HTTPException):
+                return  # the stack is stopped
             when = time.perf_counter()
             if answer.status != 200:
                 continue
