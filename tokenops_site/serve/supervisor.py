@@ -113,7 +113,7 @@ class Supervisor:
                 return
             kill_group(child.guardian)
             child.quick_ends = child.quick_ends + 1 if now - child.started < STEADY else 0
-            pause = min(FIRST_PAUSE * 2**child.quick_ends, LONGEST_PAUSE)
+            pause = min(FIRST_PAUSE * 2**child.quick_ends, LONGEST_PAUSE) if child.quick_ends else 0.0
             child.next_start = now + pause
             again = f" ({child.quick_ends + 1} times in a row)" if child.quick_ends > 1 else ""
             self.say(f"{child.program.name} stopped{again}; starting it again in {pause:.1f} s.")

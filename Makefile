@@ -1,0 +1,62 @@
+# Works with plain python3 (3.11 or newer) on Debian and macOS. `make run` and `make demo` need nothing else.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: setup setup-dev run demo test test-fast check bench manage clean-venv
+.DEFAULT_GOAL := run
+
+# Stamps: dependencies are installed again only when the requirements changed.
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "TokenOps needs Python 3.11 or newer; name one: make PYTHON=python3.12 …"; exit 1; }
+	$(PYTHON) -m venv $(VENV) || { echo "On Debian: apt-get install python3-venv"; rm -rf $(VENV); exit 1; }
+
+$(VENV)/.installed: requirements.txt sdk/pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	touch $@
+
+$(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	touch $@
+
+setup: $(VENV)/.installed
+
+setup-dev: $(VENV)/.installed-dev
+
+run: setup
+	@exec $(BIN)/python manage.py serve
+
+demo: setup
+	@exec $(BIN)/python manage.py serve --demo
+
+# A management command on the installation that `make run` made: make manage ARGS="create_api_key NAME --scope ingest"
+manage: setup
+	@$(BIN)/python manage.py $(ARGS)
+
+# All tests. Without DATABASE_URL they start an embedded PostgreSQL of their own; Redis and Chromium are used if found.
+test: setup-dev
+	$(BIN)/python -m pytest $(ARGS)
+
+# Without those that start server processes or a browser.
+test-fast: setup-dev
+	$(BIN)/python -m pytest -m "not server and not browser" $(ARGS)
+
+# Settings need a key and an address; nothing here connects.
+check: export SECRET_KEY = only-for-checks
+check: export DATABASE_URL = postgresql://checks@localhost/none
+check: setup-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/djlint --quiet --lint templates
+	$(BIN)/python manage.py makemigrations --check --dry-run
+
+# One command each; every one prints ratios against a yardstick measured in the same run.
+BENCHMARKS ?= ingest fold bundle event_to_bundle
+bench: setup-dev
+	@for one in $(BENCHMARKS); do echo "== $$one"; $(BIN)/python -m benchmarks.$$one || exit 1; done
+
+clean-venv:
+	rm -rf $(VENV)
