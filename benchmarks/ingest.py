@@ -1,0 +1,244 @@
+"""Ingest against raw COPY and against a DRF serializer with bulk_create: `python -m benchmarks.ingest`.
+
+Everything is measured in one run, in turns, on one server: events a second over HTTP into the running stack (claimed,
+priced, charged, committed durably), raw COPY of the same rows into the product's own tables (`usage_claim` and
+`usage_ledger`, whose DDL is in usage/migrations/0002_partitions.py), and the usual Django way. Needs a PostgreSQL:
+DATABASE_URL, or the embedded one. Options: --rounds, --seconds, --rows (rows in the ledger before measuring).
+"""
+
+import argparse
+import http.client
+import json
+import os
+import statistics
+import sys
+import tempfile
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+BATCHES_MADE = 40
+
+
+def events(count: int, tag: str) -> list[dict[str, Any]]:
+    """Calls of twenty workflows, in runs of five steps, as a gateway sends them. Ids are UUIDv7-like and distinct."""
+    now = time.time_ns() // 1_000_000
+    moment = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    made = []
+    for n in range(count):
+        raw = bytearray(uuid.uuid4().bytes)
+        raw[:6] = (now + n).to_bytes(6, "big")
+        raw[6] = 0x70 | (raw[6] & 0x0F)
+        made.append(
+            {
+                "id": str(uuid.UUID(bytes=bytes(raw))),
+                "time": moment,
+                "workflow": f"workflow-{n % 20}",
+                "run_id": f"{tag}-{n // 5}",
+                "step": n % 5 + 1,
+                "stage": "draft",
+                "environment": "production",
+                "provider": "openai",
+                "model": "gpt-4.1-mini" if n % 4 else "gpt-4.1",
+                "input_tokens": 1000 + n,
+                "cached_input_tokens": 500,
+                "output_tokens": 100 + n % 50,
+                "user": f"user-{n % 30}",
+                "campaign": "autumn",
+                "status": "ok",
+                "latency_ms": 800,
+            }
+        )
+    return made
+
+
+class Poster(threading.Thread):
+    """One keep-alive connection that posts batches until told to stop; counts accepted events."""
+
+    def __init__(self, address: str, key: str, size: int, stop: threading.Event) -> None:
+        super().__init__(daemon=True)
+        self.host = address.removeprefix("http://")
+        self.headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
+        self.size, self.stopping, self.accepted = size, stop, 0
+        self.bodies: list[bytes] = []
+
+    def prepare(self) -> None:
+        for n in range(max(2, min(2000, BATCHES_MADE * 1000 // self.size))):
+            made = events(self.size, f"{id(self)}-{n}")
+            self.bodies.append(json.dumps(made[0] if self.size == 1 else made).encode())
+
+    def run(self) -> None:
+        connection = http.client.HTTPConnection(self.host, timeout=60)
+        for body in self.bodies:
+            if self.stopping.is_set():
+                return
+            connection.request("POST", "/api/v1/events", body, self.headers)
+            answer = connection.getresponse()
+            said = json.loads(answer.read())
+            if answer.status != 200:
+                raise SystemExit(f"{answer.status}: {said}")
+            self.accepted += said["accepted"]
+
+
+def over_http(address: str, key: str, connections: int, size: int, seconds: float) -> float:
+    """Events a second."""
+    stop = threading.Event()
+    posters = [Poster(address, key, size, stop) for _ in range(connections)]
+    for poster in posters:
+        poster.prepare()
+    return timed(posters, stop, seconds, lambda: sum(poster.accepted for poster in posters))
+
+
+class Copier(threading.Thread):
+    """One connection that copies prepared rows into claims and ledger, a durable commit per batch."""
+
+    def __init__(self, dsn: str, batches: list[tuple[bytes, bytes]], size: int, stop: threading.Event) -> None:
+        super().__init__(daemon=True)
+        self.dsn, self.batches, self.size, self.stopping, self.copied = dsn, batches, size, stop, 0
+
+    def run(self) -> None:
+        from usage.ledger.append import COPY
+
+        with psycopg.connect(self.dsn) as connection:
+            for claims, rows in self.batches:
+                if self.stopping.is_set():
+                    return
+                cursor = connection.cursor()
+                with cursor.copy("COPY usage_claim (source_id, claimed_on, key, content) FROM STDIN") as copy:
+                    copy.write(claims)
+                with cursor.copy(COPY) as copy:
+                    copy.write(rows)
+                connection.commit()
+                self.copied += self.size
+
+
+def raw_copy(dsn: str, connections: int, size: int, seconds: float) -> float:
+    """Rows a second, with the rows rendered beforehand."""
+    stop = threading.Event()
+    copiers = [Copier(dsn, [rendered(size) for _ in range(BATCHES_MADE * 1000 // size)], size, stop)
+               for _ in range(connections)]  # fmt: skip
+    return timed(copiers, stop, seconds, lambda: sum(copier.copied for copier in copiers))
+
+
+def rendered(size: int) -> tuple[bytes, bytes]:
+    """COPY text of claims and of ledger rows, as ingest would write them."""
+    import msgspec
+    from django.utils import timezone
+
+    from usage.ingest.event import content_key, identity_key
+    from usage.ledger.row import LedgerRow
+
+    claims, rows = [], []
+    now = timezone.now()
+    from usage.ingest.decode import decode
+
+    for item in decode(json.dumps(events(size, "copy")).encode(), "application/json", {}, size):
+        event = item.event
+        assert event is not None
+        claims.append(f"999\t{now.date()}\t{identity_key(event.id)}\t{content_key(event)}\n")
+        row = LedgerRow(
+            posted_at=now, time=now, batch_id=1, generation=1, source_id=999, event_id=event.id, workflow_id=1,
+            team="", run_id=event.run_id, step=event.step, stage="draft", provider=event.provider or "",
+            model=event.model, measured=True, input_tokens=event.input_tokens, output_tokens=event.output_tokens,
+            cached_input_tokens=500, user_name=event.user, campaign=event.campaign, latency_ms=800, price_id=1,
+            cost=6, cost_input=1, cost_cached=2, cost_cache_write=0, cost_output=3, cost_units=0, tier=1,
+        )  # fmt: skip
+        values = msgspec.structs.astuple(row)
+        rows.append("\t".join("\\N" if v is None else "t" if v is True else str(v) for v in values) + "\n")
+    return "".join(claims).encode(), "".join(rows).encode()
+
+
+def timed(threads: list[Any], stop: threading.Event, seconds: float, count: Callable[[], int]) -> float:
+    """Run the threads for at most `seconds`; what they counted, a second."""
+    started = time.perf_counter()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(max(0.01, started + seconds - time.perf_counter()))
+    stop.set()
+    for thread in threads:
+        thread.join()
+    return count() / (time.perf_counter() - started)
+
+
+def the_django_way(dsn: str, size: int, seconds: float) -> float:
+    """A DRF serializer of the same event and bulk_create into a plain table, without claims or charges."""
+    from benchmarks.plain_django import take, table
+
+    made = [events(size, f"drf-{n}") for n in range(max(2, int(seconds * 4000 / size)))]
+    with table():
+        started, count = time.perf_counter(), 0
+        for batch in made:
+            take(batch)
+            count += size
+            if time.perf_counter() - started > seconds:
+                break
+        return count / (time.perf_counter() - started)
+
+
+CASES = [(1, 1000), (8, 1000), (8, 100), (16, 1)]
+
+
+def measure(stack: Any, rounds: int, seconds: float) -> None:
+    key = stack.make_key(["ingest"])
+    time.sleep(1)
+    dsn = stack.database_url
+    for connections, size in CASES:
+        ours, copied = [], []
+        for _ in range(rounds):
+            ours.append(over_http(stack.base_url, key, connections, size, seconds))
+            if size > 1:
+                copied.append(raw_copy(dsn, connections, size, seconds))
+        line = f"{connections:2} connections × {size:5} events: {statistics.median(ours):9,.0f} events/s"
+        if copied:
+            ratio = statistics.median(a / b for a, b in zip(ours, copied, strict=True))
+            line += f"   raw COPY {statistics.median(copied):9,.0f} rows/s   ratio {ratio:.2f}"
+        print(line, flush=True)
+    drf = statistics.median(the_django_way(dsn, 1000, seconds) for _ in range(rounds))
+    print(f"DRF serializer + bulk_create, batches of 1,000, one connection, no HTTP: {drf:,.0f} events/s", flush=True)
+
+
+def fill(dsn: str, rows: int) -> None:
+    """Put rows into claims and ledger by COPY until the ledger holds `rows`."""
+    stop = threading.Event()
+    per_batch = 10_000
+    copier = Copier(dsn, [], per_batch, stop)
+    for _ in range(0, rows, 200_000):
+        copier.batches = [rendered(per_batch) for _ in range(20)]
+        copier.run()
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute("ANALYZE")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=4)
+    parser.add_argument("--rows", type=int, default=0)
+    options = parser.parse_args()
+    from tests import machine
+    from tests.stack import started
+
+    with ExitStack() as running:
+        server = os.environ.get("DATABASE_URL") or running.enter_context(machine.embedded_server())
+        folder = Path(running.enter_context(tempfile.TemporaryDirectory()))
+        stack = running.enter_context(started(folder, server, os.environ.get("BROKER_URL", "filesystem://")))
+        os.environ.update(DATABASE_URL=stack.database_url, SECRET_KEY="benchmark")
+        os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tokenops_site.settings")
+        import django
+
+        django.setup()
+        if options.rows:
+            fill(stack.database_url, options.rows)
+        print(f"{options.rows:,} rows before; {os.cpu_count()} processors; median of {options.rounds} rounds")
+        measure(stack, options.rounds, options.seconds)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
