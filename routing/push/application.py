@@ -5,7 +5,9 @@ newer one, or N seconds (60 at most) are over.
 """
 
 import asyncio
+import contextlib
 import json
+import signal
 import threading
 from collections.abc import Awaitable, Callable, MutableMapping
 from http import HTTPStatus
@@ -54,15 +56,14 @@ class PushApplication:
                 await respond(send, answer, scope["method"] != "HEAD")
 
     async def live(self, receive: Receive, send: Send) -> None:
-        """The server's own start and stop. At stop those who wait are answered, so that it need not wait for them."""
+        """The server's own start and stop."""
         while True:
             message = await receive()
             if message["type"] == "lifespan.startup":
+                self.close_at(signal.SIGTERM, signal.SIGINT)
                 await self.begin()
                 await send({"type": "lifespan.startup.complete"})
             elif message["type"] == "lifespan.shutdown":
-                self.closing = True
-                self.wake()
                 await send({"type": "lifespan.shutdown.complete"})
                 return
 
@@ -84,6 +85,22 @@ class PushApplication:
 
             threading.Thread(target=start, name="tokenops-push-start").start()
         await asyncio.shield(self.begun)
+
+    def close_at(self, *signals: signal.Signals) -> None:
+        """At these signals answer those who wait, or the server waits for them, and is killed for it.
+
+        It tells of its shutdown only when they have gone. Its own handlers stay in force: the loop hears of a signal
+        through the wake-up descriptor, whatever handler Python has.
+        """
+        loop = asyncio.get_running_loop()
+
+        def close(*_: Any) -> None:
+            self.closing = True
+            loop.call_soon_threadsafe(self.wake)
+
+        with contextlib.suppress(ValueError):  # not in the main thread: the server's own time limit has to do
+            for one in signals:
+                signal.signal(one, close)
 
     def wake(self) -> None:
         """Let everybody who waits look again."""
