@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import psycopg
 from django.conf import settings
 from django.db import transaction
 
@@ -243,6 +244,33 @@ class Intake:
                 said["problem"] = problem_of(refusal)
             answer.items.append(said)
         return answer
+
+
+def take(sender: Sender, items: Sequence[Item]) -> Answer:
+    """Take a batch. Should the database refuse a value that the checks let through, only that item is refused.
+
+    Other database errors are the caller's to answer; nothing was taken then.
+    """
+    try:
+        return Intake(sender, items).take()
+    except (psycopg.DataError, psycopg.IntegrityError) as error:
+        logger.exception("A value passed the checks and was refused by the database")
+        if len(items) > 1:
+            return merged(take(sender, [item]) for item in items)
+        items[0].refusal = Refusal("cannot-be-stored", f"The database refused a value: {str(error).splitlines()[0]}")
+        return Intake(sender, items).take()
+
+
+def merged(answers: Iterable[Answer]) -> Answer:
+    """One answer for all."""
+    total = Answer()
+    for answer in answers:
+        total.accepted += answer.accepted
+        total.duplicate += answer.duplicate
+        total.conflict += answer.conflict
+        total.rejected += answer.rejected
+        total.items += answer.items
+    return total
 
 
 def item_id(item: Item) -> str:

@@ -1,5 +1,6 @@
 """Taking batches on PostgreSQL: each event once, whatever is repeated, raced or broken."""
 
+import json
 import random
 import threading
 from datetime import timedelta
@@ -10,6 +11,7 @@ from django.db import connection
 from budgets.models import Budget, BudgetCharge, Organisation, Team, Workflow
 from budgets.organisation.configuration import changing_configuration
 from usage.ingest import write
+from usage.ingest.decode import decode
 from usage.models import Claim, IngestBatch, LedgerEntry, QuarantinedItem
 from usage.tests.events import NOW, a_sender, an_event, price_the_model, take
 
@@ -242,3 +244,20 @@ def test_the_number_of_statements_does_not_grow_with_the_batch(django_assert_num
         assert LedgerEntry.objects.count() == before + size
         seen.append(len(calls))
     assert seen == [3, 3], "enter, claim, batch; the rows go by COPY"
+
+
+def test_a_value_that_only_the_database_refuses_costs_one_item(monkeypatch):
+    original = write.ledger_row
+
+    def too_long(event, *args):
+        row = original(event, *args)
+        if event.id == "b":
+            row.tier = 99_999  # not a smallint
+        return row
+
+    monkeypatch.setattr(write, "ledger_row", too_long)
+    answer = write.take(a_sender(), decode(json.dumps([an_event(n) for n in "abc"]).encode(), "application/json", {}, 9))
+    assert (answer.accepted, answer.rejected) == (2, 1)
+    assert answer.items[0]["index"] == 1
+    assert QuarantinedItem.objects.get().code == "cannot-be-stored"
+    assert LedgerEntry.objects.count() == 2
