@@ -1,9 +1,10 @@
 """Pages and API of this floor."""
 
-from django.urls import path
+from django.urls import include, path
 
 from usage.ingest.views import EventsView
 
 urlpatterns = [
     path("api/v1/events", EventsView.as_view(), name="events"),
+    path("api/v1/", include("usage.prices.urls")),
 ]

@@ -18,6 +18,8 @@ from usage.models import PriceEntry
 from usage.prices.names import Meaning, canonical_provider, meaning_of
 from usage.prices.price import Price, price_from
 
+__all__ = ["Price", "PriceBook", "current", "forget"]
+
 STANDARD: Final = "standard"
 MEMO_SIZE: Final = 20_000  # distinct (provider, model, service tier) as senders write them
 ENDLESS: Final = datetime.max.replace(tzinfo=UTC)

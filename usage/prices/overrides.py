@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from django.db import IntegrityError, transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from budgets.access.problems import Problem
@@ -16,8 +16,6 @@ from budgets.organisation.configuration import changing_configuration
 from usage.models import PriceEntry
 from usage.prices.entry import entry_facts, mistakes
 from usage.prices.names import canonical_provider
-
-OVERLAP = "price_one_at_a_time"
 
 
 def create_override(actor: Actor, values: Mapping[str, Any], reason: str = "") -> PriceEntry:
@@ -55,6 +53,30 @@ def end_override(actor: Actor, entry_id: int, at: datetime | None = None, reason
         return entry
 
 
+def overlapping(values: Mapping[str, Any], besides: int | None = None) -> str:
+    """A sentence when another override than `besides` holds at some of that time; "" when none does."""
+    ends = Q() if values.get("valid_to") is None else Q(valid_from__lt=values["valid_to"])
+    other = (
+        PriceEntry.objects.filter(ends, Q(valid_to=None) | Q(valid_to__gt=values["valid_from"]))
+        .filter(
+            origin=PriceEntry.Origin.OVERRIDE,
+            superseded_at=None,
+            provider=canonical_provider(values["provider"]),
+            model=values["model"],
+            service_tier=values["service_tier"],
+        )
+        .exclude(pk=besides or 0)
+        .first()
+    )
+    if other is None:
+        return ""
+    until = f"to {other.valid_to:%Y-%m-%d %H:%M}" if other.valid_to else "on"
+    return (
+        f"Override {other.pk} already holds for this model and service tier from"
+        f" {other.valid_from:%Y-%m-%d %H:%M} {until} (UTC). End it first, or choose other dates."
+    )
+
+
 def _locked(entry_id: int) -> PriceEntry:
     entry = PriceEntry.objects.select_for_update().filter(pk=entry_id).first()
     if entry is None:
@@ -70,17 +92,12 @@ def _locked(entry_id: int) -> PriceEntry:
 
 def _write(actor: Actor, values: Mapping[str, Any], reason: str, before: dict[str, Any] | None = None) -> PriceEntry:
     wrong = mistakes(values)
+    if not wrong and (sentence := overlapping(values)):  # nobody else writes: the configuration lock is held
+        wrong["valid_from"] = sentence
     if wrong:
         raise Problem(422, "invalid", "Some values are not valid", errors=wrong)
     entry = PriceEntry(**{**values, "origin": PriceEntry.Origin.OVERRIDE})
     entry.provider = canonical_provider(entry.provider)  # so that every spelling of it meets this price
-    try:
-        with transaction.atomic():
-            entry.save(force_insert=True)
-    except IntegrityError as error:
-        if OVERLAP not in str(error):
-            raise
-        sentence = "Another override already holds for this model and service tier at that time. End it first."
-        raise Problem(422, "invalid", "Some values are not valid", errors={"valid_from": sentence}) from None
+    entry.save(force_insert=True)
     record(actor, "created" if before is None else "changed", entry, before, entry_facts(entry), reason)
     return entry

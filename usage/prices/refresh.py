@@ -122,8 +122,7 @@ def apply(refresh_id: int, actor: Actor) -> PriceRefresh:
     """Do what the preview shows. Problem `stale-preview` when the book or the package changed since."""
     seed = read_seed()
     with changing_configuration():
-        refresh = PriceRefresh.objects.select_for_update().get(pk=refresh_id)
-        _check_open(refresh)
+        refresh = _open(refresh_id)
         differences = compare(seed, seeded())
         if differences.digest != refresh.digest:
             raise Problem(
@@ -148,17 +147,20 @@ def apply(refresh_id: int, actor: Actor) -> PriceRefresh:
 def discard(refresh_id: int, actor: Actor) -> PriceRefresh:
     """Leave the book as it is. The next check shows the same differences again."""
     with transaction.atomic():
-        refresh = PriceRefresh.objects.select_for_update().get(pk=refresh_id)
-        _check_open(refresh)
+        refresh = _open(refresh_id)
         _decide(refresh, PriceRefresh.Status.DISCARDED, actor)
         return refresh
 
 
-def _check_open(refresh: PriceRefresh) -> None:
+def _open(refresh_id: int) -> PriceRefresh:
+    refresh = PriceRefresh.objects.select_for_update().filter(pk=refresh_id).first()
+    if refresh is None:
+        raise Problem(404, "not-found", "Not found", "There is no such preview.")
     if refresh.status != PriceRefresh.Status.PREVIEW:
         raise Problem(
             409, "already-decided", "Already decided", f"This preview was {refresh.get_status_display().lower()}."
         )
+    return refresh
 
 
 def _decide(refresh: PriceRefresh, status: PriceRefresh.Status, actor: Actor) -> None:

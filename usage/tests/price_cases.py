@@ -4,7 +4,12 @@ from dataclasses import asdict
 from functools import cache
 
 from usage.prices.book import PriceBook
-from usage.prices.seed import SeedEntry, read_seed
+from usage.prices.seed import Seed, SeedEntry, read_seed
+
+
+@cache
+def the_seed() -> Seed:
+    return read_seed()
 
 
 def rows_of(entries: list[SeedEntry], origin: str = "genai-prices", first_id: int = 1) -> list[dict[str, object]]:
@@ -14,4 +19,4 @@ def rows_of(entries: list[SeedEntry], origin: str = "genai-prices", first_id: in
 
 @cache
 def seeded_book() -> PriceBook:
-    return PriceBook(rows_of(read_seed().entries))
+    return PriceBook(rows_of(the_seed().entries))
