@@ -10,7 +10,8 @@ from decimal import ROUND_HALF_UP, Decimal
 NANO = 1_000_000_000
 MONEY, TOKENS, CALLS = "money", "tokens", "calls"
 CENT = Decimal("0.01")
-WRITTEN = re.compile(r"^\d{1,3}(,\d{3})+(\.\d+)?$|^\d+(\.\d+)?$|^\.\d+$")
+MOST = 10**18  # of nano-dollars, tokens or calls
+WRITTEN = re.compile(r"[0-9]{1,3}(,[0-9]{3})+(\.[0-9]+)?|[0-9]+(\.[0-9]+)?|\.[0-9]+")
 
 
 def dollars(nano: int) -> Decimal:
@@ -77,18 +78,18 @@ def written(text: str, metric: str) -> int:
         bare = bare[:-1]
     if not bare:
         raise ValueError("Enter an amount.")
-    if not WRITTEN.match(bare):
+    if not WRITTEN.fullmatch(bare):
         raise ValueError("Write the amount like 1,500 or 1500.50.")
     value = Decimal(bare.replace(",", "")) * scale
+    unit = NANO if metric == MONEY else 1
+    if value > Decimal(MOST) / unit:
+        raise ValueError("That is more than TokenOps can count. Enter a smaller amount.")
     if metric == MONEY and value != value.quantize(CENT):
         raise ValueError("Write at most two digits after the point.")
     if metric != MONEY and value != value.to_integral_value():
         raise ValueError(f"Enter a whole number of {metric}.")
     if value <= 0:
         raise ValueError("Enter an amount above zero.")
-    unit = NANO if metric == MONEY else 1
-    if value * unit >= 2**62:
-        raise ValueError("That is more than TokenOps can count. Enter a smaller amount.")
     return int(value * unit)
 
 

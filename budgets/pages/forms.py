@@ -96,7 +96,7 @@ def form_of(budget: Budget) -> BudgetForm:
         "tier": str(budget.action_settings.get("tier", "")),
         "carry_over": f"{budget.carry_over * 100:.1f}".removesuffix(".0"),
         "pace": budget.pace,
-        "version": str(budget.version),
+        "version": str(budget.edit_version),
     }
     for i, (dimension, value) in enumerate(budget.scope.items()):
         typed |= {f"covers_{i}": dimension, f"value_{i}": value}

@@ -37,6 +37,11 @@ def span_year(first: date, last: date) -> str:
     return f"{span(first, last)} {last.year}"
 
 
+def place(time_zone: str) -> str:
+    """ "Berlin" of Europe/Berlin."""
+    return time_zone.rsplit("/", 1)[-1].replace("_", " ")
+
+
 def clock(value: datetime) -> str:
     """ "09:40"."""
     return f"{value:%H:%M}"

@@ -25,14 +25,15 @@ AFTERMATH = {
 class Standing:
     """One budget in its present period. Amounts are nano-dollars, tokens or calls; shares 0 to 1 of the period.
 
-    `landing` is what an even pace leads to; None while that cannot be said. `spark` holds the last 30 days, oldest
-    first, and is empty where it was not asked for.
+    `covers` is the scope in words, `beneath` the line under the name. `landing` is what an even pace leads to; None
+    while that cannot be said. `spark` holds the last 30 days, oldest first; empty where it was not asked for.
     """
 
     budget_id: int
     slug: str
     name: str
     covers: str
+    beneath: str
     is_whole_organisation: bool
     metric: str
     period: str

@@ -59,6 +59,7 @@ def _standing(
         slug=budget.slug,
         name=budget.name,
         covers=scopes.in_words(budget.scope, names),
+        beneath=_beneath(budget, names),
         is_whole_organisation=not budget.scope,
         metric=budget.metric,
         period=budget.period,
@@ -76,15 +77,33 @@ def _standing(
     )
 
 
+def _beneath(budget: Budget, names: dict[tuple[str, str], str]) -> str:
+    """What stands under the name: the team of a budget of one workflow, else what it covers."""
+    if set(budget.scope) == {"workflow"}:
+        return names.get(("team of", budget.scope["workflow"]), "Workflow")
+    return scopes.in_words(budget.scope, names)
+
+
+def same_end(rows: Sequence[Standing]) -> date | None:
+    """The last day of the period where all of these share it, so that a table says it once."""
+    ends = {row.last for row in rows}
+    return ends.pop() if len(ends) == 1 else None
+
+
 def scope_names(covered: Iterable[dict[str, str]]) -> dict[tuple[str, str], str]:
-    """What people call the workflows and teams that scopes name by slug."""
+    """What people call the workflows and teams that scopes name by slug, and under "team of" a workflow's team."""
     wanted: dict[str, set[str]] = defaultdict(set)
     for one in covered:
         for dimension, value in one.items():
             wanted[dimension].add(value)
-    workflows = Workflow.objects.filter(slug__in=wanted["workflow"]).values_list("slug", "name")
+    workflows = Workflow.objects.filter(slug__in=wanted["workflow"]).values_list("slug", "name", "team__name")
     teams = Team.objects.filter(slug__in=wanted["team"]).values_list("slug", "name")
-    return {("workflow", slug): name for slug, name in workflows} | {("team", slug): name for slug, name in teams}
+    names = {("team", slug): name for slug, name in teams}
+    for slug, name, team in workflows:
+        names["workflow", slug] = name
+        if team:
+            names["team of", slug] = team
+    return names
 
 
 def with_sparks(rows: Sequence[Standing], organisation: Organisation, today: date) -> list[Standing]:

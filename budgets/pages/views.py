@@ -10,13 +10,15 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from budgets.limits import scope as scopes
 from budgets.models import Budget, Organisation
 from budgets.pages import detail
 from budgets.pages.amounts import amount
 from budgets.pages.csv import csv_response, exact
 from budgets.pages.door import may_change_budgets, signed_in
+from budgets.pages.moments import place
 from budgets.pages.standing import Standing
-from budgets.pages.standings import standings, with_sparks
+from budgets.pages.standings import same_end, scope_names, standings, with_sparks
 
 PER_PAGE = 50
 FILTERS = {
@@ -40,6 +42,7 @@ def budget_list(request: HttpRequest) -> HttpResponseBase:
     status = status if status in FILTERS else ""
     fits = [row for row in rows if _fits(row, status, query)]
     page = Paginator(fits, PER_PAGE).get_page(request.GET.get("page"))
+    shown = list(page.object_list)
     counts = {key: sum(_fits(row, key, "") for row in rows) for key in FILTERS}
     return render(
         request,
@@ -47,7 +50,9 @@ def budget_list(request: HttpRequest) -> HttpResponseBase:
         {
             "here": "budgets",
             "organisation": organisation,
-            "rows": with_sparks(page.object_list, organisation, organisation.local(now).date()),
+            "rows": with_sparks(shown, organisation, organisation.local(now).date()),
+            "same_end": same_end(shown),
+            "zone_words": place(organisation.time_zone),
             "page": page,
             "starting": [one for one in starting if not query and not status],
             "total": len(rows) + len(starting),
@@ -121,6 +126,7 @@ def budget(request: HttpRequest, slug: str) -> HttpResponseBase:
         {
             "here": "budgets",
             "organisation": organisation,
+            "zone_words": place(organisation.time_zone),
             "budget": found,
             "row": standing,
             "days": days[::-1],
@@ -141,7 +147,7 @@ def _facts(found: Budget, standing: Standing | None) -> list[tuple[str, str]]:
     """What was agreed, as label and value."""
     period = found.get_period_display()
     facts = [
-        ("Covers", standing.covers if standing else ""),
+        ("Covers", standing.covers if standing else scopes.in_words(found.scope, scope_names([found.scope]))),
         ("Amount", f"{amount(found.amount, found.metric)}, {period[0].lower()}{period[1:]}"),
         ("Warns at", ", ".join(f"{one}%" for one in found.thresholds) or "nothing"),
         ("When it runs out", found.get_on_exhausted_display()),

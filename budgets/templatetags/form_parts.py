@@ -18,7 +18,7 @@ def field_state(form: BudgetForm, name: str, hint: str = "") -> SafeString:
     described = f"{name}-err {hint}".strip()
     return format_html(
         'aria-describedby="{}"{}{} hx-post="{}?field={}" hx-trigger="change, keyup changed delay:400ms" '
-        'hx-target="#{}-err" hx-select="unset" hx-swap="outerHTML" hx-sync="this:replace"',
+        'hx-target="#{}-err" hx-swap="outerHTML" hx-sync="this:replace"',
         described,
         SafeString(' aria-invalid="true"') if invalid else "",
         SafeString(" autofocus") if first else "",

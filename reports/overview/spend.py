@@ -57,7 +57,6 @@ class Spend:
     unpriced: tuple[tuple[str, int], ...]
     unmeasured: int
     premium_cost: int
-    premium_calls: int
     tiered_calls: int
 
     @property
@@ -114,7 +113,6 @@ def shape(window: Window, rows: Sequence[DayModel]) -> Spend:
         unpriced=tuple(sorted(unpriced.items(), key=lambda item: (-item[1], item[0]))),
         unmeasured=sum(row.unmeasured for row in rows),
         premium_cost=sum(row.cost for row in rows if row.tier >= PREMIUM),
-        premium_calls=sum(row.calls for row in rows if row.tier >= PREMIUM),
         tiered_calls=sum(row.calls for row in rows if row.tier),
     )
 

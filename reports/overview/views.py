@@ -19,8 +19,8 @@ from budgets.pages.changes import EACH
 from budgets.pages.csv import csv_response, exact
 from budgets.pages.door import changes_budgets, may_change_budgets, signed_in
 from budgets.pages.forms import read_form
-from budgets.pages.moments import ago, day, moment, span_year
-from budgets.pages.standings import scope_names
+from budgets.pages.moments import ago, day, moment, place, span_year
+from budgets.pages.standings import same_end, scope_names
 from reports.overview import figures
 from reports.overview.meaning import meaning_of
 from reports.overview.saying import say
@@ -156,7 +156,8 @@ def _context(request: HttpRequest) -> dict[str, Any]:
         "chart_words": chart_words(window, found),
         "mode": "total" if query.get("chart") == "total" else "daily",
         "days_words": span_year(window.first, window.last),
-        "zone_words": organisation.time_zone.rsplit("/", 1)[-1].replace("_", " "),
+        "zone_words": place(organisation.time_zone),
+        "same_end": same_end(found.shown),
         "updated": ago(now - fresh.folded_at) if fresh.folded_at else "",
         "quiet_since": moment(local(fresh.arrived_at), local(now)) if fresh.arrived_at and fresh.is_quiet(now) else "",
         "behind": fresh.waiting if fresh.is_behind(now) else 0,
@@ -195,7 +196,6 @@ def _tiles(window: Window, found: figures.Overview) -> dict[str, Any]:
         "excess": found.landing - found.plan.limit if found.plan and found.landing is not None else None,
         "per_call": per_unit(spend.total, spend.calls - spend.unpriced_calls - spend.unmeasured),
         "premium": round(spend.premium_cost * 100 / spend.total) if spend.tiered_calls and spend.total else None,
-        "premium_calls": round(spend.premium_calls * 100 / spend.calls) if spend.calls else 0,
     }
 
 

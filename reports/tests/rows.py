@@ -25,7 +25,9 @@ WORKFLOWS = (
 )
 
 
-def usage_row(bucket: datetime, cost: int = 0, model: str = "gpt-4.1", workflow_id: int = 1, **more: object) -> QuarterHour:
+def usage_row(
+    bucket: datetime, cost: int = 0, model: str = "gpt-4.1", workflow_id: int = 1, **more: object
+) -> QuarterHour:
     """One rollup row, not saved. `cost` in nano-dollars."""
     fields = {"team": "", "provider": "openai", "tier": 0, "environment": "production", "service_tier": "standard"}
     fields |= {"stage": "", "task_type": "", "status": "ok", "calls": 1}
@@ -53,7 +55,12 @@ def budget_with(
     budget = Budget.objects.create(name=name, slug=slug, amount=limit, opened_generation=1, generation=1, **more)
     bounds = period_bounds(budget.period, day_of(now, zone), zone, budget.starts_on, budget.ends_on)
     BudgetSeries.objects.bulk_create(
-        BudgetSeries(budget=budget, bucket=min(day_starts_at(day, zone) + timedelta(hours=12), quarter_hour(now)), amount=used, calls=max(1, used // NANO * 12))
+        BudgetSeries(
+            budget=budget,
+            bucket=min(day_starts_at(day, zone) + timedelta(hours=12), quarter_hour(now)),
+            amount=used,
+            calls=max(1, used // NANO * 12),
+        )
         for day, used in daily.items()
         if used
     )
@@ -81,7 +88,7 @@ def shaped(day: date, weight: int) -> int:
     return usual * 16 // 10 if day.day == 11 else usual
 
 
-def fill_company(now: datetime, limits: tuple[int, ...] = (6900, 3000, 5500, 4000, 6000, 3500)) -> Organisation:
+def fill_company(now: datetime, limits: tuple[int, ...] = (6150, 3000, 5500, 4000, 6000, 3500)) -> Organisation:
     """Sixty days of a marketing company up to `now`: usage of seven models, six workflows with budgets, and an unclaimed one."""
     organisation = Organisation.get()
     zone, today = organisation.zone, day_of(now, organisation.zone)
@@ -109,7 +116,16 @@ def fill_company(now: datetime, limits: tuple[int, ...] = (6900, 3000, 5500, 400
         budget_with(name, limits[number] * NANO, daily, now, scope={"workflow": slug}, slug=slug, on_exhausted=action)
     stray = Workflow.objects.create(slug="newsletter-test", name="newsletter-test", status="discovered")
     rows.append(usage_row(now - timedelta(hours=5), 38 * NANO, workflow_id=stray.pk, calls=412))
-    rows.append(usage_row(now - timedelta(hours=4), model="acme-writer-7b", provider="acme", calls=1204, unpriced=1204, workflow_id=stray.pk + 0))
+    rows.append(
+        usage_row(
+            now - timedelta(hours=4),
+            model="acme-writer-7b",
+            provider="acme",
+            calls=1204,
+            unpriced=1204,
+            workflow_id=stray.pk + 0,
+        )
+    )
     QuarterHour.objects.bulk_create(rows)
     arrived(now - timedelta(seconds=4), 250)
     return organisation

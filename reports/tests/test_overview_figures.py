@@ -1,0 +1,244 @@
+"""The Overview's figures: windows, shapes, and that they equal the ledger and each other."""
+
+import csv
+import io
+import json
+import random
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+import pytest
+from django.db import connection
+from django.urls import reverse
+from django.utils import timezone
+
+from budgets.models import NANO, Organisation, Workflow
+from reports.overview import figures
+from reports.overview.meaning import meaning_of
+from reports.overview.saying import say
+from reports.overview.spend import DayModel, chart, shape, slots
+from reports.overview.window import ignored, window_of
+from reports.tests.rows import arrived, at, budget_with, usage_row
+from usage.ledger import partitions
+from usage.models import QuarterHour
+from usage.rollups.fold import fold_all
+
+ZONES = ["UTC", "Europe/Berlin", "Asia/Kolkata", "Asia/Kathmandu", "America/New_York", "Pacific/Kiritimati"]
+NOON = at("2026-11-18T12:00")
+BERLIN = ZoneInfo("Europe/Berlin")
+
+
+def test_this_month_counts_today_and_compares_complete_days():
+    window = window_of({}, NOON, BERLIN)
+    assert (window.first, window.last, window.ends) == (date(2026, 11, 1), date(2026, 11, 18), date(2026, 11, 30))
+    assert (window.complete_last, window.complete_days, window.runs) == (date(2026, 11, 17), 17, True)
+    assert window.before_words == "1–17 Oct"
+    assert window.starts_at == at("2026-10-31T23:00")
+
+
+def test_last_month_is_whole_and_compared_with_the_whole_month_before():
+    window = window_of({"period": "last-month"}, at("2026-03-10T12:00"), BERLIN)
+    assert (window.days_words, window.before_words, window.runs) == ("1–28 Feb", "1–31 Jan", False)
+
+
+def test_seven_days_are_complete_days():
+    window = window_of({"period": "7d"}, NOON, BERLIN)
+    assert (window.days_words, window.before_words, window.complete_days) == ("11–17 Nov", "4–10 Nov", 7)
+
+
+def test_a_quarter_follows_the_fiscal_year():
+    window = window_of({"period": "quarter"}, NOON, BERLIN, fiscal_year_starts=2)
+    assert (window.first, window.ends) == (date(2026, 11, 1), date(2027, 1, 31))
+
+
+def test_the_first_of_a_month_has_no_complete_day_and_nothing_to_compare():
+    window = window_of({}, at("2026-11-01T12:00"), BERLIN)
+    assert window.complete_days == 0
+    assert figures.cost_by_day_before(window) == ()  # without asking the database
+
+
+def test_today_is_the_zones_today():
+    late = at("2026-10-31T18:20")  # 1 November, 00:05 in Kathmandu
+    assert window_of({}, late, ZoneInfo("Asia/Kathmandu")).first == date(2026, 11, 1)
+    assert window_of({}, late, ZoneInfo("UTC")).first == date(2026, 10, 1)
+
+
+def test_unknown_values_are_told_and_this_month_shown():
+    assert window_of({"period": "’; drop"}, NOON, BERLIN).period == "this-month"
+    assert ignored({"period": "fortnight", "team": "x"}) == (
+        "“fortnight” is no period that TokenOps knows, so this month is shown. "
+        "This page has no filter “team”; it was left out."
+    )
+    assert ignored({"period": "7d", "chart": "total"}) == ""
+
+
+def rows_of(*costs: tuple[str, int], day: int = 17) -> list[DayModel]:
+    return [DayModel(date(2026, 11, day), name, 0, cost, 1, 0, 0) for name, cost in costs]
+
+
+def test_five_models_and_other_in_the_order_of_their_colours():
+    window = window_of({}, NOON, BERLIN)
+    spend = shape(window, rows_of(*((f"m{i}", 100 - i) for i in range(8)), ("free", 0)))
+    assert len(spend.series) == 6
+    assert spend.series[-1].name == "Other"
+    assert spend.series[-1].total == 95 + 94 + 93
+    assert spend.total == sum(100 - i for i in range(8))
+    assert [one.slot for one in spend.series] == [1, 2, 3, 4, 5, 6]
+
+
+def test_a_model_keeps_its_colour_in_other_company():
+    alone = slots(["gpt-4.1"])["gpt-4.1"]
+    assert slots(["gpt-4.1", "claude-opus-4-1"])["gpt-4.1"] == alone
+    assert len(set(slots(f"m{i}" for i in range(5)).values())) == 5
+
+
+def test_the_chart_holds_complete_days_and_the_landing_line_ends_at_the_landing():
+    window = window_of({}, NOON, BERLIN)
+    spend = shape(window, rows_of(("a", 10 * NANO), day=17) + rows_of(("a", 4 * NANO), day=18))
+    drawn = chart(spend, currency="USD", landing=30 * NANO)
+    assert drawn["labels"][drawn["today"]] == "17 Nov"
+    assert len(drawn["series"][0]["values"]) == 17  # today is left out
+    assert drawn["total"]["actual"][-1] == 10.0
+    assert len(drawn["total"]["ahead"]) == 13
+    assert drawn["total"]["ahead"][-1] == 30.0
+    assert drawn["sum"] == 14.0
+    json.dumps(drawn)
+
+
+def insert_ledger(rows: list[tuple[datetime, str, int | None, int]]) -> None:
+    """(posted_at, model, nano-dollars or None for unpriced, workflow): ledger rows and one batch, not folded."""
+    batch = arrived(timezone.now(), len(rows), folded=False)
+    partitions.forget()  # another test's partitions went with its transaction
+    partitions.ensure_months(posted for posted, *_ in rows)
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            "INSERT INTO usage_ledger (posted_at, time, batch_id, generation, source_id, event_id, workflow_id, model,"
+            " environment, measured, unpriced, input_tokens, output_tokens, cost, cost_input, cost_cached,"
+            " cost_cache_write, cost_output, cost_units)"
+            " VALUES (%s, %s, %s, 1, 1, %s, %s, %s, 'production', true, %s, 10, 5, %s, %s, %s, %s, %s, %s)",
+            [
+                (
+                    posted,
+                    posted,
+                    batch.pk,
+                    f"e{i}",
+                    workflow,
+                    model,
+                    0 if cost is not None else 1,
+                    cost,
+                    cost,
+                    *([None if cost is None else 0] * 4),
+                )
+                for i, (posted, model, cost, workflow) in enumerate(rows)
+            ],
+        )
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("zone", ZONES)
+def test_figures_equal_a_slow_plain_sum_over_the_ledger(zone, admin_client):
+    """Random moments around every day's edge: page, table, JSON and CSV against a loop over ledger rows."""
+    Organisation.objects.update(time_zone=zone)
+    organisation, now = Organisation.get(), timezone.now()
+    random.seed(zone)
+    unclaimed = Workflow.objects.get(slug="unassigned").pk
+    claimed = Workflow.objects.create(slug="ads", name="Ads", status="production").pk
+    rows = []
+    for _ in range(600):
+        edge = now - timedelta(days=random.randrange(45), minutes=random.choice([0, 15, 30, 45, 7, 61]))
+        cost = None if random.random() < 0.05 else random.randrange(1, 5 * NANO)
+        rows.append((edge, random.choice("abcdefgh"), cost, random.choice([claimed, unclaimed])))
+    insert_ledger(rows)
+    fold_all()
+
+    for period in ("this-month", "last-month", "7d", "quarter"):
+        window = window_of({"period": period}, now, organisation.zone)
+        local = [(moment.astimezone(organisation.zone).date(), *rest) for moment, *rest in rows]
+        inside = [row for row in local if window.first <= row[0] <= window.last]
+        found = figures.overview(organisation, window, now)
+        assert found.spend.total == sum(cost or 0 for _, _, cost, _ in inside)
+        assert found.spend.calls == len(inside)
+        assert found.spend.unpriced_calls == sum(cost is None for _, _, cost, _ in inside)
+        for day, cost in zip(found.spend.days, found.spend.by_day, strict=True):
+            assert cost == sum(c or 0 for d, _, c, _ in inside if d == day), day
+        stray = found.unclaimed
+        assert (stray.cost if stray else 0) == sum(c or 0 for _, _, c, w in inside if w == unclaimed)
+
+        query = f"?period={period}"
+        text = admin_client.get(reverse("spend-csv") + query).getvalue().decode()
+        listed = list(csv.DictReader(io.StringIO(text)))
+        assert sum(Decimal(row["cost"]) for row in listed) * NANO == found.spend.total
+        drawn = admin_client.get(reverse("spend-series") + query).json()
+        assert drawn["sum"] == float(round(Decimal(found.spend.total) / NANO, 2))
+
+
+@pytest.mark.django_db
+def test_the_landing_is_said_only_after_a_day_and_from_the_first_use_on():
+    window = window_of({}, NOON, ZoneInfo("UTC"))
+    assert figures.landing(window, 0, NOON) is None
+    usage_row(NOON - timedelta(hours=5), 10 * NANO).save()
+    assert figures.landing(window, 10 * NANO, NOON) is None
+    usage_row(NOON - timedelta(days=2), 10 * NANO).save()
+    # 20 in two days, twelve and a half to come.
+    assert figures.landing(window, 20 * NANO, NOON) == 20 * NANO + 10 * NANO * 25 // 2
+    assert figures.landing(window_of({"period": "last-month"}, NOON, ZoneInfo("UTC")), 5, NOON) is None
+
+
+@pytest.mark.django_db
+def test_a_plan_is_only_a_budget_of_everything_over_just_this_period():
+    organisation, now = Organisation.get(), timezone.now()
+    window = window_of({}, now, organisation.zone)
+    budget_with("Ads", 100 * NANO, {}, now, scope={"workflow": "ads"})
+    assert figures.overview(organisation, window, now).plan is None
+    budget_with("Everything", 900 * NANO, {}, now)
+    plan = figures.overview(organisation, window, now).plan
+    assert plan is not None
+    assert plan.limit == 900 * NANO
+    last_month = window_of({"period": "last-month"}, now, organisation.zone)
+    assert figures.overview(organisation, last_month, now).plan is None
+
+
+@pytest.mark.django_db
+def test_the_sentence_leads_with_what_ran_out():
+    organisation, now = Organisation.get(), timezone.now()
+    window = window_of({}, now, organisation.zone)
+    today = window.today
+    budget_with("Ad copy", 8000 * NANO, {today: 8012 * NANO}, now, on_exhausted="block", slug="ad-copy")
+    budget_with("Calm", 900 * NANO, {}, now)
+    found = figures.overview(organisation, window, now)
+    saying = say(window, found.spend.total, found.landing, found.plan, found.budgets)
+    after = window.ends + timedelta(days=1)
+    month = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")[after.month - 1]
+    assert saying.text == f"Ad copy has run out: $8,012 of $8,000. Its calls are stopped until 1 {month}."
+    assert saying.parts[0] == ("Ad copy", "ad-copy")
+    assert saying.tone == "over"
+
+
+@pytest.mark.django_db
+def test_the_meaning_of_a_new_budget_is_what_its_scope_used():
+    from budgets.limits.edit import BudgetValues
+
+    organisation, now = Organisation.get(), at("2026-11-18T12:00")
+    ads = Workflow.objects.create(slug="ads", name="Ads", status="production")
+    for day, cost in ((date(2026, 10, 5), 600), (date(2026, 10, 14), 900), (date(2026, 11, 3), 300)):
+        usage_row(datetime(day.year, day.month, day.day, 9, tzinfo=UTC), cost * NANO, workflow_id=ads.pk).save()
+    usage_row(now, 5000 * NANO).save()  # another workflow's
+    values = BudgetValues(name="Ads", amount=1200 * NANO, scope={"workflow": "ads"})
+    found = meaning_of(values, organisation, now)
+    assert found is not None
+    assert (found.before, found.so_far, found.ran_out) == (1500 * NANO, 300 * NANO, date(2026, 10, 14))
+    assert found.change(values.amount) == -20
+    assert not found.already
+    odd = BudgetValues(name="X", amount=1, scope={"user": "ann", "team": "b"})
+    assert meaning_of(odd, organisation, now) is None
+
+
+@pytest.mark.django_db
+def test_totals_sum_unrounded_values():
+    now = timezone.now()
+    QuarterHour.objects.bulk_create(
+        usage_row(now - timedelta(minutes=15 * i), 4_000_000, model=f"m{i}") for i in range(1, 6)
+    )
+    window = window_of({"period": "quarter"}, now, Organisation.get().zone)
+    assert figures.overview(Organisation.get(), window, now).spend.total == 20_000_000
