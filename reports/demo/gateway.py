@@ -60,8 +60,8 @@ def news(before: Mapping[str, Any] | None, after: Mapping[str, Any]) -> list[str
     """What a reader would want to know of a new bundle, in words."""
     said = []
     old, new = (blocked_by_scope(document) for document in (before, after))
-    said += [f"{subject(scope, after)} is blocked ({new[scope]})" for scope in new.keys() - old.keys()]
-    said += [f"{subject(scope, after)} may call again" for scope in old.keys() - new.keys()]
+    said += [f"{subject(scope, after)} is blocked ({new[scope]})" for scope in new if scope not in old]
+    said += [f"{subject(scope, after)} may call again" for scope in old if scope not in new]
     was = {budget["slug"]: budget["status"] for budget in (before or {}).get("budgets", [])}
     for budget in after["budgets"]:
         if budget["slug"] in was and was[budget["slug"]] != budget["status"]:
@@ -105,6 +105,8 @@ class Gateway:
         while not self.stop.is_set():
             try:
                 self.pull()
+            except tokenops_sdk.OlderRevision:
+                self.stop.wait(RETRY_SECONDS / 4)  # another web process has not heard yet; what we have stays
             except (NoBundle, OSError, http.client.HTTPException, tokenops_sdk.BundleRefused, ValueError) as problem:
                 if not self.stop.wait(RETRY_SECONDS) and not isinstance(problem, (NoBundle, OSError)):
                     self.told(f"no bundle: {problem}")

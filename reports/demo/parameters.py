@@ -116,7 +116,7 @@ class Step:
 
 @dataclass(frozen=True)
 class WorkflowFacts:
-    """A workflow's traffic. `runs` on a working day; `expected` dollars in a month are the mock's, within a tenth."""
+    """A workflow's traffic. `runs` on a working day; `expected` dollars in a month are the mock's, within a quarter."""
 
     slug: str
     runs: float

@@ -19,6 +19,7 @@ from reports.demo.gateway import Gateway
 from reports.demo.history import BadHistory, Loader
 from reports.demo.live import Live
 from reports.demo.setting_up import Beginning, NotADemo
+from usage.ledger import partitions
 from usage.ledger.opening import open_due
 from usage.models import IngestBatch, LedgerEntry, QuarterHour
 from usage.rollups.fold import fold_all
@@ -30,6 +31,7 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture(autouse=True)
 def demo(settings: Any) -> None:
     settings.DEMO = True
+    partitions.forget()  # a test that was rolled back took its partitions with it
 
 
 def lately(day: int) -> datetime:

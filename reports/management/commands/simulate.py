@@ -51,5 +51,5 @@ class Command(BaseCommand):
         self.say(f"{fold_all():,} calls folded.")
 
     def say(self, text: str) -> None:
-        self.stdout.write(f"demo: {text}")
+        self.stdout.write(text)
         self.stdout.flush()
