@@ -20,7 +20,7 @@ from tokenops_site.serve import programs, unprivileged
 from tokenops_site.serve.children import Identity, Lifeline, start
 from tokenops_site.serve.embedded import EmbeddedPostgres, PostgresDidNotStart, make_database
 
-pytestmark = pytest.mark.server
+pytestmark = [pytest.mark.server, pytest.mark.embedded]
 AS_ROOT = os.geteuid() == 0
 
 

@@ -18,7 +18,7 @@ import pytest
 from tests.stack import CHECKOUT, Stack
 from tokenops_site.serve import installation
 
-pytestmark = pytest.mark.server
+pytestmark = [pytest.mark.server, pytest.mark.embedded]
 CHILDREN = ("web", "push", "worker", "beat", "postgres")
 
 

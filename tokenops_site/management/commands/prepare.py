@@ -10,7 +10,7 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.staticfiles.finders import get_finders
 from django.core.management import CommandError, call_command
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandParser
 from django.db import connection, transaction
 from django.db.utils import OperationalError
 
@@ -23,7 +23,17 @@ class Command(BaseCommand):
     help = "Migrate, collect static files when they changed, make the first administrator. Run before every start."
     requires_system_checks: list[str] = []  # they import every page; what they find is for `make check`
 
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--static-only", action="store_true", help="no database: for the build of an image")
+
     def handle(self, *args: Any, **options: Any) -> None:
+        if not options["static_only"]:
+            self._migrate()
+        self._collect_static()
+        if not options["static_only"]:
+            self._make_first_administrator()
+
+    def _migrate(self) -> None:
         try:
             connection.ensure_connection()
         except OperationalError as problem:
@@ -35,8 +45,6 @@ class Command(BaseCommand):
             raise CommandError("TokenOps needs PostgreSQL 14 or newer.")
         call_command("migrate", interactive=False, verbosity=0)
         self.stdout.write("The database's schema is up to date.")
-        self._collect_static()
-        self._make_first_administrator()
 
     def _collect_static(self) -> None:
         """Only when a file changed: compressing all of them takes seconds."""
