@@ -51,7 +51,7 @@ check: setup-dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/djlint --quiet --lint templates
-	$(BIN)/python manage.py makemigrations --check --dry-run
+	$(BIN)/python -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
 
 # One command each; every one prints ratios against a yardstick measured in the same run.
 BENCHMARKS ?= ingest fold bundle event_to_bundle

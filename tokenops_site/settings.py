@@ -91,9 +91,9 @@ if not DATABASE_URL:
 if not DATABASE_URL.startswith(("postgres://", "postgresql://")):
     raise ImproperlyConfigured("DATABASE_URL must be a postgresql:// address: TokenOps runs on PostgreSQL only.")
 DATABASES = {"default": dj_database_url.parse(DATABASE_URL, conn_max_age=None, conn_health_checks=True)}
-DATABASES["default"].setdefault("OPTIONS", {}).setdefault("connect_timeout", 5)  # type: ignore[typeddict-item]
+DATABASES["default"].setdefault("OPTIONS", {}).setdefault("connect_timeout", 5)
 if env.text("TOKENOPS_TEST_DATABASE"):
-    DATABASES["default"]["TEST"] = {"NAME": env.text("TOKENOPS_TEST_DATABASE")}  # type: ignore[typeddict-item]
+    DATABASES["default"]["TEST"] = {"NAME": env.text("TOKENOPS_TEST_DATABASE")}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 AUTH_PASSWORD_VALIDATORS = [
