@@ -134,7 +134,7 @@ def _problem_with_name(name: str) -> str | None:
 
 
 def _problem_with_slug(slug: str) -> str | None:
-    if slug and (not check_slug.regex.search(slug) or len(slug) > 128):  # type: ignore[union-attr]
+    if slug and (not check_slug.regex.fullmatch(slug) or len(slug) > 128):  # type: ignore[union-attr]
         return str(check_slug.message)
     return None
 
