@@ -1,7 +1,7 @@
 """When each call of a trace is due. Pure arithmetic: seconds since the replay began."""
 
 from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from usage.replay.trace import Event
 
@@ -51,7 +51,7 @@ def batches(events: Iterator[Event], due: Due, size: int) -> Iterator[tuple[floa
         yield last, batch
 
 
-def moved(events: Iterator[Event], by: timedelta, mark: str) -> Iterator[Event]:
+def moved(events: Iterator[Event], place: Callable[[datetime], datetime], mark: str) -> Iterator[Event]:
     """The same calls at another time. They are other calls, so `mark` makes their ids others too."""
     for event in events:
-        yield {**event, "time": event["time"] + by, "id": f"{event['id'][: 127 - len(mark)]}@{mark}"}
+        yield {**event, "time": place(event["time"]), "id": f"{event['id'][: 127 - len(mark)]}@{mark}"}

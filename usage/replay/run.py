@@ -4,7 +4,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
 from usage.replay.formats import recognise
@@ -58,14 +58,25 @@ class Tally:
 
 @dataclass(frozen=True)
 class Shift:
-    """Where in time a replay is put: its first call (`starts`) or its last one lands on `to`."""
+    """Where in time a replay is put: its last call lands on `to`; or, with `speed`, its first, and time runs faster.
+
+    So a paced replay's calls happen when they are sent, and never in the future.
+    """
 
     to: datetime
-    starts: bool
+    speed: float | None = None
 
     @property
     def mark(self) -> str:
-        return self.to.strftime("%Y%m%dT%H%M%SZ")
+        return f"{self.to:%Y%m%dT%H%M%SZ}" + (f"x{self.speed:g}" if self.speed else "")
+
+    def place(self, span: tuple[datetime, datetime]) -> Callable[[datetime], datetime]:
+        """From a trace's own time to the new one, for a trace of this span."""
+        first, last = span
+        speed = self.speed
+        if speed is None:
+            return lambda time: time + (self.to - last)
+        return lambda time: self.to + (time - first) / speed
 
 
 @dataclass(frozen=True)
@@ -110,14 +121,6 @@ def time_span(plan: Plan, found: Format) -> tuple[datetime, datetime] | None:
         return low, high
 
 
-def shift_by(plan: Plan, found: Format) -> timedelta:
-    """How far the calls are moved."""
-    span = time_span(plan, found) if plan.shift else None
-    if plan.shift is None or span is None:
-        return timedelta(0)
-    return plan.shift.to - (span[0] if plan.shift.starts else span[1])
-
-
 def find_format(path: Path) -> Format:
     """The file's format. UnknownFormat or OSError."""
     with open_trace(path) as trace:
@@ -126,12 +129,12 @@ def find_format(path: Path) -> Format:
 
 def replay(plan: Plan, tally: Tally, found: Format, progressed: Callable[[Tally], None]) -> None:
     """Send the file's calls as planned and fill `tally`, which stands for what was done when this raises half-way."""
-    by = shift_by(plan, found)
+    span = time_span(plan, found) if plan.shift else None
     started = time.monotonic()
     with open_trace(plan.path) as trace:
         events = calls(found, trace, plan.given, plan.limit, tally)
-        if plan.shift is not None:
-            events = moved(events, by, plan.shift.mark)
+        if plan.shift is not None and span is not None:
+            events = moved(events, plan.shift.place(span), plan.shift.mark)
         for at, batch in batches(events, plan.due, plan.batch):
             for event in batch:
                 tally.add(event)

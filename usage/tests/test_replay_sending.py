@@ -196,7 +196,7 @@ def test_unpaced_calls_travel_in_full_batches() -> None:
 
 def test_moved_calls_are_other_calls_and_ids_stay_within_their_length() -> None:
     events = [{"id": "x" * 128, "time": T0}, {"id": "y", "time": T0}]
-    moved = list(pacing.moved(iter(events), timedelta(days=2), "20260303T000000Z"))
+    moved = list(pacing.moved(iter(events), lambda time: time + timedelta(days=2), "20260303T000000Z"))
     assert moved[1] == {"id": "y@20260303T000000Z", "time": T0 + timedelta(days=2)}
     assert len(moved[0]["id"]) == 128
 
@@ -222,6 +222,15 @@ def test_shifted_calls_end_at_the_moment_given_and_can_be_resumed(scripted: Scri
     assert "0 accepted, 3 duplicate" in run(scripted, *arguments)
     times = sorted(event["time"] for event in scripted.taken.values())
     assert times == ["2026-11-20T11:59:52.623456Z", "2026-11-20T11:59:52.623456Z", "2026-11-20T12:00:00Z"]
+
+
+def test_a_shifted_replay_with_speed_happens_when_it_is_sent(scripted: Scripted) -> None:
+    now = datetime.now(UTC).replace(microsecond=0)
+    said = run(scripted, str(SAMPLES / "mooncake.jsonl"), "--shift-to", now.isoformat(), "--speed", "4")
+    assert "the first call is at" in said
+    times = sorted(datetime.fromisoformat(event["time"]) for event in scripted.taken.values())
+    assert [(time - now).total_seconds() for time in times] == [0, 0.0625, 0.0625, 1.0]
+    assert 0.9 < scripted.moments[-1] - scripted.moments[0] < 1.6
 
 
 def test_a_rate_is_kept(scripted: Scripted) -> None:

@@ -83,8 +83,8 @@ class Command(BaseCommand):
             "--shift-to",
             type=instant,
             metavar="now|TIME",
-            help="Move the calls in time: with --speed the first lands there, otherwise the last. Moved calls get ids "
-            "of their own; give the same TIME again to go on with a replay that was stopped.",
+            help="Move the calls in time: the last lands there; with --speed the first does, and each call is sent "
+            "when it happens. Moved calls get ids of their own; give the same TIME again to go on with a stopped replay.",
         )
         parser.add_argument("--batch", type=int, default=200, help="Most events in one request. Default: %(default)s.")
         parser.add_argument("--limit", type=int, help="Stop after this many calls.")
@@ -112,7 +112,7 @@ class Command(BaseCommand):
         plan = self.plan(path, found, options)
         self.stdout.write(f"{path.name}: {found.what}. One call = {found.identity}.")
         if plan.shift:
-            edge = "first" if plan.shift.starts else "last"
+            edge = "first" if plan.shift.speed else "last"
             self.stdout.write(f"Moved in time: the {edge} call is at {plan.shift.to:%Y-%m-%dT%H:%M:%SZ}.")
         tally, progress = Tally(), Progress(self.stdout, plan.limit)
         started, stopped = time.monotonic(), ""
@@ -145,9 +145,10 @@ class Command(BaseCommand):
         if options["rate"]:
             due = pacing.at_rate(options["rate"])
         elif options["speed"]:
-            due = pacing.at_speed(options["speed"])
+            # Moved calls have the faster rhythm already.
+            due = pacing.at_speed(1.0 if options["shift_to"] else options["speed"])
         provider = options["provider"] or (DEFAULT_PROVIDER if options["model"] == DEFAULT_MODEL else "")
-        shift = Shift(options["shift_to"], starts=bool(options["speed"])) if options["shift_to"] else None
+        shift = Shift(options["shift_to"], options["speed"]) if options["shift_to"] else None
         try:
             sender = None if options["dry_run"] else self.sender(options, key)
         except Refused as problem:
