@@ -33,7 +33,7 @@ class TierForm(TierModelForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["models"].initial = "\n".join(write_model(entry) for entry in self.instance.models)
+        self.initial["models"] = "\n".join(write_model(entry) for entry in self.instance.models)
 
     def clean_models(self) -> list[dict[str, str]]:
         try:

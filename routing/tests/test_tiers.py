@@ -141,3 +141,21 @@ def test_admin_says_why_a_tier_in_use_stays(signed_in):
     answer = signed_in.post(f"/admin/routing/tier/{tier.pk}/delete/", {"post": "yes"}, follow=True)
     assert "is the default of w" in answer.content.decode()
     assert Tier.objects.filter(number=3).exists()
+
+
+@pytest.mark.django_db
+def test_tiers_are_read_by_api(client):
+    assert client.get("/api/v1/tiers").status_code == 401
+    client.force_login(get_user_model().objects.create_user("reader"))
+    listed = client.get("/api/v1/tiers").json()["results"]
+    assert [tier["number"] for tier in listed] == [1, 2, 3]
+    assert listed[0]["models"][0] == {"provider": "openai", "model": "gpt-4.1-mini"}
+
+
+@pytest.mark.django_db
+def test_the_bundle_is_in_the_api_description(client):
+    from drf_spectacular.generators import SchemaGenerator
+
+    paths = SchemaGenerator().get_schema(request=None, public=True)["paths"]
+    assert paths["/api/v1/policy-bundle"]["get"]["security"] == [{"ApiKey": []}]
+    assert "/.well-known/jwks.json" in paths
