@@ -1,7 +1,8 @@
 """Addresses of the pages on this floor."""
 
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
+from django.templatetags.static import static
 from django.urls import path
 from django.views.decorators.http import require_safe
 
@@ -17,9 +18,15 @@ def menu(request: HttpRequest) -> HttpResponse:
     return render(request, "pages/more.html", {"here": "menu"})
 
 
+def icon(request: HttpRequest) -> HttpResponse:
+    """`/favicon.ico`: asked for by pages that name no icon, as Django admin's."""
+    return redirect(static("icon.svg"))
+
+
 urlpatterns = [
     path("sign-in/", SignIn.as_view(), name="sign-in"),
     path("sign-out/", SignOut.as_view(), name="sign-out"),
+    path("favicon.ico", icon, name="favicon"),
     path("menu/", menu, name="menu"),
     path("budgets/", views.budget_list, name="budgets"),
     path("budgets/new/", changes.new, name="budget-new"),

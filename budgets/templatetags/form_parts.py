@@ -17,7 +17,7 @@ def field_state(form: BudgetForm, name: str, hint: str = "") -> SafeString:
     first = invalid and name == next(iter(form.errors))
     described = f"{name}-err {hint}".strip()
     return format_html(
-        'aria-describedby="{}"{}{} hx-post="{}?field={}" hx-trigger="change, keyup changed delay:400ms" '
+        'aria-describedby="{}"{}{} hx-post="{}?field={}" hx-trigger="change, input changed delay:400ms" '
         'hx-target="#{}-err" hx-swap="outerHTML" hx-sync="this:replace"',
         described,
         SafeString(' aria-invalid="true"') if invalid else "",

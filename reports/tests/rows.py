@@ -89,7 +89,7 @@ def shaped(day: date, weight: int) -> int:
 
 
 def fill_company(now: datetime, limits: tuple[int, ...] = (6150, 3000, 5500, 4000, 6000, 3500)) -> Organisation:
-    """Sixty days of a marketing company up to `now`: usage of seven models, six workflows with budgets, and an unclaimed one."""
+    """Sixty days of a marketing company up to `now`: seven models, six workflows with budgets, an unclaimed one."""
     organisation = Organisation.get()
     zone, today = organisation.zone, day_of(now, organisation.zone)
     days = [today - timedelta(days=i) for i in range(60, -1, -1)]
