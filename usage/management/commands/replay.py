@@ -84,7 +84,7 @@ class Command(BaseCommand):
             type=instant,
             metavar="now|TIME",
             help="Move the calls in time: the last lands there; with --speed the first does, and each call is sent "
-            "when it happens. Moved calls get ids of their own; give the same TIME again to go on with a stopped replay.",
+            "when it happens. Moved calls get ids of their own; give the same TIME to go on with a stopped replay.",
         )
         parser.add_argument("--batch", type=int, default=200, help="Most events in one request. Default: %(default)s.")
         parser.add_argument("--limit", type=int, help="Stop after this many calls.")
