@@ -67,7 +67,7 @@ LIVE_BURST_EVERY: Final = 25.0  # seconds
 # Short calls, at the sizes of Azure's chat service: at this rate a day costs about what a day of the history does.
 LIVE_WATCH_SHARE: Final = 0.25  # of live calls that belong to the workflow whose small budget runs out
 LIVE_WATCH_PROMPT, LIVE_WATCH_ANSWER = 22_000, 500
-LIVE_BUDGET_SECONDS: Final = 75.0  # how long that budget is meant to last from the start of live traffic
+LIVE_BUDGET_SECONDS: Final = 60.0  # how long that budget is meant to last from the start of live traffic
 SONNET_INPUT, SONNET_OUTPUT = 3.0, 15.0  # list price, dollars per million tokens; only sizes that budget
 LIVE_BLOCKED_EVERY: Final = 15.0  # seconds between tries of a blocked workflow
 
