@@ -8,6 +8,7 @@ from django.db import connection
 from django.utils import timezone
 
 from budgets.access.keys import KEYS_CHANNEL, KeyHolder, digest
+from budgets.access.problems import Problem
 from budgets.models import ApiKey
 from budgets.notices import listener
 
@@ -75,8 +76,11 @@ def directory() -> Directory:
 
 
 def find(bearer: str) -> KeyHolder | None:
-    """The holder of this key, from memory."""
-    return directory().find(bearer)
+    """The holder of this key, from memory. Problem 503 while no key could be read yet: a good key must not seem wrong."""
+    found = directory()
+    if not found.ready.is_set():
+        raise Problem(503, "keys-unknown", "Keys cannot be read now", "Try again shortly.", retry_after=2)
+    return found.find(bearer)
 
 
 def reset() -> None:

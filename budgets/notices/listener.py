@@ -83,8 +83,9 @@ class Listener:
                 threading.Event().wait(self.pause)
 
     def listen(self, conn: psycopg.Connection) -> None:
-        """Serve one connection until it breaks."""
+        """Serve one connection until it breaks. A callback that fails is called again every `pause` until it succeeds."""
         heard: set[Callback] = set()
+        failed: set[Callback] = set()
         while not self.stopped:
             with self.lock:
                 wanted = [(channel, callback) for channel, calls in self.callbacks.items() for callback in calls]
@@ -92,20 +93,27 @@ class Listener:
                 if callback not in heard:
                     conn.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))
                     heard.add(callback)
-                    self.call(callback, "")
-            ready, _, _ = select.select([conn.fileno(), self.wake_read], [], [])
+                    failed.add(callback)
+            for callback in list(failed):
+                if self.call(callback, ""):
+                    failed.discard(callback)
+            ready, _, _ = select.select([conn.fileno(), self.wake_read], [], [], self.pause if failed else None)
             if self.wake_read in ready:
                 os.read(self.wake_read, 4096)
             if conn.fileno() in ready:
                 for notice in conn.notifies(timeout=0):
                     for callback in list(self.callbacks.get(notice.channel, [])):
-                        self.call(callback, notice.payload)
+                        if not self.call(callback, notice.payload):
+                            failed.add(callback)
 
-    def call(self, callback: Callback, payload: str) -> None:
+    def call(self, callback: Callback, payload: str) -> bool:
+        """Whether it went well; one subscriber's fault must not silence the others."""
         try:
             callback(payload)
-        except Exception:  # one subscriber's fault must not silence the others
-            logger.exception("A subscriber failed")
+        except Exception:
+            logger.exception("A subscriber failed; it is called again soon")
+            return False
+        return True
 
 
 _listener: Listener | None = None
