@@ -62,7 +62,7 @@ def day_of(t: datetime, zone: ZoneInfo) -> date:
 
 
 @lru_cache(maxsize=8192)
-def period_bounds(  # noqa: PLR0917  # a pure table of what a period depends on; callers name what is optional
+def period_bounds(  # a pure table of what a period depends on; callers name what is optional
     period: str,
     day: date,
     zone: ZoneInfo,

@@ -18,7 +18,7 @@ from budgets.alerts.crossings import Crossing, Level, raise_crossings, resolve_c
 from budgets.limits import folding
 from budgets.limits.calendar import Period
 from budgets.limits.folding import State
-from budgets.limits.judging import Clock, Task, Verdict, judge, keeps, missing, next_look, plan
+from budgets.limits.judging import Clock, Task, Verdict, judge, keeps, next_look, plan, wanted
 from budgets.organisation.configuration import HOLD_CONFIGURATION
 
 CHUNK = 500  # budgets in one transaction: a commit costs as much as folding dozens of them
@@ -62,16 +62,18 @@ def evaluate_due(limit: int = 20_000, now: datetime | None = None) -> Evaluated:
 
 def evaluate_here(cursor: Any, budget_ids: Sequence[int], now: datetime | None = None) -> Evaluated:
     """Evaluate in the caller's transaction, which holds the configuration lock, shared or exclusive."""
-    locked = folding.lock(cursor, budget_ids)
+    # Taken after the configuration lock was waited for; the rows are not waited for.
+    now = now or datetime.now(UTC)
+    locked = folding.lock(cursor, budget_ids, now)
     if not locked:
         return Evaluated()
-    # The time is taken under the lock: an evaluator that waited must not think in the period before.
-    clock = _clock(cursor, now or datetime.now(UTC))
+    clock = _clock(cursor, now)
     folded = folding.fold(cursor, [budget.id for budget in locked])
     tasks = [plan(budget, folded.get(budget.id, ()), clock) for budget in locked]
-    states = folding.read_states(cursor, {task.budget.id: task.since for task in tasks if task.periods})
+    states = folding.read_states(cursor, wanted(tasks))
     _fill_gaps(cursor, tasks, states, clock)
-    sums = folding.sum_series(cursor, missing(tasks, states))
+    missing = [(budget_id, period) for budget_id, period in wanted(tasks) if (budget_id, period.first) not in states]
+    sums = folding.sum_series(cursor, missing)
     verdicts = [judge(task, states, sums, clock) for task in tasks]
     _write(cursor, tasks, verdicts, clock)
     return Evaluated(
@@ -94,23 +96,21 @@ def _fill_gaps(cursor: Any, tasks: Sequence[Task], states: dict[tuple[int, Any],
     """
     behind: dict[int, tuple[Task, Period]] = {}
     for task in tasks:
-        before = clock.before(task.budget, task.current)
+        before = clock.before(task.budget, task.current) if task.budget.was_due else None
         if before and before.first in task.periods and (task.budget.id, before.first) not in states:
             behind[task.budget.id] = (task, before)
     if not behind:
         return
     newest = folding.newest_states(cursor, list(behind))
-    reread = {}
-    for budget_id, (task, period) in behind.items():
-        if budget_id not in newest:
-            continue
+    gaps: list[tuple[int, Period]] = []
+    for budget_id, since in newest.items():
+        task, period = behind[budget_id]
         gap: Period | None = period
-        while gap and keeps(task.budget, gap) and gap.first >= newest[budget_id]:
+        while gap and keeps(task.budget, gap) and gap.first >= since:
             task.periods[gap.first] = gap
+            gaps.append((budget_id, gap))
             gap = clock.before(task.budget, gap)
-        reread[budget_id] = task.since
-    if reread:
-        states.update(folding.read_states(cursor, reread))
+    states.update(folding.read_states(cursor, gaps))
 
 
 def _write(cursor: Any, tasks: Sequence[Task], verdicts: Sequence[Verdict], clock: Clock) -> None:
@@ -119,7 +119,7 @@ def _write(cursor: Any, tasks: Sequence[Task], verdicts: Sequence[Verdict], cloc
     resolve_crossings(
         cursor,
         [
-            Level(state.budget_id, state.period_start, state.spent, state.limit)
+            Level(state.budget_id, state.period.first, state.spent, state.limit)
             for verdict in verdicts
             for state in verdict.maybe_resolved
         ],
@@ -127,16 +127,12 @@ def _write(cursor: Any, tasks: Sequence[Task], verdicts: Sequence[Verdict], cloc
     raise_crossings(
         cursor,
         [
-            Crossing(state.budget_id, state.period_start, percent, state.limit_version, state.spent, state.limit)
+            Crossing(state.budget_id, state.period.first, percent, state.limit_version, state.spent, state.limit)
             for verdict in verdicts
             for state, percent in verdict.newly_crossed
         ],
     )
-    looks = {}
-    for task in tasks:
-        look = next_look(task.budget, task.current, clock.now)
-        if look != task.budget.due_at:
-            looks[task.budget.id] = look
+    looks = {task.budget.id: next_look(task.budget, task.current, clock.now) for task in tasks if task.budget.was_due}
     folding.write_next_looks(cursor, looks)
     if any(verdict.is_published_change for verdict in verdicts):
         publish_change(cursor)

@@ -2,10 +2,11 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
+
+from msgspec import Struct
 
 from budgets.limits.calendar import Period
 from budgets.models import BudgetState
@@ -23,10 +24,13 @@ WITH RECURSIVE charged (id) AS (
 SELECT b.id FROM due JOIN budgets_budget b USING (id) WHERE b.opened_generation >= b.generation ORDER BY b.id
 """
 
-# Skips what another evaluator holds: it, or the next sweep, folds what it did not see.
+# Skips what another evaluator holds: it, or the next sweep, folds what it did not see. A time stamp costs as much to
+# read as all numbers together, so those that only a beginning period or a carry-over needs are left out otherwise.
 LOCK = """
 SELECT id, period, starts_on, ends_on, amount, carry_over, thresholds, on_exhausted, status, limit_version,
-    opened_from, opened_at, due_at, created_at
+    coalesce(opened_at, created_at), coalesce(due_at <= %s, false),
+    CASE WHEN due_at <= %s OR carry_over > 0 THEN opened_from END,
+    CASE WHEN carry_over > 0 THEN created_at END
 FROM budgets_budget
 WHERE id = ANY(%s) AND opened_generation >= generation
 ORDER BY id
@@ -52,10 +56,9 @@ SELECT budget_id, bucket, amount, calls FROM sums
 """
 
 STATES = """
-SELECT s.budget_id, s.period_start, s.period_end, s.starts_at, s.ends_at, s."limit", s.spent, s.calls, s.crossed,
-    s.status, s.limit_version
-FROM unnest(%s::bigint[], %s::date[]) AS w (budget_id, since)
-JOIN budgets_budgetstate s ON s.budget_id = w.budget_id AND s.period_start >= w.since
+SELECT s.id, s.budget_id, s.period_start, s."limit", s.spent, s.calls, s.crossed, s.status, s.limit_version
+FROM unnest(%s::bigint[], %s::date[]) AS w (budget_id, period_start)
+JOIN budgets_budgetstate s USING (budget_id, period_start)
 """
 
 NEWEST = "SELECT budget_id, max(period_start) FROM budgets_budgetstate WHERE budget_id = ANY(%s) GROUP BY budget_id"
@@ -68,16 +71,20 @@ LEFT JOIN budgets_budgetseries s
 GROUP BY w.budget_id, w.starts_at
 """
 
-WRITE = """
+INSERT = """
 INSERT INTO budgets_budgetstate (budget_id, period_start, period_end, starts_at, ends_at, "limit", spent, calls,
     crossed, status, limit_version, updated_at)
 SELECT *, clock_timestamp()
 FROM unnest(%s::bigint[], %s::date[], %s::date[], %s::timestamptz[], %s::timestamptz[], %s::bigint[], %s::bigint[],
     %s::bigint[], %s::int[], %s::text[], %s::int[])
-ON CONFLICT (budget_id, period_start) DO UPDATE SET
-    period_end = EXCLUDED.period_end, starts_at = EXCLUDED.starts_at, ends_at = EXCLUDED.ends_at,
-    "limit" = EXCLUDED."limit", spent = EXCLUDED.spent, calls = EXCLUDED.calls, crossed = EXCLUDED.crossed,
-    status = EXCLUDED.status, limit_version = EXCLUDED.limit_version, updated_at = EXCLUDED.updated_at
+"""
+
+UPDATE = """
+UPDATE budgets_budgetstate s SET "limit" = w.lim, spent = w.spent, calls = w.calls, crossed = w.crossed,
+    status = w.status, limit_version = w.limit_version, updated_at = clock_timestamp()
+FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::int[], %s::text[], %s::int[])
+    AS w (id, lim, spent, calls, crossed, status, limit_version)
+WHERE s.id = w.id
 """
 
 NEXT = """
@@ -86,9 +93,12 @@ FROM unnest(%s::bigint[], %s::timestamptz[]) AS w (id, due_at) WHERE b.id = w.id
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Locked:
-    """A budget whose row this transaction holds. `amount` is in its metric."""
+class Locked(Struct, frozen=True):
+    """A budget whose row this transaction holds. `amount` is in its metric.
+
+    `told_from`: periods that were over by then raise no alerts. `opened_from` is read where a period began or something
+    may be carried over, `created_at` in the latter case; None otherwise.
+    """
 
     id: int
     period: str
@@ -100,21 +110,18 @@ class Locked:
     on_exhausted: str
     status: str
     limit_version: int
+    told_from: datetime
+    was_due: bool
     opened_from: datetime | None
-    opened_at: datetime | None
-    due_at: datetime | None
-    created_at: datetime
+    created_at: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
-class State:
-    """One row of budgets_budgetstate, `projected` apart, which is not evaluation's."""
+class State(Struct, frozen=True):
+    """One row of budgets_budgetstate, `projected` apart, which is not evaluation's. `id` is None before it is there."""
 
+    id: int | None
     budget_id: int
-    period_start: date
-    period_end: date
-    starts_at: datetime
-    ends_at: datetime
+    period: Period
     limit: int
     spent: int
     calls: int
@@ -127,13 +134,16 @@ class State:
         return self.status == BudgetState.Status.EXHAUSTED
 
 
-@dataclass(frozen=True, slots=True)
-class Folded:
+class Folded(Struct, frozen=True):
     """What was folded into one quarter hour of one budget just now."""
 
     bucket: datetime
     amount: int
     calls: int
+
+
+Wanted = Sequence[tuple[int, Period]]
+"""Budgets and the periods of theirs that are asked for."""
 
 
 def find_due(cursor: Any, now: datetime) -> list[int]:
@@ -142,9 +152,9 @@ def find_due(cursor: Any, now: datetime) -> list[int]:
     return [row[0] for row in cursor.fetchall()]
 
 
-def lock(cursor: Any, budget_ids: Sequence[int]) -> list[Locked]:
+def lock(cursor: Any, budget_ids: Sequence[int], now: datetime) -> list[Locked]:
     """Those of the budgets that nobody else evaluates at this moment."""
-    cursor.execute(LOCK, [list(budget_ids)])
+    cursor.execute(LOCK, [now, now, list(budget_ids)])
     return [Locked(*row) for row in cursor.fetchall()]
 
 
@@ -157,10 +167,16 @@ def fold(cursor: Any, budget_ids: Sequence[int]) -> dict[int, list[Folded]]:
     return folded
 
 
-def read_states(cursor: Any, since: dict[int, date]) -> dict[tuple[int, date], State]:
-    """The states of each budget from its day on, by budget and first day."""
-    cursor.execute(STATES, [list(since), list(since.values())])
-    return {(state.budget_id, state.period_start): state for state in (State(*row) for row in cursor.fetchall())}
+def read_states(cursor: Any, wanted: Wanted) -> dict[tuple[int, date], State]:
+    """The states there are, by budget and first day."""
+    if not wanted:
+        return {}
+    periods = {(budget_id, period.first): period for budget_id, period in wanted}
+    cursor.execute(STATES, [[budget_id for budget_id, _ in periods], [first for _, first in periods]])
+    return {
+        (budget_id, first): State(state_id, budget_id, periods[budget_id, first], *values)
+        for state_id, budget_id, first, *values in cursor.fetchall()
+    }
 
 
 def newest_states(cursor: Any, budget_ids: Sequence[int]) -> dict[int, date]:
@@ -169,7 +185,7 @@ def newest_states(cursor: Any, budget_ids: Sequence[int]) -> dict[int, date]:
     return dict(cursor.fetchall())
 
 
-def sum_series(cursor: Any, wanted: Sequence[tuple[int, Period]]) -> dict[tuple[int, datetime], tuple[int, int]]:
+def sum_series(cursor: Any, wanted: Wanted) -> dict[tuple[int, datetime], tuple[int, int]]:
     """Amount and calls of each budget's series over a period, by budget and the period's first instant."""
     if not wanted:
         return {}
@@ -185,10 +201,22 @@ def sum_series(cursor: Any, wanted: Sequence[tuple[int, Period]]) -> dict[tuple[
 
 
 def write_states(cursor: Any, states: Iterable[State]) -> None:
-    """Insert or replace, in a fixed order."""
-    rows = sorted(states, key=lambda state: (state.budget_id, state.period_start))
-    if rows:
-        cursor.execute(WRITE, [[getattr(row, field.name) for row in rows] for field in fields(State)])
+    """Insert those that are not there yet, replace the others."""
+    new: list[State] = []
+    old: list[State] = []
+    for state in states:
+        (new if state.id is None else old).append(state)
+    if new:
+        columns = [[one.budget_id for one in new]]
+        columns += [[getattr(one.period, name) for one in new] for name in ("first", "last", "starts_at", "ends_at")]
+        cursor.execute(INSERT, columns + _standing(new))
+    if old:
+        cursor.execute(UPDATE, [[one.id for one in old], *_standing(old)])
+
+
+def _standing(states: Sequence[State]) -> list[list[Any]]:
+    names = ("limit", "spent", "calls", "crossed", "status", "limit_version")
+    return [[getattr(one, name) for one in states] for name in names]
 
 
 def write_next_looks(cursor: Any, due: dict[int, datetime | None]) -> None:

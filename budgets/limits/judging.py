@@ -41,11 +41,6 @@ class Task:
     current: Period
     periods: dict[date, Period]
     added: dict[date, tuple[int, int]]  # amount, calls
-    was_due: bool
-
-    @property
-    def since(self) -> date:
-        return min(self.periods)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,15 +60,15 @@ def keeps(budget: Locked, period: Period) -> bool:
 
 
 def plan(budget: Locked, folded: Sequence[Folded], clock: Clock) -> Task:
-    """The periods that were charged, the present one, and the one before it, which may carry over."""
-    was_due = budget.due_at is not None and budget.due_at <= clock.now
+    """The periods that were charged, and the present one; the one before it where that may matter."""
     current = clock.period_at(budget, clock.now)
-    task = Task(budget, current, {}, {}, was_due)
+    task = Task(budget, current, {}, {})
     if budget.status != Budget.Status.ARCHIVED:
         task.periods[current.first] = current
-        before = clock.before(budget, current)
-        if before and keeps(budget, before) and budget.opened_from is not None:
-            task.periods[before.first] = before
+        if budget.opened_from is not None:  # read where a period began, or something may be carried over
+            before = clock.before(budget, current)
+            if before and keeps(budget, before):
+                task.periods[before.first] = before
     for one in folded:
         period = current if current.contains(one.bucket) else clock.period_at(budget, one.bucket)
         if not period.contains(one.bucket):
@@ -120,24 +115,14 @@ def judge(
         highest = max(thresholds.crossed(spent, limit, budget.thresholds), default=0)
         status = thresholds.status(spent, limit, highest)
         new[first] = State(
-            budget.id,
-            first,
-            period.last,
-            period.starts_at,
-            period.ends_at,
-            limit,
-            spent,
-            calls,
-            highest,
-            status,
-            limit_version,
+            old.id if old else None, budget.id, period, limit, spent, calls, highest, status, limit_version
         )
     return _verdict(task, states, new, clock)
 
 
 def _carried(budget: Locked, previous: State, now: datetime) -> int:
     """Nothing from a period that still runs, or that was over before the budget was made."""
-    if previous.ends_at > now or previous.ends_at <= budget.created_at:
+    if not previous.period.is_over(now) or budget.created_at is None or previous.period.is_over(budget.created_at):
         return 0
     return thresholds.carried_over(previous.limit, previous.spent, budget.amount, budget.carry_over)
 
@@ -145,19 +130,18 @@ def _carried(budget: Locked, previous: State, now: datetime) -> int:
 def _verdict(task: Task, old: Mapping[tuple[int, date], State], new: Mapping[date, State], clock: Clock) -> Verdict:
     budget = task.budget
     changed = tuple(state for first, state in new.items() if old.get((budget.id, first)) != state)
-    told_from = budget.opened_at or budget.created_at
     newly_crossed: list[tuple[State, int]] = []
     maybe_resolved: list[State] = []
     if budget.status == Budget.Status.ACTIVE:
         for first, state in new.items():
             before = old.get((budget.id, first))
-            if state.ends_at <= told_from:
+            if state.period.is_over(budget.told_from):
                 continue
-            if task.was_due or before is None or state.crossed > before.crossed:
+            if budget.was_due or before is None or state.crossed > before.crossed:
                 newly_crossed += [
                     (state, percent) for percent in thresholds.crossed(state.spent, state.limit, budget.thresholds)
                 ]
-            if task.was_due or (before is not None and state.crossed < before.crossed):
+            if budget.was_due or (before is not None and state.crossed < before.crossed):
                 maybe_resolved.append(state)
     published, urgent = _publishes(task, old, new.get(task.current.first), clock)
     return Verdict(changed, tuple(newly_crossed), tuple(maybe_resolved), published, urgent)
@@ -168,26 +152,21 @@ def _publishes(task: Task, old: Mapping[tuple[int, date], State], now: State | N
     budget = task.budget
     if budget.status != Budget.Status.ACTIVE or now is None:
         return False, False
-    before = old.get((budget.id, now.period_start))
+    before = old.get((budget.id, now.period.first))
     if before is None and (previous := clock.before(budget, task.current)):
         before = old.get((budget.id, previous.first))
-    published = task.was_due or before is None or _said(before) != _said(now)
+    published = budget.was_due or before is None or _said(before) != _said(now)
     was_exhausted = before is not None and before.is_exhausted
-    turned = was_exhausted != now.is_exhausted or (task.was_due and now.is_exhausted)
+    turned = was_exhausted != now.is_exhausted or (budget.was_due and now.is_exhausted)
     return published, turned and budget.on_exhausted != Budget.Action.ALERT
 
 
 def _said(state: State) -> tuple[object, ...]:
     """What the bundle says of a state."""
     steps = thresholds.remaining_steps(state.spent, state.limit)
-    return state.period_start, state.limit, state.status, steps
+    return state.period.first, state.limit, state.status, steps
 
 
-def missing(tasks: Iterable[Task], states: Mapping[tuple[int, date], State]) -> list[tuple[int, Period]]:
-    """Budget and period of each state that must be summed from the series."""
-    return [
-        (task.budget.id, period)
-        for task in tasks
-        for first, period in task.periods.items()
-        if (task.budget.id, first) not in states
-    ]
+def wanted(tasks: Iterable[Task]) -> list[tuple[int, Period]]:
+    """Every budget and period under evaluation."""
+    return [(task.budget.id, period) for task in tasks for period in task.periods.values()]

@@ -131,7 +131,7 @@ def reopen(budget_ids: Sequence[int], generation: int) -> None:
     """
     with connection.cursor() as cursor:
         for table in ("budgets_budgetcharge", "budgets_budgetseries", "budgets_budgetstate"):
-            cursor.execute(f"DELETE FROM {table} WHERE budget_id = ANY(%s)", [list(budget_ids)])  # noqa: S608  # our own names
+            cursor.execute(f"DELETE FROM {table} WHERE budget_id = ANY(%s)", [list(budget_ids)])  # our own names
     Budget.objects.filter(pk__in=budget_ids).update(generation=generation, opened_from=None)
 
 

@@ -154,7 +154,7 @@ def test_a_budget_held_by_another_is_left_and_the_rest_is_done():
 
     def hold():
         with transaction.atomic(), connection.cursor() as cursor:
-            assert [one.id for one in lock(cursor, [held.pk])] == [held.pk]
+            assert [one.id for one in lock(cursor, [held.pk], NOW)] == [held.pk]
             inside.set()
             assert leave.wait(30)
 
