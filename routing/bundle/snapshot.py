@@ -5,6 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from django.conf import settings
+from django.db.models import Q
 from django.utils import timezone
 
 from budgets.limits.calendar import Period, day_of, period_bounds
@@ -61,9 +62,8 @@ def listed_workflows() -> Iterable[Workflow]:
 
     A discovered one is left out: nothing is configured for it, and senders who make slugs up must not make revisions.
     """
-    for workflow in Workflow.objects.select_related("team").order_by("slug"):
-        if workflow.is_claimed or workflow.status == Workflow.Status.RESERVED or workflow.paused_at:
-            yield workflow
+    unclaimed = Q(status__in=[Workflow.Status.DISCOVERED, Workflow.Status.IGNORED], paused_at=None)
+    return Workflow.objects.exclude(unclaimed).select_related("team").order_by("slug")
 
 
 def workflow_content(workflow: Workflow) -> say.WorkflowContent:
