@@ -177,6 +177,10 @@ LEDGER_RETENTION_DAYS = env.number("LEDGER_RETENTION_DAYS", 800, 62)
 DATA_UPLOAD_MAX_MEMORY_SIZE = INGEST_MAX_BYTES
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 2_000
 
+# --- Prices -------------------------------------------------------------------------------------
+# Read the price data that genai-prices publishes (a request to raw.githubusercontent.com) instead of the installed.
+PRICE_UPDATES_ONLINE = env.flag("PRICE_UPDATES_ONLINE")
+
 # --- Bundle -------------------------------------------------------------------------------------
 BUNDLE_FRESH_SECONDS = env.number("BUNDLE_FRESH_SECONDS", 300, 10)
 BUNDLE_AUDIENCE = env.text("BUNDLE_AUDIENCE", "tokenops")

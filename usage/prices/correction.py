@@ -29,19 +29,15 @@ WANTED = """l.kind = 0 AND l.measured AND l.time >= %(starts)s AND l.time < %(en
     AND l.posted_at >= %(month)s AND l.posted_at < %(month_ends)s
     AND (NOT %(only_unpriced)s OR l.unpriced = 1) AND (%(models)s::text[] IS NULL OR l.model = ANY(%(models)s))"""
 # The ledger has one index, by batch: one pass over each month finds the batches, then they are read a few at a time.
-BATCHES = f"SELECT l.batch_id, count(*) FROM usage_ledger l WHERE {WANTED} GROUP BY 1 ORDER BY 1"  # noqa: S608
+BATCHES = f"SELECT l.batch_id, count(*) FROM usage_ledger l WHERE {WANTED} GROUP BY 1 ORDER BY 1"
 CALLS = f"""
-SELECT l.id, w.slug, {READ}, c.cost, c.parts, c.unpriced, c.price_id
-FROM usage_ledger l
-JOIN budgets_workflow w ON w.id = l.workflow_id
-LEFT JOIN LATERAL (
-    SELECT sum(cost)::bigint AS cost, sum(unpriced)::int AS unpriced,
-        ARRAY[{", ".join(f"sum({part})::bigint" for part in PARTS)}] AS parts,
-        (array_agg(price_id ORDER BY id DESC) FILTER (WHERE price_id IS NOT NULL))[1] AS price_id
-    FROM usage_ledger WHERE corrects = l.id
-) AS c ON TRUE
+SELECT l.id, w.slug, {READ} FROM usage_ledger l JOIN budgets_workflow w ON w.id = l.workflow_id
 WHERE l.batch_id = ANY(%(batches)s) AND {WANTED} ORDER BY l.id
-"""  # noqa: S608 - our own column names
+"""
+CORRECTIONS = f"""
+SELECT corrects, sum(unpriced)::int, {", ".join(f"sum({part})::bigint" for part in PARTS)}
+FROM usage_ledger WHERE corrects = ANY(%s) GROUP BY corrects
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +50,6 @@ class Call:
     unpriced: int  # 1: no cost so far
     cost: int
     parts: tuple[int, int, int, int, int]
-    price_id: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,23 +112,27 @@ def chunks(selection: Selection, today: datetime, size: int) -> Iterator[Chunk]:
 def read_calls(cursor: Any, chunk: Chunk) -> list[Call]:
     """The calls of one chunk as they stand now; of a run over unpriced ones those that no correction has priced."""
     cursor.execute(CALLS, {**chunk.values, "batches": list(chunk.batches)})
-    calls = [_call(row) for row in cursor.fetchall()]
+    rows = cursor.fetchall()
+    cursor.execute(CORRECTIONS, [[row[0] for row in rows]])
+    corrected = {row[0]: row[1:] for row in cursor.fetchall()}
+    calls = [_call(row, corrected.get(row[0], NONE_YET)) for row in rows]
     return [call for call in calls if call.unpriced] if chunk.values["only_unpriced"] else calls
 
 
-def _call(fetched: Sequence[Any]) -> Call:
-    row = dict(zip(COLUMNS, fetched[2 : 2 + len(COLUMNS)], strict=True))
-    cost, parts, unpriced, price_id = fetched[2 + len(COLUMNS) :]
-    first = [row[part] or 0 for part in PARTS]
-    added = [part or 0 for part in parts]
+NONE_YET: Final = (0,) * (1 + len(PARTS))
+
+
+def _call(fetched: Sequence[Any], corrections: Sequence[int]) -> Call:
+    """A row with the sum of its corrections: `unpriced`, then the cost's parts."""
+    row = dict(zip(COLUMNS, fetched[2:], strict=True))
+    a, b, c, d, e = ((row[part] or 0) + (more or 0) for part, more in zip(PARTS, corrections[1:], strict=True))
     return Call(
         id=fetched[0],
         workflow=fetched[1],
         row=row,
-        unpriced=row["unpriced"] + (unpriced or 0),
-        cost=(row["cost"] or 0) + (cost or 0),
-        parts=tuple(a + b for a, b in zip(first, added, strict=True)),  # type: ignore[arg-type]
-        price_id=price_id if price_id is not None else row["price_id"],
+        unpriced=row["unpriced"] + (corrections[0] or 0),
+        cost=a + b + c + d + e,
+        parts=(a, b, c, d, e),
     )
 
 

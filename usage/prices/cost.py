@@ -31,7 +31,7 @@ class CostParts(msgspec.Struct, frozen=True, gc=False):
     total: int
 
 
-def cost_of(  # noqa: PLR0917 - the order of an event's fields; ingest calls it by position
+def cost_of(
     price: Price,
     input_tokens: int,
     cached_input_tokens: int,

@@ -22,7 +22,8 @@ from budgets.audit.record import Actor, record
 from budgets.organisation.configuration import changing_configuration
 from usage.models import PriceEntry, PriceRefresh
 from usage.prices.entry import as_json, entry_facts
-from usage.prices.seed import PRICE_FIELDS, SEED_ORIGIN, Seed, SeedEntry, package, read_seed
+from usage.prices.published import newest_seed
+from usage.prices.seed import PRICE_FIELDS, SEED_ORIGIN, Seed, SeedEntry, package
 
 Key = tuple[str, str, str, datetime]
 
@@ -97,7 +98,7 @@ def seeded() -> Iterable[PriceEntry]:
 
 def propose(actor: Actor) -> PriceRefresh | None:
     """The preview of what the installed package would change, replacing one that waits; None when nothing differs."""
-    differences = compare(read_seed(), seeded())
+    differences = compare(newest_seed(), seeded())
     with transaction.atomic():
         waiting = PriceRefresh.objects.select_for_update().filter(status=PriceRefresh.Status.PREVIEW).first()
         if waiting is not None and differences and waiting.digest == differences.digest:
@@ -120,7 +121,7 @@ def propose(actor: Actor) -> PriceRefresh | None:
 
 def apply(refresh_id: int, actor: Actor) -> PriceRefresh:
     """Do what the preview shows. Problem `stale-preview` when the book or the package changed since."""
-    seed = read_seed()
+    seed = newest_seed()
     with changing_configuration():
         refresh = _open(refresh_id)
         differences = compare(seed, seeded())

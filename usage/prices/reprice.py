@@ -32,7 +32,7 @@ CHUNK = 2_000  # calls read in one transaction; ingest waits for none of it
 REPRICE_LOCK = 7_061_005  # advisory lock number, ours by choice: one chunk at a time, so that none is corrected twice
 ENTER = f"""SELECT pg_advisory_xact_lock({REPRICE_LOCK}); {HOLD_CONFIGURATION};
 SELECT generation, closed_before, time_zone, nextval('usage_ingestbatch_id_seq') FROM budgets_organisation WHERE id = 1
-"""  # noqa: S608 - numbers of ours
+"""
 
 
 @dataclass(slots=True)

@@ -21,6 +21,7 @@ from usage.prices.peak import peak_days, peak_factor
 
 if TYPE_CHECKING:
     from django.db.models import Model
+    from genai_prices.data_snapshot import DataSnapshot
     from genai_prices.types import ConditionalPrice, ModelInfo, ModelPrice
 
 SEED_ORIGIN: Final = "genai-prices"  # PriceEntry.Origin.SEED; the migration's frozen model has no such enum
@@ -109,13 +110,13 @@ class Seed:
     not_understood: list[str]
 
 
-def read_seed() -> Seed:
-    """Everything the installed genai-prices (or what its updater fetched) prices."""
+def read_seed(snapshot: "DataSnapshot | None" = None) -> Seed:
+    """Everything that `snapshot`, or else the installed genai-prices, prices."""
     from genai_prices.data_snapshot import get_snapshot
 
     entries: list[SeedEntry] = []
     not_understood = []
-    for provider in get_snapshot().providers:
+    for provider in (snapshot or get_snapshot()).providers:
         for model in provider.models:
             if (provider.id, model.id) in LEFT_OUT:
                 continue

@@ -3,7 +3,6 @@
 import logging
 
 from celery import shared_task
-from django.conf import settings
 from django.db import connection
 
 from budgets.audit.record import Actor
@@ -38,21 +37,7 @@ def carry_out_reprices() -> int:
 def check_prices() -> int | None:
     """Make the preview of what genai-prices says and the book does not; its id, None when they agree.
 
-    It compares with the installed package. Where `PRICE_UPDATES_ONLINE` is set, with what its project publishes now,
-    which means one request to a public address; off by default, since a budget tool has no business calling out.
+    It compares with the installed package, or with what `usage.prices.published` reads where that is switched on.
     """
-    if getattr(settings, "PRICE_UPDATES_ONLINE", False):
-        fetch_latest()
     found = refresh.propose(Actor.job("price check"))
     return found.pk if found else None
-
-
-def fetch_latest() -> None:
-    """Put the published price data in place of the installed, in this process. An error is logged, not raised."""
-    from genai_prices import UpdatePrices
-    from genai_prices.data_snapshot import set_custom_snapshot
-
-    try:
-        set_custom_snapshot(UpdatePrices().fetch())
-    except Exception:  # the network is not ours; the installed data stands
-        logger.exception("Published prices could not be read; comparing with the installed package.")

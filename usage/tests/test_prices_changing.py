@@ -207,7 +207,7 @@ def test_a_refresh_shows_first_and_changes_only_when_confirmed(
 ) -> None:
     dated = found("mistral-large-2512", "mistral").price_id
     old = found().price_id
-    monkeypatch.setattr(refresh, "read_seed", newer_seed)
+    monkeypatch.setattr(refresh, "newest_seed", newer_seed)
     made = refresh.propose(ACTOR)
     assert made is not None
     assert refresh.propose(ACTOR) == made
@@ -233,10 +233,10 @@ def test_a_refresh_shows_first_and_changes_only_when_confirmed(
 
 
 def test_a_stale_preview_is_not_applied(whole_book: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(refresh, "read_seed", newer_seed)
+    monkeypatch.setattr(refresh, "newest_seed", newer_seed)
     made = refresh.propose(ACTOR)
     assert made is not None
-    monkeypatch.setattr(refresh, "read_seed", read_seed)
+    monkeypatch.setattr(refresh, "newest_seed", read_seed)
     with pytest.raises(Problem, match="changed since"):
         refresh.apply(made.pk, ACTOR)
     assert refresh.propose(ACTOR) is None

@@ -80,7 +80,7 @@ def test_a_broker_that_is_down_does_not_stop_a_confirmation(monkeypatch: pytest.
 
 def test_the_daily_check_stays_offline_and_previews(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     called: list[str] = []
-    monkeypatch.setattr(tasks, "fetch_latest", lambda: called.append("online"))
+    monkeypatch.setattr("genai_prices.UpdatePrices.fetch", lambda _: called.append("online"))
     PriceEntry.objects.all().delete()
     made = tasks.check_prices()
     assert called == []

@@ -1,11 +1,13 @@
 """Re-pricing on PostgreSQL: exact, once, in the right month, whatever happens in between."""
 
+import threading
 from collections.abc import Callable
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.db.models import Sum
 
 from budgets.access.problems import Problem
@@ -13,6 +15,7 @@ from budgets.audit.record import Actor
 from budgets.models import AuditEntry, Budget, BudgetCharge, Organisation
 from budgets.organisation.configuration import changing_configuration
 from usage.ledger import append as append_module
+from usage.ledger.check import check_ledger
 from usage.models import LedgerEntry, PriceEntry, QuarterHour, RepriceRun, Run
 from usage.prices import reprice
 from usage.prices.overrides import create_override, end_override
@@ -87,6 +90,7 @@ def test_unpriced_calls_get_their_full_cost_once() -> None:
     summary = Run.objects.get(run_id="r1")
     assert (summary.calls, summary.cost, summary.unpriced) == (1, 3_000_000, 0)
 
+    assert check_ledger() == []
     assert rerun().corrected == 0
     assert rerun(only_unpriced=False).corrected == 0
     acts = AuditEntry.objects.filter(object_type="usage.repricerun", object_id=str(run.pk)).values_list(
@@ -130,6 +134,8 @@ def test_a_closed_month_never_changes_and_the_correction_counts_now() -> None:
     assert correction.posted_at == NOW
     assert correction.time == NOW - timedelta(days=30)
     assert not LedgerEntry.objects.filter(kind=1, posted_at__lt=NOW - timedelta(days=18)).exists()
+    fold_all()
+    assert check_ledger() == []
     assert rerun(only_unpriced=False).corrected == 0
 
 
@@ -161,6 +167,38 @@ def test_a_run_that_was_killed_is_run_again_and_nothing_counts_twice(monkeypatch
     assert reprice.carry_out(run.pk, ACTOR).corrected == 20
     assert totals() == (20 * 3_000_000, 0)
     assert LedgerEntry.objects.filter(kind=1).count() == 20
+
+
+def test_two_workers_and_a_sender_at_once_count_each_call_once() -> None:
+    for batch in range(6):
+        take([an_event(f"{batch}-{n}") for n in range(10)])
+    price()
+    run = reprice.preview(ACTOR, *WINDOW)
+    reprice.confirm(run.pk, ACTOR)
+    failures: list[BaseException] = []
+    together = threading.Barrier(3)
+
+    def guarded(work: Callable[[], Any]) -> None:
+        try:
+            together.wait(10)
+            work()
+        except BaseException as error:
+            failures.append(error)
+        finally:
+            connection.close()
+
+    jobs: list[Callable[[], Any]] = [lambda: reprice.carry_out(run.pk, ACTOR)] * 2
+    jobs.append(lambda: [take([an_event(f"late-{n}")]) for n in range(10)])
+    threads = [threading.Thread(target=guarded, args=[job]) for job in jobs]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert failures == []
+    fold_all()
+    assert totals() == (70 * 3_000_000, 0)
+    assert LedgerEntry.objects.filter(kind=1).count() == 60
+    assert check_ledger() == []
 
 
 def test_budgets_are_charged_the_difference_and_no_call() -> None:
