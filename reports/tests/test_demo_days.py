@@ -16,9 +16,9 @@ from reports.demo.identity import event_id
 from reports.demo.story import Story
 from usage.ingest.decode import decode
 from usage.ingest.event import check
-from usage.prices import book as price_book
 from usage.prices.cost import cost_of
 from usage.replay.sender import encoded
+from usage.tests.price_cases import seeded_book
 
 BERLIN = ZoneInfo(organisation.TIME_ZONE)
 STORY = Story(2026, date(2026, 11, 22), BERLIN)
@@ -188,10 +188,9 @@ def test_prompts_fit_their_models(events: list[Event]) -> None:
     assert longest[facts.GPT.name] <= 1_000_000
 
 
-@pytest.mark.django_db
 def test_a_month_costs_about_what_the_design_shows(history: dict[date, list[Arrival]]) -> None:
     """Priced with the book as it is seeded, over the last thirty whole days."""
-    prices = price_book.current(1)
+    prices = seeded_book()
     spent: Counter[str] = Counter()
     unpriced: set[str] = set()
     for when, arrivals in history.items():
