@@ -147,10 +147,16 @@ def check(event: Event, now: datetime, oldest: datetime) -> None:
     if event.tool_tokens and event.tool_tokens > (event.input_tokens or 0):
         raise Refusal("tool-above-input", "tool_tokens are part of input_tokens and cannot be more.", "tool_tokens")
     for name, amount in (event.units or {}).items():
-        if not amount.is_finite() or not 0 <= amount <= MAX_TOKENS:
+        if not is_amount(amount, MAX_TOKENS):
             raise Refusal("bad-unit", f"units.{name} must be a number from 0 to {MAX_TOKENS}.", "units")
-    if event.cost_usd is not None and not (event.cost_usd.is_finite() and 0 <= event.cost_usd <= MAX_COST):
+    if event.cost_usd is not None and not is_amount(event.cost_usd, MAX_COST):
         raise Refusal("bad-cost", f"cost_usd must be an amount from 0 to {MAX_COST} dollars.", "cost_usd")
+
+
+def is_amount(value: Decimal, most: Decimal | int) -> bool:
+    """From 0 to `most`, with at most 24 decimals: exact arithmetic on 1e-999999 would keep a processor busy."""
+    exponent = value.as_tuple().exponent
+    return isinstance(exponent, int) and -24 <= exponent <= 12 and 0 <= value <= most
 
 
 def in_utc(event: Event) -> Event:

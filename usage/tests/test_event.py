@@ -42,6 +42,8 @@ def test_content_ignores_layout_order_and_the_spelling_of_the_moment():
         ({"tool_tokens": 1001}, "tool-above-input"),
         ({"units": {"searches": "-1"}}, "bad-unit"),
         ({"units": {"searches": "NaN"}}, "bad-unit"),
+        ({"units": {"searches": "1e-999999"}}, "bad-unit"),
+        ({"cost_usd": "1e999999"}, "bad-cost"),
         ({"cost_usd": "-0.01"}, "bad-cost"),
         ({"cost_usd": "Infinity"}, "bad-cost"),
         ({"time": (NOW + timedelta(hours=24, seconds=1)).isoformat()}, "time-in-future"),
