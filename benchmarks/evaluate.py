@@ -79,6 +79,7 @@ def nothing_due() -> float:
 def write(statement: str, budget_ids: list[int], seconds: float, each: int, evaluate: bool) -> tuple[float, float]:
     """Charges a second over eight connections; seconds until the last of them was folded, after the writers stopped."""
     import psycopg
+    from django.db import connection
 
     from budgets.limits.calendar import quarter_hour
     from budgets.limits.evaluate import evaluate_due
@@ -102,6 +103,7 @@ def write(statement: str, budget_ids: list[int], seconds: float, each: int, eval
     def evaluator() -> None:
         while not stop.wait(0.2):  # hints are coalesced to five a second
             evaluate_due()
+        connection.close()
 
     threads = [threading.Thread(target=writer, args=(n,)) for n in range(CONNECTIONS)]
     if evaluate:
