@@ -34,7 +34,10 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ.setdefault("SECRET_KEY", "a-key-for-tests-only-that-is-long-enough-to-please-django")
     # Never the var/ of whoever runs the tests: a worker may be listening there.
     folder = tempfile.mkdtemp(prefix="tokenops-tests-")
-    os.environ["TOKENOPS_DATA_DIR"] = os.environ["STATIC_ROOT"] = folder
+    os.environ["TOKENOPS_DATA_DIR"] = folder
+    # One for all stacks of this run: compressing static files takes seconds.
+    os.environ["STATIC_ROOT"] = str(Path(folder, "static"))
+    Path(folder, "static").mkdir()
     _open.callback(shutil.rmtree, folder, ignore_errors=True)
     if not os.environ.get("DATABASE_URL"):
         os.environ["DATABASE_URL"] = _open.enter_context(machine.embedded_server())

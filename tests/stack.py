@@ -3,6 +3,7 @@
 import json
 import os
 import secrets
+import shutil
 import signal
 import subprocess
 import sys
@@ -44,7 +45,6 @@ class Stack:
             "BROKER_URL": broker_url,
             "CELERY_QUEUE": f"test-{self.port}",
             "TOKENOPS_DATA_DIR": str(folder),
-            "STATIC_ROOT": str(folder / "static"),
             "PORT": str(self.port),
             "PUSH_PORT": str(self.push_port),
             "TOKENOPS_ADMIN_PASSWORD": "correct horse battery",
@@ -134,9 +134,13 @@ class Stack:
         return [one for one in psutil.process_iter() if wanted in _environment(one)]
 
     def kill_what_is_left(self) -> None:
+        """Clear away whatever a failed test left, and an embedded cluster that found no place in the folder."""
         for process in self.processes():
             with suppress(psutil.Error):
                 process.kill()
+        note = self.folder / "postgres-place"
+        if note.exists():
+            shutil.rmtree(note.read_text().strip(), ignore_errors=True)
 
 
 def _environment(process: psutil.Process) -> list[bytes]:

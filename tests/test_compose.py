@@ -85,6 +85,22 @@ def test_every_variable_of_the_app_is_read_by_the_settings():
         assert f'"{name}"' in sources, name
 
 
+def test_the_images_static_files_need_no_database(tmp_path):
+    line = next(one for one in (CHECKOUT / "Dockerfile").read_text().splitlines() if "--static-only" in one)
+    stated = dict(re.findall(r"([A-Z_]+)=(\S+)", line))
+    assert set(stated) == {"SECRET_KEY", "DATABASE_URL"}
+    environment = {
+        "PATH": os.environ["PATH"],
+        **stated,
+        "STATIC_ROOT": str(tmp_path),
+        "TOKENOPS_DATA_DIR": str(tmp_path),
+    }
+    command = [sys.executable, "manage.py", "prepare", "--static-only"]
+    done = subprocess.run(command, cwd=CHECKOUT, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "staticfiles.json").exists()
+
+
 class Containers:
     """The file's services as plain processes: its commands and variables, only addresses and folders are moved here."""
 
@@ -98,7 +114,7 @@ class Containers:
         self.folder = folder
         self.moved = {"DATABASE_URL": database_url, "BROKER_URL": redis_url, "TOKENOPS_DATA_DIR": str(folder)}
         # A queue of its own on a Redis that others may use as well; the image has static files collected already.
-        self.moved |= {"CELERY_QUEUE": f"compose-{port}", "STATIC_ROOT": str(folder / "static")}
+        self.moved |= {"CELERY_QUEUE": f"compose-{port}", "STATIC_ROOT": os.environ["STATIC_ROOT"]}
         self.lifeline = Lifeline()
         self.guardians = {}
 

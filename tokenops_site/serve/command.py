@@ -22,6 +22,7 @@ from tokenops_site.serve.supervisor import Supervisor
 from tokenops_site.serve.unprivileged import NoPlace
 
 FIRST_ADMINISTRATOR = "First administrator: "
+LONG_START = 30.0  # seconds after which a web process that does not answer is worth a line
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -166,6 +167,7 @@ class Announcement:
         self._administrator = administrator
         self._done = False
         self._next_try = 0.0
+        self._complain_at = time.monotonic() + LONG_START
 
     def __call__(self) -> None:
         if self._done or time.monotonic() < self._next_try:
@@ -175,6 +177,9 @@ class Announcement:
         try:
             urllib.request.urlopen(f"http://{probe}:{self._port}/healthz", timeout=1).close()
         except OSError:  # urllib's HTTPError too
+            if time.monotonic() > self._complain_at:
+                self._supervisor.say("The web process gives no good answer yet; what it says stands above.")
+                self._complain_at = time.monotonic() + LONG_START
             return
         self._done = True
         for line in self._lines():

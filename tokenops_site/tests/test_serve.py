@@ -11,12 +11,16 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psutil
+import psycopg
 import pytest
 
 from tests.stack import CHECKOUT, Stack
 from tokenops_site.serve import installation
+from tokenops_site.serve.command import demo_beside
+from tokenops_site.serve.embedded import make_database
 
 pytestmark = [pytest.mark.server, pytest.mark.embedded]
 CHILDREN = ("web", "push", "worker", "beat", "postgres")
@@ -170,6 +174,34 @@ def test_a_data_folder_that_exists_keeps_its_permissions(tmp_path):
     folder.mkdir(mode=0o750)
     installation.make_folder(folder)
     assert stat.S_IMODE(folder.stat().st_mode) == 0o750
+
+
+def test_the_demo_gets_a_database_of_its_own_on_the_given_server(server_url):
+    mine = f"demo_test_{os.getpid()}"
+    given = urlsplit(server_url)._replace(path=f"/{mine}").geturl()
+    make_database(server_url, mine)
+    made = urlsplit(demo_beside(given))
+    try:
+        assert made.path == f"/{mine}_demo"
+        assert made.netloc == urlsplit(given).netloc
+        assert demo_beside(given) == made.geturl(), "the second start finds it again"
+    finally:
+        with psycopg.connect(server_url, autocommit=True) as connection:
+            for name in (mine, f"{mine}_demo"):
+                connection.execute(f'DROP DATABASE IF EXISTS "{name}"')
+
+
+def test_the_demos_variables_are_remembered_apart(tmp_path):
+    demo = installation.data_folder({"TOKENOPS_DATA_DIR": str(tmp_path)}, demo=True)
+    installation.make_folder(demo)
+    installation.remember(tmp_path, {"SECRET_KEY": "real", "TOKENOPS_DATA_DIR": str(tmp_path)})
+    installation.remember(demo, {"SECRET_KEY": "demo", "TOKENOPS_DATA_DIR": str(demo)})
+    environment = {"TOKENOPS_DATA_DIR": str(tmp_path), "TOKENOPS_DEMO": "1"}
+    installation.recall(environment)
+    assert (environment["SECRET_KEY"], environment["TOKENOPS_DATA_DIR"]) == ("demo", str(demo))
+    environment = {"TOKENOPS_DATA_DIR": str(tmp_path)}
+    installation.recall(environment)
+    assert environment["SECRET_KEY"] == "real"
 
 
 def test_values_set_by_hand_win_over_remembered_ones(tmp_path):
