@@ -25,9 +25,10 @@ def forget_caches() -> None:
     from budgets.access import directory
     from budgets.limits import book as budget_book
     from usage.ingest import backlog, workflows
+    from usage.ledger import partitions
     from usage.prices import book as price_book
     from usage.prices import tiers
 
     directory.reset()
-    for module in (budget_book, workflows, backlog, price_book, tiers):
+    for module in (budget_book, workflows, backlog, price_book, tiers, partitions):
         module.forget()

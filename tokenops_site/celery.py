@@ -4,9 +4,11 @@ import os
 from pathlib import Path
 
 from celery import Celery
+from kombu.transport import TRANSPORT_ALIASES
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tokenops_site.settings")
 
+TRANSPORT_ALIASES["filesystem"] = "tokenops_site.file_queue:Transport"
 app = Celery("tokenops")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()

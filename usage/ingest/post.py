@@ -126,7 +126,7 @@ def put_cost(row: LedgerRow, event: Event, price: Price | None) -> None:
     if price is None:
         parts = None if tokens_in or tokens_out or event.units else NOTHING
     else:
-        parts = cost_of(price, tokens_in, cached, written, tokens_out, event.units)
+        parts = cost_of(price, tokens_in, cached, written, tokens_out, event.units, event.reasoning_tokens or 0)
     if parts is None:
         row.unpriced = 1
         return
