@@ -120,6 +120,8 @@ STORAGES = {
         else "whitenoise.storage.CompressedManifestStaticFilesStorage"
     },
 }
+# Compressed already, or (source maps) read by nobody: compressing those would double the time of a first start.
+WHITENOISE_SKIP_COMPRESS_EXTENSIONS = ("jpg", "jpeg", "png", "gif", "webp", "zip", "gz", "br", "woff", "woff2", "map")
 
 # ui.md section 3. Django admin and the API page work under the same policy.
 CONTENT_SECURITY_POLICY = {

@@ -171,7 +171,8 @@ def test_a_server_left_without_owner_is_stopped_first(folder):
 
 def test_it_ends_with_an_owner_that_is_killed(folder):
     owner = textwrap.dedent(f"""
-                from pathlib import Path
+        import time
+        from pathlib import Path
         from tokenops_site.serve.children import Lifeline, start
         from tokenops_site.serve.embedded import EmbeddedPostgres
         postgres = EmbeddedPostgres(Path({str(folder)!r}))
