@@ -16,7 +16,7 @@ from budgets.pages import detail
 from budgets.pages.amounts import amount
 from budgets.pages.csv import csv_response, exact
 from budgets.pages.door import may_change_budgets, signed_in
-from budgets.pages.moments import place
+from budgets.pages.moments import place, span_year
 from budgets.pages.standing import Standing
 from budgets.pages.standings import same_end, scope_names, standings, with_sparks
 
@@ -129,6 +129,7 @@ def budget(request: HttpRequest, slug: str) -> HttpResponseBase:
             "zone_words": place(organisation.time_zone),
             "budget": found,
             "row": standing,
+            "days_words": span_year(standing.first, standing.last) if standing else "",
             "days": days[::-1],
             "chart": _chart(found, standing, days, organisation),
             "facts": _facts(found, standing),
@@ -140,7 +141,8 @@ def budget(request: HttpRequest, slug: str) -> HttpResponseBase:
 
 
 def _chart(found: Budget, standing: Standing | None, days: list[Any], organisation: Organisation) -> dict[str, Any]:
-    return detail.chart(found, standing, days, organisation) if standing and len(days) > 1 else {}
+    used_before = any(row.used for row in days if not row.is_today)
+    return detail.chart(found, standing, days, organisation) if standing and used_before else {}
 
 
 def _facts(found: Budget, standing: Standing | None) -> list[tuple[str, str]]:

@@ -11,7 +11,7 @@ from django.db.models import Max, Min, Q, Sum
 from django.db.models.functions import TruncDate
 
 from budgets.limits.calendar import DAY, day_starts_at
-from budgets.models import Budget, Organisation, Workflow
+from budgets.models import UNASSIGNED, Budget, Organisation, Workflow
 from budgets.pages import pace
 from budgets.pages.standing import Standing
 from budgets.pages.standings import standings, with_sparks
@@ -26,11 +26,12 @@ BEHIND_AFTER = timedelta(seconds=60)
 
 @dataclass(frozen=True)
 class Unclaimed:
-    """Spend of workflows that nobody claimed, and what the largest of them are called."""
+    """Spend of workflows that nobody claimed, what the largest of them are called, and if some came without a name."""
 
     cost: int
     calls: int
     names: tuple[str, ...]
+    some_nameless: bool
 
 
 @dataclass(frozen=True)
@@ -111,14 +112,15 @@ def unclaimed(window: Window) -> Unclaimed | None:
         .annotate(total=Sum("cost"), count=Sum("calls"))
         .order_by("-total")
     )
-    largest = [pk for pk, *_ in rows[:3]]
-    names = dict(nobodys.filter(pk__in=largest).values_list("pk", "name"))
     if not rows:
         return None
+    largest = [pk for pk, *_ in rows[:3]]
+    known = {pk: (slug, name) for pk, slug, name in nobodys.filter(pk__in=largest).values_list("pk", "slug", "name")}
     return Unclaimed(
         cost=int(sum(total for _, total, _ in rows)),
         calls=int(sum(count for *_, count in rows)),
-        names=tuple(names[pk] for pk in largest if pk in names),
+        names=tuple(known[pk][1] for pk in largest if pk in known and known[pk][0] != UNASSIGNED),
+        some_nameless=any(slug == UNASSIGNED for slug, _ in known.values()),
     )
 
 
@@ -172,12 +174,14 @@ def overview(organisation: Organisation, window: Window, now: datetime) -> Overv
     """All figures of the page, read at one moment."""
     spend = shape(window, day_models(window))
     rows, starting = standings(organisation, now)
+    plan = plan_of(window, rows)
     shown = with_sparks(rows[:SHOWN], organisation, window.today)
     return Overview(
         spend=spend,
         before=cost_by_day_before(window),
-        landing=landing(window, spend.total, now),
-        plan=plan_of(window, rows),
+        # One figure for one thing: where a budget covers all, its own pace says where it leads.
+        landing=plan.landing if plan else landing(window, spend.total, now),
+        plan=plan,
         budgets=(*shown, *rows[SHOWN:]),
         budget_count=len(rows) + len(starting),
         starting=len(starting),
