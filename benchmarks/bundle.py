@@ -2,14 +2,14 @@
 
     python -m benchmarks.bundle [--rounds 3] [--seconds 4] [--waiting 200]
 
-Needs DATABASE_URL (a database of its own is made on that server and dropped), nginx for the ratio, wrk for the load.
+A database of its own is made on the server of DATABASE_URL, or on an embedded one, and dropped. Uses nginx for the
+ratio and wrk for the load where they are installed.
 Prints 304 answers a second of nginx (a static file with the same bytes), of the front and of a view inside Django, in
-turns on one machine, and their ratios; then the latency of a page before, with and after that many waiting clients.
+turns on one machine, and their ratios; then the latency of a page without and with that many waiting clients.
 """
 
 import argparse
 import asyncio
-import os
 import shutil
 import statistics
 import subprocess
@@ -24,7 +24,8 @@ from pathlib import Path
 import psutil
 
 from benchmarks.load import latencies, percentile, requests_a_second
-from tests.stack import CHECKOUT, Stack, started
+from benchmarks.stack import running_stack
+from tests.stack import CHECKOUT, Stack
 from tokenops_site.serve.command import free_port
 
 BUNDLE = "/api/v1/policy-bundle"
@@ -138,29 +139,40 @@ async def hold(url: str, headers: dict[str, str], many: int, seconds: int) -> No
         writer.close()
 
 
-def waiting(stack: Stack, key: dict[str, str], many: int) -> None:
+def waiting(stack: Stack, key: dict[str, str], many: int, rounds: int) -> None:
+    """A page's latency without and with `many` clients that wait, in turns; and what they cost the push process."""
     page = stack.base_url + PAGE
+    latencies(page, 100)
+    found: dict[str, list[list[float]]] = {"without": [], "with": []}
+    for _ in range(rounds):
+        found["without"].append(latencies(page, 300))
+        with held(stack, key, many):
+            time.sleep(1)
+            found["with"].append(latencies(page, 300))
+            waited = held_by(stack)
+            main = stack.main_process("push")
+            threads = {process.pid: process.num_threads() for process in [main, *main.children(recursive=True)]}
+            megabytes = sum(psutil.Process(pid).memory_info().rss for pid in threads) / 2**20
+        time.sleep(1)
+    print(f"{waited} clients wait at the push process: {sum(threads.values())} threads, {megabytes:.0f} MB resident")
+    for name, rounds_of in found.items():
+        p50, p95 = (statistics.median(percentile(taken, percent) for taken in rounds_of) for percent in (50, 95))
+        each = ", ".join(f"{percentile(taken, 95):.1f}" for taken in rounds_of)
+        print(f"  page {PAGE} {name:<8} p50 {p50:5.1f} ms   p95 {p95:5.1f} ms   (p95 of each round: {each})")
+
+
+@contextmanager
+def held(stack: Stack, key: dict[str, str], many: int) -> Iterator[None]:
+    """`many` clients in long polls, held by another process."""
     _, etag = fetch(stack.base_url + BUNDLE, key)
-    latencies(page, 50)
-    measured = {"before": latencies(page, 400)}
     words = [sys.executable, "-m", "benchmarks.bundle", "--hold", str(many), stack.push_url, key["Authorization"], etag]
     with subprocess.Popen(words, cwd=CHECKOUT, stdout=subprocess.PIPE, text=True) as holder:
         assert holder.stdout.readline() == "held\n"
         deadline = time.monotonic() + 10
         while held_by(stack) < many and time.monotonic() < deadline:
             time.sleep(0.1)
-        print(f"{held_by(stack)} clients wait at the push process")
-        measured["with"] = latencies(page, 400)
-        main = stack.main_process("push")
-        threads = {process.pid: process.num_threads() for process in [main, *main.children(recursive=True)]}
-        megabytes = sum(psutil.Process(pid).memory_info().rss for pid in threads) / 2**20
-        print(
-            f"  threads {sum(threads.values())} ({', '.join(map(str, threads.values()))}), {megabytes:.0f} MB resident"
-        )
+        yield
         holder.terminate()
-    measured["after"] = latencies(page, 400)
-    for when, taken in measured.items():
-        print(f"  page {PAGE} {when:<7} p50 {percentile(taken, 50):5.1f} ms   p95 {percentile(taken, 95):5.1f} ms")
 
 
 def held_by(stack: Stack) -> int:
@@ -181,14 +193,11 @@ def main() -> None:
         many, url, authorization, etag = chosen.hold
         asyncio.run(hold(url, {"Authorization": authorization, "If-None-Match": etag}, int(many), 60))
         return
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        started(Path(folder), os.environ["DATABASE_URL"], "filesystem://") as stack,
-    ):
+    with running_stack("filesystem://") as stack:
         key = {"Authorization": f"Bearer {stack.make_key(['bundle'])}"}
         wait_for(stack.base_url + BUNDLE, key)
         compare(stack, key, chosen.rounds, chosen.seconds)
-        waiting(stack, key, chosen.waiting)
+        waiting(stack, key, chosen.waiting, chosen.rounds)
 
 
 if __name__ == "__main__":

@@ -2,26 +2,24 @@
 
     python -m benchmarks.event_to_bundle [--tries 50] [--broker redis://127.0.0.1:6379/0]
 
-Needs DATABASE_URL (a database of its own is made on that server and dropped). Starts the whole product, with a budget
-of one call for each try's own workflow and a client in a long poll. A try posts one event over HTTP and takes the time
-from the answer to that post until the bundle with the block is in the client's hands.
+A database of its own is made on the server of DATABASE_URL, or on an embedded one, and dropped. Starts the whole
+product, with a budget of one call for each try's own workflow and a client in a long poll. A try posts one event over
+HTTP and takes the time from the answer to that post until the bundle with the block is in the client's hands.
 """
 
 import argparse
 import http.client
 import json
-import os
 import secrets
 import statistics
-import tempfile
 import threading
 import time
 from datetime import UTC, datetime
-from pathlib import Path
 from urllib.parse import urlsplit
 
 from benchmarks.load import percentile
-from tests.stack import Stack, started
+from benchmarks.stack import running_stack
+from tests.stack import Stack
 
 BUNDLE = "/api/v1/policy-bundle"
 MAKE_BUDGETS = """
@@ -114,10 +112,7 @@ def main() -> None:
     parser.add_argument("--tries", type=int, default=50)
     parser.add_argument("--broker", default="filesystem://")
     chosen = parser.parse_args()
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        started(Path(folder), os.environ["DATABASE_URL"], chosen.broker) as stack,
-    ):
+    with running_stack(chosen.broker) as stack:
         taken = measure(stack, chosen.tries)
     name = chosen.broker.partition(":")[0]
     print(f"event acknowledged → bundle in a waiting client's hands, {len(taken)} tries, broker {name}")
