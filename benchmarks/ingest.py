@@ -169,7 +169,7 @@ def timed(threads: list[Any], stop: threading.Event, seconds: float, count: Call
 
 def the_django_way(dsn: str, size: int, seconds: float) -> float:
     """A DRF serializer of the same event and bulk_create into a plain table, without claims or charges."""
-    from benchmarks.plain_django import take, table
+    from benchmarks.plain_django import table, take
 
     made = [events(size, f"drf-{n}") for n in range(max(2, int(seconds * 4000 / size)))]
     with table():
@@ -183,6 +183,18 @@ def the_django_way(dsn: str, size: int, seconds: float) -> float:
 
 
 CASES = [(1, 1000), (8, 1000), (8, 100), (16, 1)]
+
+
+def make_budgets() -> None:
+    """One for the organisation, one per workflow, two per model: each event is charged to three."""
+    from budgets.models import Budget
+    from budgets.organisation.configuration import changing_configuration
+
+    scopes: list[dict[str, str]] = [{}, {"model": "gpt-4.1"}, {"model": "gpt-4.1-mini"}]
+    scopes += [{"workflow": f"workflow-{n}"} for n in range(20)]
+    with changing_configuration() as generation:
+        for n, scope in enumerate(scopes):
+            Budget.objects.create(slug=f"b{n}", name=f"b{n}", scope=scope, amount=10**15, generation=generation)
 
 
 def measure(stack: Any, rounds: int, seconds: float) -> None:
@@ -234,6 +246,7 @@ def main() -> None:
         import django
 
         django.setup()
+        make_budgets()
         if options.rows:
             fill(stack.database_url, options.rows)
         print(f"{options.rows:,} rows before; {os.cpu_count()} processors; median of {options.rounds} rounds")

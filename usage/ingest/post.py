@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
+from operator import attrgetter
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -10,13 +11,15 @@ import msgspec
 from budgets.models import UNASSIGNED
 from usage.ingest.event import MAX_COST, NANO, Event, Refusal
 from usage.ingest.workflows import Named
-from usage.ledger.row import LedgerRow
+from usage.ledger.row import STATED, LedgerRow
 from usage.prices.book import Price, PriceBook
 from usage.prices.cost import CostParts, cost_of
 from usage.prices.tiers import tier_of
 
 _json = msgspec.json.Encoder(order="deterministic", decimal_format="string")
 MAX_COST_NANO = int(MAX_COST) * NANO
+# The event's fields that are columns as they are; only `user` is a reserved word in SQL.
+stated = attrgetter(*("user" if name == "user_name" else name for name in STATED))
 NOTHING = CostParts(0, 0, 0, 0, 0, 0)
 
 
@@ -58,6 +61,7 @@ def ledger_row(event: Event, source_id: int, workflow: Named, posting: Posting) 
     price = posting.prices.find(event.provider or "", event.model, service_tier, event.time)
     provider = event.provider or (price.provider if price else "")
     row = LedgerRow(
+        *stated(event),
         posted_at=posting.posted_at(event.time),
         time=event.time,
         source_id=source_id,
@@ -65,52 +69,20 @@ def ledger_row(event: Event, source_id: int, workflow: Named, posting: Posting) 
         workflow_id=workflow.id,
         # The owning team answers for the bill; what the sender says counts only where nobody owns the workflow.
         team=workflow.team or event.team or "",
-        run_id=event.run_id,
-        step=event.step,
-        attempt=event.attempt,
         stage=event.stage or "",
         task_type=event.task_type or "",
-        domain=event.domain,
         environment=event.environment or "production",
         operation=event.operation or "",
-        agent=event.agent,
-        step_kind=event.step_kind,
-        prompt_version=event.prompt_version,
-        response_format=event.response_format,
-        tools_exposed=event.tools_exposed,
-        tools_used=event.tools_used,
-        units=as_json(event.units),
         provider=provider,
         model=event.model,
-        requested_model=event.requested_model,
         tier=event.tier or tier_of(posting.generation, provider, event.model, event.time),
         default_tier=event.default_tier or workflow.default_tier,
-        grant_id=event.grant_id,
-        lease_id=event.lease_id,
-        bundle_revision=event.bundle_revision,
         measured=event.is_measured,
-        input_tokens=event.input_tokens,
-        cached_input_tokens=event.cached_input_tokens,
-        cache_write_tokens=event.cache_write_tokens,
-        output_tokens=event.output_tokens,
-        reasoning_tokens=event.reasoning_tokens,
-        tool_tokens=event.tool_tokens,
-        context=as_json(event.context),
         cache=event.cache or "none",
-        avoided_input_tokens=event.avoided_input_tokens,
-        avoided_output_tokens=event.avoided_output_tokens,
         service_tier=service_tier,
         status=event.status or "ok",
-        finish_reason=event.finish_reason,
-        latency_ms=event.latency_ms,
-        retrieved_chunks=event.retrieved_chunks,
-        user_name=event.user,
-        user_tier=event.user_tier,
-        application=event.application,
-        customer=event.customer,
-        session=event.session,
-        campaign=event.campaign,
-        channel=event.channel,
+        units=as_json(event.units),
+        context=as_json(event.context),
         tags=as_json(event.tags),
         reported_cost=nano(event.cost_usd),
     )

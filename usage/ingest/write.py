@@ -1,7 +1,6 @@
 """Take a batch: claim, price, append, charge and quarantine in one transaction, and only then answer."""
 
 import logging
-import uuid
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ from zoneinfo import ZoneInfo
 import psycopg
 from django.conf import settings
 from django.db import transaction
+from msgspec import Struct
 
 from budgets.access.problems import TYPE_BASE
 from budgets.limits import book as budget_book
@@ -23,7 +23,7 @@ from usage.ingest.event import Event, Refusal, check, content_key, identity_key,
 from usage.ingest.post import Posting, ledger_row, workflow_slug
 from usage.ledger.append import append, raw_cursor
 from usage.ledger.partitions import ensure_months
-from usage.ledger.row import Claimed
+from usage.ledger.row import Entry
 from usage.prices import book as price_book
 
 logger = logging.getLogger(__name__)
@@ -33,16 +33,21 @@ ENTER = (
     " FROM budgets_organisation WHERE id = 1"
 )
 CLAIM = """
-INSERT INTO usage_claim (source_id, key, content, claimed_on)
-SELECT source_id, key, content, %s::date
-FROM unnest(%s::int[], %s::uuid[], %s::uuid[]) AS claim (source_id, key, content)
-ORDER BY source_id, key
-ON CONFLICT DO NOTHING
-RETURNING source_id, key
+WITH fresh AS (
+    INSERT INTO usage_claim (source_id, key, content, claimed_on)
+    SELECT source_id, key::uuid, content::uuid, %(today)s::date
+    FROM unnest(%(sources)s::int[], %(keys)s::text[], %(contents)s::text[]) AS claim (source_id, key, content)
+    ORDER BY source_id, key
+    ON CONFLICT DO NOTHING
+    RETURNING source_id, key
+)
+SELECT count(*), CASE WHEN count(*) < %(wanted)s THEN array_agg(source_id) END,
+    CASE WHEN count(*) < %(wanted)s THEN array_agg(encode(uuid_send(key), 'hex')) END
+FROM fresh
 """
 CLAIMED_BEFORE = """
-SELECT source_id, key, content FROM usage_claim
-WHERE (source_id, key) IN (SELECT * FROM unnest(%s::int[], %s::uuid[]))
+SELECT source_id, encode(uuid_send(key), 'hex'), encode(uuid_send(content), 'hex') FROM usage_claim
+WHERE (source_id, key) IN (SELECT source_id, key::uuid FROM unnest(%s::int[], %s::text[]) AS claim (source_id, key))
 """
 
 
@@ -55,16 +60,15 @@ class Sender:
     allowed: dict[str, int] = field(default_factory=dict)  # slug → id, its own source included
 
 
-@dataclass(slots=True)
-class Pending:
-    """An event that may be taken, on its way through the steps below."""
+class Pending(Struct, gc=False):
+    """An event that may be taken, on its way through the steps below. Keys are hex."""
 
     item: Item
     event: Event
     source_id: int
-    key: uuid.UUID
-    content: uuid.UUID
-    claimed: Claimed | None = None
+    key: str
+    content: str
+    entry: Entry | None = None
 
 
 @dataclass(slots=True)
@@ -95,7 +99,7 @@ class Intake:
         self.items = items
         self.now = now or datetime.now(UTC)
         self.verdicts: dict[int, tuple[str, Refusal | None]] = {}
-        self.first: dict[tuple[int, uuid.UUID], Pending] = {}
+        self.first: dict[tuple[int, str], Pending] = {}
 
     def take(self) -> Answer:
         """Write what can be written and say what happened to each item. Database errors are the caller's to answer."""
@@ -139,7 +143,7 @@ class Intake:
                 "source-not-allowed", f"This key may not send for the source {event.source!r}.", "source"
             ) from None
 
-    def seen_before(self, one: Pending, content: uuid.UUID) -> None:
+    def seen_before(self, one: Pending, content: str) -> None:
         """The identity was taken: the same content is a duplicate, any difference a conflict."""
         if one.content == content:
             self.verdicts[one.item.index] = ("duplicate", None)
@@ -149,12 +153,11 @@ class Intake:
             )
             self.verdicts[one.item.index] = ("conflict", refusal)
 
-    def write(self, cursor: Any, pending: list[Pending]) -> list[Claimed]:
+    def write(self, cursor: Any, pending: list[Pending]) -> list[Entry]:
         """Inside the transaction: lock, price, claim, append."""
         posting = self.enter(cursor)
         ready = self.price(pending, posting)
-        fresh = self.claim(cursor, ready)
-        rows = [one.claimed for one in ready if (one.source_id, one.key) in fresh and one.claimed is not None]
+        rows = [one.entry for one in self.claim(cursor, ready) if one.entry is not None]
         if rows:
             append(
                 cursor,
@@ -197,24 +200,32 @@ class Intake:
             except Refusal as refusal:
                 self.verdicts[one.item.index] = ("rejected", refusal)
                 continue
-            one.claimed = Claimed(row, one.key, one.content, slug, one.event.tags)
+            one.entry = Entry(row, slug, one.event.tags)
             ready.append(one)
         return ready
 
-    def claim(self, cursor: Any, ready: list[Pending]) -> set[tuple[int, uuid.UUID]]:
-        """Claim identities in sorted order; compare contents only for those that were there already."""
+    def claim(self, cursor: Any, ready: list[Pending]) -> list[Pending]:
+        """Claim identities in sorted order; which were new. Contents are compared only for those there already."""
         if not ready:
-            return set()
-        sources, keys = [one.source_id for one in ready], [one.key for one in ready]
-        cursor.execute(CLAIM, (self.now.date(), sources, keys, [one.content for one in ready]))
-        fresh = set(cursor.fetchall())
-        if len(fresh) < len(ready):
-            late = [one for one in ready if (one.source_id, one.key) not in fresh]
-            cursor.execute(CLAIMED_BEFORE, ([one.source_id for one in late], [one.key for one in late]))
-            contents = {(source, key): content for source, key, content in cursor.fetchall()}
-            for one in late:
-                self.seen_before(one, contents[one.source_id, one.key])
-        return fresh
+            return []
+        claims = {
+            "today": self.now.date(),
+            "sources": [one.source_id for one in ready],
+            "keys": [one.key for one in ready],
+            "contents": [one.content for one in ready],
+            "wanted": len(ready),
+        }
+        cursor.execute(CLAIM, claims)
+        count, sources, keys = cursor.fetchone()
+        if count == len(ready):
+            return ready
+        fresh = set(zip(sources or (), keys or (), strict=True))
+        late = [one for one in ready if (one.source_id, one.key) not in fresh]
+        cursor.execute(CLAIMED_BEFORE, ([one.source_id for one in late], [one.key for one in late]))
+        contents = {(source, key): content for source, key, content in cursor.fetchall()}
+        for one in late:
+            self.seen_before(one, contents[one.source_id, one.key])
+        return [one for one in ready if (one.source_id, one.key) in fresh]
 
     def keep_refused(self, cursor: Any) -> None:
         """Rejected and conflicting items go to quarantine, in the same transaction as the answer's other half."""

@@ -7,10 +7,10 @@ from typing import Any
 import msgspec
 from django.db import connection
 
-from budgets.limits.book import BudgetBook
+from budgets.limits.book import BudgetBook, BudgetRef
 from budgets.limits.calendar import quarter_hour
 from budgets.limits.charges import Charge, append_charges
-from usage.ledger.row import COLUMNS, Claimed, LedgerRow, budget_attribute
+from usage.ledger.row import COLUMNS, Entry, LedgerRow, budget_attribute
 
 COPY = f"COPY usage_ledger ({', '.join(COLUMNS)}) FROM STDIN"
 INSERT_BATCH = (
@@ -26,32 +26,36 @@ def append(
     generation: int,
     source_id: int,
     received_at: datetime,
-    rows: Sequence[Claimed],
+    rows: Sequence[Entry],
     budgets: BudgetBook,
 ) -> None:
     """Write `rows` (their partitions exist) as batch `batch_id`; the caller holds the configuration lock shared.
 
     `cursor` is psycopg's own, since COPY is beyond Django's.
     """
-    for claimed in rows:
-        claimed.row.batch_id = batch_id
-        claimed.row.generation = generation
     with cursor.copy(COPY) as copy:
-        for claimed in rows:
-            copy.write_row(msgspec.structs.astuple(claimed.row))
+        for entry in rows:
+            entry.row.batch_id = batch_id
+            entry.row.generation = generation
+            copy.write_row(msgspec.structs.astuple(entry.row))
     append_charges(cursor, charges_of(rows, budgets))
     cursor.execute(INSERT_BATCH, [batch_id, source_id, received_at, generation, len(rows)])
 
 
-def charges_of(rows: Iterable[Claimed], budgets: BudgetBook) -> list[Charge]:
+def charges_of(rows: Iterable[Entry], budgets: BudgetBook) -> list[Charge]:
     """What the rows spend of each budget, summed per quarter hour, in a fixed order."""
     sums: dict[tuple[int, datetime], list[int]] = {}
     dimensions, uses_tags = budgets.dimensions, bool(budgets.tag_keys)
+    matched: dict[tuple[str, ...], tuple[BudgetRef, ...]] = {}
     bucket_of: dict[datetime, datetime] = {}
-    for claimed in rows:
-        row = claimed.row
-        attributes = {name: budget_attribute(row, claimed.workflow, name) for name in dimensions}
-        refs = budgets.match(attributes, claimed.tags if uses_tags else None)
+    for entry in rows:
+        row = entry.row
+        stated = tuple([budget_attribute(row, entry.workflow, name) for name in dimensions])
+        refs = None if uses_tags and entry.tags else matched.get(stated)
+        if refs is None:
+            refs = budgets.match(dict(zip(dimensions, stated, strict=True)), entry.tags)
+            if not (uses_tags and entry.tags):
+                matched[stated] = refs
         if not refs:
             continue
         bucket = bucket_of.get(row.posted_at) or bucket_of.setdefault(row.posted_at, quarter_hour(row.posted_at))

@@ -1,13 +1,49 @@
 """One ledger row as a struct whose fields are the table's columns, in COPY order."""
 
-import uuid
 from datetime import datetime
 from typing import Any
 
 from msgspec import Struct
 
 
-class LedgerRow(Struct, kw_only=True, gc=False):
+class Stated(Struct, gc=False):
+    """Columns that hold what the event states, in the event's own words; None where it states nothing."""
+
+    run_id: str | None = None
+    step: int | None = None
+    attempt: int | None = None
+    domain: str | None = None
+    agent: str | None = None
+    step_kind: str | None = None
+    prompt_version: str | None = None
+    response_format: str | None = None
+    tools_exposed: int | None = None
+    tools_used: int | None = None
+    requested_model: str | None = None
+    grant_id: str | None = None
+    lease_id: str | None = None
+    bundle_revision: int | None = None
+    input_tokens: int | None = None
+    cached_input_tokens: int | None = None
+    cache_write_tokens: int | None = None
+    output_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    tool_tokens: int | None = None
+    avoided_input_tokens: int | None = None
+    avoided_output_tokens: int | None = None
+    finish_reason: str | None = None
+    latency_ms: int | None = None
+    retrieved_chunks: int | None = None
+    user_name: str | None = None
+    user_tier: str | None = None
+    application: str | None = None
+    customer: str | None = None
+    session: str | None = None
+    campaign: str | None = None
+    channel: str | None = None
+
+
+class LedgerRow(Stated, kw_only=True, gc=False):
     """Costs in nano-dollars, tokens as counts, JSON columns as JSON text; see usage.models.LedgerEntry."""
 
     posted_at: datetime
@@ -20,53 +56,21 @@ class LedgerRow(Struct, kw_only=True, gc=False):
     event_id: str
     workflow_id: int
     team: str = ""
-    run_id: str | None = None
-    step: int | None = None
-    attempt: int | None = None
     stage: str = ""
     task_type: str = ""
-    domain: str | None = None
     environment: str = "production"
     operation: str = ""
-    agent: str | None = None
-    step_kind: str | None = None
-    prompt_version: str | None = None
-    response_format: str | None = None
-    tools_exposed: int | None = None
-    tools_used: int | None = None
-    units: str | None = None
     provider: str = ""
     model: str
-    requested_model: str | None = None
     tier: int = 0
     default_tier: int = 0
-    grant_id: str | None = None
-    lease_id: str | None = None
-    bundle_revision: int | None = None
     measured: bool
     unpriced: int = 0
-    input_tokens: int | None = None
-    cached_input_tokens: int | None = None
-    cache_write_tokens: int | None = None
-    output_tokens: int | None = None
-    reasoning_tokens: int | None = None
-    tool_tokens: int | None = None
-    context: str | None = None
     cache: str = "none"
-    avoided_input_tokens: int | None = None
-    avoided_output_tokens: int | None = None
     service_tier: str = "standard"
     status: str = "ok"
-    finish_reason: str | None = None
-    latency_ms: int | None = None
-    retrieved_chunks: int | None = None
-    user_name: str | None = None
-    user_tier: str | None = None
-    application: str | None = None
-    customer: str | None = None
-    session: str | None = None
-    campaign: str | None = None
-    channel: str | None = None
+    units: str | None = None
+    context: str | None = None
     tags: str | None = None
     reported_cost: int | None = None
     price_id: int | None = None
@@ -78,16 +82,15 @@ class LedgerRow(Struct, kw_only=True, gc=False):
     cost_units: int | None = None
 
 
-class Claimed(Struct, gc=False):
-    """A row on its way to the ledger: what it claims, and what its budgets are matched on."""
+class Entry(Struct, gc=False):
+    """A row on its way into the ledger, with what its budgets are matched on beside it."""
 
     row: LedgerRow
-    key: uuid.UUID
-    content: uuid.UUID
-    workflow: str
+    workflow: str  # slug
     tags: dict[str, str] | None = None
 
 
+STATED: tuple[str, ...] = Stated.__struct_fields__
 COLUMNS: tuple[str, ...] = LedgerRow.__struct_fields__
 
 

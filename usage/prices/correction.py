@@ -1,6 +1,5 @@
 """One call's correction: what it costs so far, what it should cost, and the ledger row that holds the difference."""
 
-import uuid
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ import msgspec
 from django.db import connection
 
 from usage.ledger.partitions import month_of, next_month
-from usage.ledger.row import COLUMNS, Claimed, LedgerRow
+from usage.ledger.row import COLUMNS, Entry, LedgerRow
 from usage.prices.book import PriceBook
 from usage.prices.cost import CostParts, cost_of
 
@@ -166,7 +165,7 @@ def quantities(units: Any) -> dict[str, Decimal] | None:
     return {name: Decimal(str(amount)) for name, amount in units.items()} if units else None
 
 
-def correction_row(call: Call, change: Change, posted_at: datetime) -> Claimed:
+def correction_row(call: Call, change: Change, posted_at: datetime) -> Entry:
     """The difference as a ledger row. It is no call: its counts are empty, only money and `unpriced` differ."""
     cost = change.cost
     tags = call.row["tags"]
@@ -188,5 +187,4 @@ def correction_row(call: Call, change: Change, posted_at: datetime) -> Claimed:
         cost_units=cost.units - call.parts[4],
         tags=msgspec.json.encode(tags).decode() if tags else None,
     )
-    nobody = uuid.UUID(int=0)  # a correction claims no identity
-    return Claimed(row, nobody, nobody, call.workflow, tags)
+    return Entry(row, call.workflow, tags)

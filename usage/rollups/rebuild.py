@@ -6,7 +6,10 @@ from usage.rollups.fold import FOLD_LOCK
 from usage.rollups.sums import ROW_COLUMNS, UPSERT_QUARTER_HOURS, UPSERT_RUNS, UPSERT_WIDE_DAYS
 
 # What detached months put into rollups cannot be made anew, so cells and runs that they share in are left alone.
-HORIZON = "SELECT coalesce(max(month + interval '1 month') AT TIME ZONE 'UTC', timestamptz '1900-01-01 00:00:00+00') FROM usage_detached_month"
+HORIZON = (
+    "SELECT coalesce(max(month + interval '1 month') AT TIME ZONE 'UTC', timestamptz '1900-01-01 00:00:00+00')"
+    " FROM usage_detached_month"
+)
 ROWS = f"SELECT {ROW_COLUMNS} FROM usage_ledger"
 WHOLE_DAYS = "(posted_at AT TIME ZONE %(zone)s)::date > (%(horizon)s::timestamptz AT TIME ZONE %(zone)s)::date"
 OLD_RUNS = "SELECT workflow_id, run_id FROM usage_run WHERE first_call < %(horizon)s"

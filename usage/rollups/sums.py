@@ -69,7 +69,8 @@ SELECT workflow_id, run_id, first_call, last_call, max_step, max_attempt, {", ".
 ROW_COLUMNS = (
     "kind, measured, unpriced, attempt, step, time, posted_at, workflow_id, team, run_id, provider, model, tier,"
     " default_tier, environment, service_tier, stage, task_type, status, input_tokens, cached_input_tokens,"
-    " cache_write_tokens, output_tokens, reasoning_tokens, cost, user_name, customer, application, campaign, channel, tags"
+    " cache_write_tokens, output_tokens, reasoning_tokens, cost, user_name, customer, application, campaign, channel,"
+    " tags"
 )
 
 
