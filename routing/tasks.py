@@ -10,14 +10,24 @@ from usage.rollups.fold import fold_batches
 
 @shared_task(name="routing.tasks.settle")
 def settle() -> None:
-    """Open new budgets, evaluate those with charges waiting, and compile the bundle if it says something new."""
-    open_due()
-    evaluate_due()
-    compile_if_changed()
+    """Open new budgets, evaluate those with charges waiting, and compile the bundle if it says something new.
+
+    Each step is taken whatever the ones before it did: a kill switch must not wait for a fault in somebody's budget.
+    The fault is raised all the same, once everything was tried.
+    """
+    try:
+        open_due()
+    finally:
+        try:
+            evaluate_due()
+        finally:
+            compile_if_changed()
 
 
 @shared_task(name="routing.tasks.sweep")
 def sweep() -> None:
     """Each second, whether or not any hint arrived: what nothing-is-lost relies on."""
-    settle()
-    fold_batches()
+    try:
+        settle()
+    finally:
+        fold_batches()

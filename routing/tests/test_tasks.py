@@ -1,0 +1,26 @@
+"""Settling: what one step's fault must not hold up."""
+
+import pytest
+
+from routing import tasks
+
+STEPS = ["open_due", "evaluate_due", "compile_if_changed", "fold_batches"]
+
+
+@pytest.mark.parametrize("faulty", STEPS)
+def test_a_fault_in_one_step_stops_no_other_and_is_raised(monkeypatch, faulty):
+    taken = []
+
+    def step(name):
+        def take():
+            taken.append(name)
+            if name == faulty:
+                raise RuntimeError(name)
+
+        return take
+
+    for name in STEPS:
+        monkeypatch.setattr(tasks, name, step(name))
+    with pytest.raises(RuntimeError, match=faulty):
+        tasks.sweep()
+    assert taken == STEPS
