@@ -106,13 +106,14 @@ class Containers:
 
     def __init__(self, folder, database_url, redis_url):
         port, push_port = free_port(), free_port()
-        text = (CHECKOUT / "docker-compose.yml").read_text().replace("/tmp/tokenops", str(folder))
-        assert str(folder) in text
+        text = (CHECKOUT / "docker-compose.yml").read_text().replace("/tmp/tokenops", str(folder / "data"))
+        assert str(folder / "data") in text
         values = {**SETTINGS, "PORT": str(port), "PUSH_PORT": str(push_port)}
         self.services = compose(values)["services"]
         self.base_url = f"http://127.0.0.1:{port}"
         self.folder = folder
-        self.moved = {"DATABASE_URL": database_url, "BROKER_URL": redis_url, "TOKENOPS_DATA_DIR": str(folder)}
+        self.data = folder / "data"  # not there yet, as on a container's empty /tmp
+        self.moved = {"DATABASE_URL": database_url, "BROKER_URL": redis_url, "TOKENOPS_DATA_DIR": str(self.data)}
         # A queue of its own on a Redis that others may use as well; the image has static files collected already.
         self.moved |= {"CELERY_QUEUE": f"compose-{port}", "STATIC_ROOT": os.environ["STATIC_ROOT"]}
         self.lifeline = Lifeline()
@@ -124,7 +125,7 @@ class Containers:
 
     def command(self, words):
         assert words[0] == "python"
-        return [sys.executable, *(word.replace("/tmp/tokenops", str(self.folder)) for word in words[1:])]
+        return [sys.executable, *(word.replace("/tmp/tokenops", str(self.data)) for word in words[1:])]
 
     def run(self, name, words):
         return subprocess.run(

@@ -1,5 +1,6 @@
 """The Celery application. Tasks live in each floor's `tasks.py`; what beat runs stands here, in one place."""
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -23,8 +24,13 @@ app.conf.beat_schedule = {
 
 
 @app.on_after_configure.connect
-def make_queue_folders(sender: Celery, **_: object) -> None:
-    """The filesystem transport does not make its own folders."""
+def make_folders(sender: Celery, **_: object) -> None:
+    """Beat ends at once where its schedule's folder is missing, as on a container's empty /tmp.
+
+    The filesystem transport does not make its own folders either.
+    """
+    with contextlib.suppress(OSError):  # beat itself says so; other processes do not need it
+        Path(sender.conf.beat_schedule_filename).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     options = sender.conf.broker_transport_options or {}
     for name in ("data_folder_in", "control_folder"):
         if name in options:
