@@ -29,7 +29,7 @@ from usage.prices.book import PriceBook
 from usage.prices.correction import Call, Change, Chunk, Selection, change_of, chunks, correction_row, read_calls
 
 CHUNK = 2_000  # calls read in one transaction; ingest waits for none of it
-REPRICE_LOCK = 7_061_005  # advisory lock number, ours by choice: one chunk at a time, so that none is corrected twice
+REPRICE_LOCK = 7_061_007  # advisory lock number, ours by choice: one chunk at a time, so that none is corrected twice
 ENTER = f"""SELECT pg_advisory_xact_lock({REPRICE_LOCK}); {HOLD_CONFIGURATION};
 SELECT generation, closed_before, time_zone, nextval('usage_ingestbatch_id_seq') FROM budgets_organisation WHERE id = 1
 """
