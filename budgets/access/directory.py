@@ -4,7 +4,9 @@ import logging
 import threading
 from datetime import datetime
 
+from django.db import Error as DatabaseError
 from django.db import connection
+from django.db.models import Q
 from django.utils import timezone
 
 from budgets.access.keys import KEYS_CHANNEL, KeyHolder, digest
@@ -13,6 +15,7 @@ from budgets.models import ApiKey
 from budgets.notices import listener
 
 logger = logging.getLogger(__name__)
+NOTED_EVERY = 60.0  # seconds between two writings of when keys were last used
 
 
 class Directory:
@@ -22,11 +25,11 @@ class Directory:
         self.holders: dict[bytes, KeyHolder] = {}
         self.ready = threading.Event()
         self.used: dict[int, datetime] = {}
+        self.stopped = threading.Event()
 
     def load(self, _payload: str = "") -> None:
-        """Read all valid keys, and record when those known so far were last used."""
+        """Read all valid keys."""
         try:
-            self.write_last_used()
             self.holders = {
                 bytes(key.digest): KeyHolder(
                     key_id=key.pk,
@@ -54,8 +57,21 @@ class Directory:
     def write_last_used(self) -> None:
         """Write down what `find` noted; to the minute is enough."""
         used, self.used = self.used, {}
-        for key_id, when in used.items():
-            ApiKey.objects.filter(pk=key_id).update(last_used_at=when)
+        for key_id, when in list(used.items()):
+            later = Q(last_used_at=None) | Q(last_used_at__lt=when)  # other processes write too
+            ApiKey.objects.filter(later, pk=key_id).update(last_used_at=when)
+
+    def note_for_ever(self) -> None:
+        """`write_last_used` every minute, on a thread of its own: no request waits for it, and no key depends on it."""
+        while not self.stopped.wait(NOTED_EVERY):
+            if not self.used:
+                continue
+            try:
+                self.write_last_used()
+            except DatabaseError as error:  # a minute of it is lost, and nobody minds
+                logger.warning("When keys were last used could not be written: %s", error)
+            finally:
+                connection.close()
 
 
 _directory: Directory | None = None
@@ -70,6 +86,7 @@ def directory() -> Directory:
             if _directory is None:
                 made = Directory()
                 listener.subscribe(KEYS_CHANNEL, made.load)
+                threading.Thread(target=made.note_for_ever, name="tokenops-keys-used", daemon=True).start()
                 made.ready.wait(5)
                 _directory = made
     return _directory
@@ -86,5 +103,7 @@ def find(bearer: str) -> KeyHolder | None:
 def reset() -> None:
     """Forget what is in memory; for tests."""
     global _directory
+    if _directory is not None:
+        _directory.stopped.set()
     _directory = None
     listener.stop()

@@ -17,6 +17,14 @@ from psycopg import sql
 
 logger = logging.getLogger(__name__)
 Callback = Callable[[str], None]
+# A listener only waits. Without these a server that vanished without a word (power, a firewall that forgets) is noticed
+# after two hours, and a key revoked meanwhile would work until then.
+NOTICE_A_DEAD_SERVER = {
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 25_000,
+}
 
 
 def notify(channel: str, payload: str = "") -> None:
@@ -39,6 +47,7 @@ def database_address() -> str:
                 "port": connection.settings_dict["PORT"],
                 "sslmode": connection.settings_dict.get("OPTIONS", {}).get("sslmode"),
                 "connect_timeout": 5,
+                **NOTICE_A_DEAD_SERVER,
             }.items()
             if value
         },
