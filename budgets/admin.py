@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
+from django.contrib.admin.forms import AdminAuthenticationForm
 from django.db import models, transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -13,12 +14,20 @@ from budgets.limits.opening import reopen_all
 from budgets.models import Alert, ApiKey, AuditEntry, Organisation, Source, Team, Workflow
 from budgets.notices.hint import hint_settle
 from budgets.organisation.configuration import changing_configuration
+from budgets.pages.sign_in import SignInForm
 from budgets.workflows.pause import pause_workflow, resume_workflow
 
 if TYPE_CHECKING:
     AnyAdmin = admin.ModelAdmin[Any]
 else:
     AnyAdmin = admin.ModelAdmin  # takes no type arguments when running
+
+
+class AdminSignInForm(SignInForm, AdminAuthenticationForm):
+    """The admin's own way in has the same brake on guessing as the front door."""
+
+
+admin.site.login_form = AdminSignInForm
 
 
 def values_of(obj: models.Model) -> dict[str, Any]:

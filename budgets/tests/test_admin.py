@@ -2,11 +2,13 @@
 
 import pytest
 from django.contrib.auth import get_user_model
+from django.core.cache import cache
 
 from budgets.access.keys import make_key
 from budgets.limits.edit import BudgetValues, create_budget
 from budgets.limits.opening import open_budgets
 from budgets.models import Alert, ApiKey, AuditEntry, Budget, Organisation, Source, Team, Workflow
+from budgets.pages.sign_in import TRIES
 from budgets.tests.made import ACTOR
 
 pytestmark = pytest.mark.django_db
@@ -37,6 +39,17 @@ def test_another_time_zone_reopens_every_budget_and_is_audited(boss):
     assert budget.opened_generation == budget.generation
     refused = boss.post("/admin/budgets/organisation/1/change/", form | {"time_zone": "Mars/Base"})
     assert refused.status_code == 200 and b"no time zone" in refused.content
+
+
+def test_guessing_passwords_is_slowed_at_the_admins_door_too(client):
+    cache.clear()
+    get_user_model().objects.create_superuser("boss", password="right-and-long")
+    for _ in range(TRIES):
+        assert client.post("/admin/login/", {"username": "boss", "password": "wrong"}).status_code == 200
+    answer = client.post("/admin/login/", {"username": "boss", "password": "right-and-long"})
+    assert answer.status_code == 200 and b"Too many wrong tries" in answer.content
+    cache.clear()
+    assert client.post("/admin/login/", {"username": "boss", "password": "right-and-long"}).status_code == 302
 
 
 def test_a_discovered_workflow_is_claimed_and_its_short_name_stays(boss):
