@@ -175,7 +175,7 @@ INGEST_MAX_BYTES = env.number("INGEST_MAX_BYTES", 8 * 2**20, 1024)  # after gunz
 INGEST_MAX_EVENTS = env.number("INGEST_MAX_EVENTS", 5_000, 1)
 INGEST_MAX_BACKLOG = env.number("INGEST_MAX_BACKLOG", 500_000, 1)  # events not folded yet, above which senders wait
 INGEST_MAX_DISCOVERED = env.number("INGEST_MAX_DISCOVERED", 5_000)  # workflows made from unknown slugs
-LEDGER_RETENTION_DAYS = env.number("LEDGER_RETENTION_DAYS", 800, 62)
+LEDGER_RETENTION_DAYS = env.number("LEDGER_RETENTION_DAYS", 800, 62, 36_500)
 DATA_UPLOAD_MAX_MEMORY_SIZE = INGEST_MAX_BYTES
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 2_000
 
@@ -202,7 +202,7 @@ REST_FRAMEWORK = {
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
-    "DEFAULT_PAGINATION_CLASS": "rest_framework.pagination.LimitOffsetPagination",
+    "DEFAULT_PAGINATION_CLASS": "budgets.access.pages.BoundedPages",
     "PAGE_SIZE": 100,
     "EXCEPTION_HANDLER": "budgets.access.problems.handle",
     "COERCE_DECIMAL_TO_STRING": True,

@@ -37,6 +37,15 @@ def opened() -> None:
     evaluate_due()
 
 
+@pytest.mark.parametrize("limit", ["1000000", "9" * 30])
+def test_no_page_is_endless(api, limit):
+    create_budget(ACTOR, BudgetValues(name="One", amount=1))
+    answer = api.get(URL, {"limit": limit})
+    assert answer.status_code == 200
+    assert len(answer.json()["results"]) == 1
+    assert api.get(URL, {"offset": "9" * 30}).json()["results"] == []
+
+
 def test_a_budget_is_made_listed_with_its_state_and_audited(api):
     made = api.post(URL, BODY | {"reason": "Plan 2027", "thresholds": [80, 50]}, format="json")
     assert made.status_code == 201, made.json()
