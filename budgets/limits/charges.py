@@ -31,16 +31,17 @@ class Charge:
     calls: int
 
 
+def statement_of(charges: Sequence[Charge]) -> tuple[str, list[Any]]:
+    """SQL and values that append charges, for a caller who sends several statements in one go."""
+    return APPEND, [
+        [charge.budget_id for charge in charges],
+        [charge.bucket for charge in charges],
+        [charge.amount for charge in charges],
+        [charge.calls for charge in charges],
+    ]
+
+
 def append_charges(cursor: Cursor, charges: Sequence[Charge]) -> None:
     """Write charges in the caller's transaction, in one statement. Nothing is updated, so writers never wait."""
-    if not charges:
-        return
-    cursor.execute(
-        APPEND,
-        (
-            [charge.budget_id for charge in charges],
-            [charge.bucket for charge in charges],
-            [charge.amount for charge in charges],
-            [charge.calls for charge in charges],
-        ),
-    )
+    if charges:
+        cursor.execute(*statement_of(charges))

@@ -17,7 +17,10 @@ JSON_TYPES = {"application/json", ""}
 
 
 class Item(Struct, gc=False):
-    """One item of a batch: the event, or why it is refused; and its bytes as sent."""
+    """One item of a batch: the event, or why it is refused.
+
+    `raw` is the item as sent where it took a closer look; empty where the whole batch was decoded in one go.
+    """
 
     index: int
     raw: bytes
@@ -83,16 +86,14 @@ def decode(body: bytes, content_type: str, headers: Mapping[str, str], max_event
     if body.lstrip(b" \t\r\n")[:1] != b"[":
         return [plain_item(0, whole(body))]
     try:
-        events = _events.decode(body)
-        raws = _raws.decode(body)
+        # An escape may hide text that cannot be stored; everything else is decoded in one go.
+        events = None if b"\\u" in body else _events.decode(body)
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        events = None
+    if events is None:
         return [plain_item(index, raw) for index, raw in enumerate(split(body, max_events))]
     check_count(len(events), max_events)
-    suspicious = b"\\u" in body
-    return [
-        plain_item(index, bytes(raw)) if suspicious else Item(index, bytes(raw), event)
-        for index, (raw, event) in enumerate(zip(raws, events, strict=True))
-    ]
+    return [Item(index, b"", event) for index, event in enumerate(events)]
 
 
 def split(body: bytes, max_events: int) -> list[bytes]:
@@ -105,6 +106,11 @@ def split(body: bytes, max_events: int) -> list[bytes]:
         raise Problem(400, "malformed-json", "The body is not JSON that we can read", str(error)) from None
     check_count(len(raws), max_events)
     return [bytes(raw) for raw in raws]
+
+
+def body_of(item: Item) -> bytes:
+    """The item's bytes for the quarantine: as sent, or the event written anew where those were not kept."""
+    return item.raw or (msgspec.json.encode(item.event) if item.event is not None else b"")
 
 
 def check_count(count: int, max_events: int) -> None:

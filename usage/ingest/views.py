@@ -22,7 +22,8 @@ from budgets.access.problems import Problem
 from usage.ingest import quarantine
 from usage.ingest.backlog import backlog
 from usage.ingest.decode import decode, too_large, unpack
-from usage.ingest.write import Sender, take
+from usage.ingest.together import take_together
+from usage.ingest.write import Sender
 
 logger = logging.getLogger(__name__)
 
@@ -100,7 +101,7 @@ class EventsView(APIView):
         body = unpack(read_body(request._request, limit), request.headers.get("Content-Encoding", "").lower(), limit)
         try:
             items = decode(body, media_type(request), headers_of(request), settings.INGEST_MAX_EVENTS)
-            answer = take(sender_of(holder), items)
+            answer = take_together(sender_of(holder), items)
         except Problem as problem:
             keep_unreadable(holder, body, problem)
             raise

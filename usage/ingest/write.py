@@ -18,7 +18,7 @@ from budgets.limits import book as budget_book
 from budgets.notices.hint import hint_settle
 from budgets.organisation.configuration import HOLD_CONFIGURATION
 from usage.ingest import quarantine, workflows
-from usage.ingest.decode import Item
+from usage.ingest.decode import Item, body_of
 from usage.ingest.event import Event, Refusal, check, content_key, identity_key, in_utc
 from usage.ingest.post import Posting, ledger_row, workflow_slug
 from usage.ledger.append import append, raw_cursor
@@ -28,22 +28,28 @@ from usage.prices import book as price_book
 
 logger = logging.getLogger(__name__)
 
-ENTER = (
-    f"{HOLD_CONFIGURATION}; SELECT generation, closed_before, time_zone, nextval('usage_ingestbatch_id_seq')"
-    " FROM budgets_organisation WHERE id = 1"
-)
+ENTER = f"""
+{HOLD_CONFIGURATION};
+SELECT generation, closed_before, time_zone, nextval('usage_ingestbatch_id_seq') FROM budgets_organisation WHERE id = 1
+"""
 CLAIM = """
 WITH fresh AS (
     INSERT INTO usage_claim (source_id, key, content, claimed_on)
-    SELECT source_id, key::uuid, content::uuid, %(today)s::date
-    FROM unnest(%(sources)s::int[], %(keys)s::text[], %(contents)s::text[]) AS claim (source_id, key, content)
-    ORDER BY source_id, key
+    SELECT source_id::int, key::uuid, content::uuid, %(today)s::date
+    FROM unnest(string_to_array(%(sources)s, ','), string_to_array(%(keys)s, ','), string_to_array(%(contents)s, ','))
+        AS claim (source_id, key, content)
+    ORDER BY source_id, key COLLATE "C"
     ON CONFLICT DO NOTHING
     RETURNING source_id, key
 )
 SELECT count(*), CASE WHEN count(*) < %(wanted)s THEN array_agg(source_id) END,
     CASE WHEN count(*) < %(wanted)s THEN array_agg(encode(uuid_send(key), 'hex')) END
 FROM fresh
+"""
+ENTER_AND_CLAIM = f"{ENTER}; {CLAIM}"  # one message: a round trip costs more than the statements
+UNCLAIM = """
+DELETE FROM usage_claim WHERE (source_id, key) IN
+    (SELECT source_id, key::uuid FROM unnest(%s::int[], %s::text[]) AS claim (source_id, key))
 """
 CLAIMED_BEFORE = """
 SELECT source_id, encode(uuid_send(key), 'hex'), encode(uuid_send(content), 'hex') FROM usage_claim
@@ -68,7 +74,6 @@ class Pending(Struct, gc=False):
     source_id: int
     key: str
     content: str
-    entry: Entry | None = None
 
 
 @dataclass(slots=True)
@@ -154,10 +159,9 @@ class Intake:
             self.verdicts[one.item.index] = ("conflict", refusal)
 
     def write(self, cursor: Any, pending: list[Pending]) -> list[Entry]:
-        """Inside the transaction: lock, price, claim, append."""
-        posting = self.enter(cursor)
-        ready = self.price(pending, posting)
-        rows = [one.entry for one in self.claim(cursor, ready) if one.entry is not None]
+        """Inside the transaction: hold the configuration still, claim, price what is new, append."""
+        posting, fresh = self.enter(cursor, pending)
+        rows = self.price(cursor, fresh, posting)
         if rows:
             append(
                 cursor,
@@ -170,62 +174,56 @@ class Intake:
             )
         return rows
 
-    def enter(self, cursor: Any) -> Posting:
-        """Hold the configuration still, and read under which generation this batch is posted."""
-        cursor.execute(ENTER)
+    def enter(self, cursor: Any, pending: list[Pending]) -> tuple[Posting, list[Pending]]:
+        """Under which generation this batch is posted, and which of its identities are new.
+
+        Identities are claimed in sorted order, against deadlocks; contents are compared only for those there already.
+        """
+        claims = {
+            "today": self.now.date(),
+            # As text: psycopg would quote each element of an array apart, which takes longer than the insert itself.
+            "sources": ",".join([str(one.source_id) for one in pending]),
+            "keys": ",".join([one.key for one in pending]),
+            "contents": ",".join([one.content for one in pending]),
+            "wanted": len(pending),
+        }
+        cursor.execute(ENTER_AND_CLAIM, claims)
         cursor.nextset()
         generation, closed_before, time_zone, batch_id = cursor.fetchone()
-        return Posting(
-            generation=generation,
-            batch_id=batch_id,
-            received_at=self.now,
-            closed_before=closed_before,
-            zone=ZoneInfo(time_zone),
-            prices=price_book.current(generation),
-        )
+        cursor.nextset()
+        count, sources, keys = cursor.fetchone()
+        prices = price_book.current(generation)
+        posting = Posting(generation, batch_id, self.now, closed_before, ZoneInfo(time_zone), prices)
+        if count == len(pending):
+            return posting, pending
+        fresh = set(zip(sources or (), keys or (), strict=True))
+        late = [one for one in pending if (one.source_id, one.key) not in fresh]
+        cursor.execute(CLAIMED_BEFORE, ([one.source_id for one in late], [one.key for one in late]))
+        contents = {(source, key): content for source, key, content in cursor.fetchall()}
+        for one in late:
+            self.seen_before(one, contents[one.source_id, one.key])
+        return posting, [one for one in pending if (one.source_id, one.key) in fresh]
 
-    def price(self, pending: Iterable[Pending], posting: Posting) -> list[Pending]:
-        """Make the ledger rows of all that can have one."""
-        pending = list(pending)
-        known = workflows.current(posting.generation).resolve(workflow_slug(one.event) for one in pending)
-        ready = []
-        for one in pending:
+    def price(self, cursor: Any, fresh: list[Pending], posting: Posting) -> list[Entry]:
+        """The ledger rows of all that can have one; the claims of the others are given back."""
+        if not fresh:
+            return []
+        known = workflows.current(posting.generation).resolve(workflow_slug(one.event) for one in fresh)
+        rows, refused = [], []
+        for one in fresh:
             slug = workflow_slug(one.event)
             try:
                 if slug not in known:
                     raise Refusal(
                         "too-many-workflows", f"The workflow {slug!r} is new, and too many were made already."
                     )
-                row = ledger_row(one.event, one.source_id, known[slug], posting)
+                rows.append(Entry(ledger_row(one.event, one.source_id, known[slug], posting), slug, one.event.tags))
             except Refusal as refusal:
                 self.verdicts[one.item.index] = ("rejected", refusal)
-                continue
-            one.entry = Entry(row, slug, one.event.tags)
-            ready.append(one)
-        return ready
-
-    def claim(self, cursor: Any, ready: list[Pending]) -> list[Pending]:
-        """Claim identities in sorted order; which were new. Contents are compared only for those there already."""
-        if not ready:
-            return []
-        claims = {
-            "today": self.now.date(),
-            "sources": [one.source_id for one in ready],
-            "keys": [one.key for one in ready],
-            "contents": [one.content for one in ready],
-            "wanted": len(ready),
-        }
-        cursor.execute(CLAIM, claims)
-        count, sources, keys = cursor.fetchone()
-        if count == len(ready):
-            return ready
-        fresh = set(zip(sources or (), keys or (), strict=True))
-        late = [one for one in ready if (one.source_id, one.key) not in fresh]
-        cursor.execute(CLAIMED_BEFORE, ([one.source_id for one in late], [one.key for one in late]))
-        contents = {(source, key): content for source, key, content in cursor.fetchall()}
-        for one in late:
-            self.seen_before(one, contents[one.source_id, one.key])
-        return [one for one in ready if (one.source_id, one.key) in fresh]
+                refused.append(one)
+        if refused:
+            cursor.execute(UNCLAIM, ([one.source_id for one in refused], [one.key for one in refused]))
+        return rows
 
     def keep_refused(self, cursor: Any) -> None:
         """Rejected and conflicting items go to quarantine, in the same transaction as the answer's other half."""
@@ -234,7 +232,9 @@ class Intake:
             cursor,
             self.sender.source_id,
             [
-                quarantine.Refused(by_index[index].raw, item_id(by_index[index]), refusal.code, problem_of(refusal))
+                quarantine.Refused(
+                    body_of(by_index[index]), item_id(by_index[index]), refusal.code, problem_of(refusal)
+                )
                 for index, (_, refusal) in self.verdicts.items()
                 if refusal is not None
             ],

@@ -31,6 +31,15 @@ class Priced:
 
     required_scope = WRITE
     read_scope = READ
+    permission = "usage.change_priceentry"
+
+
+class Repriced(Priced):
+    permission = "usage.change_repricerun"
+
+
+class Refreshed(Priced):
+    permission = "usage.change_pricerefresh"
 
 
 @extend_schema_view(
@@ -111,7 +120,7 @@ class PriceEndView(Priced, generics.GenericAPIView[PriceEntry]):
 
 
 @extend_schema_view(get=extend_schema(summary="List re-price runs", tags=["prices"]))
-class RepriceListView(Priced, generics.ListCreateAPIView[RepriceRun]):
+class RepriceListView(Repriced, generics.ListCreateAPIView[RepriceRun]):
     """Re-price runs, the newest first."""
 
     serializer_class = RepriceSerializer
@@ -139,7 +148,7 @@ class RepriceView(Priced, generics.RetrieveAPIView[RepriceRun]):
     queryset = RepriceRun.objects.all()
 
 
-class RepriceConfirmView(Priced, generics.GenericAPIView[RepriceRun]):
+class RepriceConfirmView(Repriced, generics.GenericAPIView[RepriceRun]):
     """Decide on a preview."""
 
     serializer_class = RepriceSerializer
@@ -157,7 +166,7 @@ class RepriceConfirmView(Priced, generics.GenericAPIView[RepriceRun]):
         return Response(RepriceSerializer(run).data, status=status.HTTP_202_ACCEPTED)
 
 
-class RepriceDiscardView(Priced, generics.GenericAPIView[RepriceRun]):
+class RepriceDiscardView(Repriced, generics.GenericAPIView[RepriceRun]):
     """Decide against a preview."""
 
     serializer_class = RepriceSerializer
@@ -168,7 +177,7 @@ class RepriceDiscardView(Priced, generics.GenericAPIView[RepriceRun]):
 
 
 @extend_schema_view(get=extend_schema(summary="List price refreshes", tags=["prices"]))
-class RefreshListView(Priced, generics.ListCreateAPIView[PriceRefresh]):
+class RefreshListView(Refreshed, generics.ListCreateAPIView[PriceRefresh]):
     """What newer genai-prices packages would change, or changed."""
 
     serializer_class = RefreshSerializer
@@ -188,7 +197,7 @@ class RefreshListView(Priced, generics.ListCreateAPIView[PriceRefresh]):
         return Response(RefreshSerializer(found).data, status=status.HTTP_201_CREATED)
 
 
-class RefreshApplyView(Priced, generics.GenericAPIView[PriceRefresh]):
+class RefreshApplyView(Refreshed, generics.GenericAPIView[PriceRefresh]):
     """Decide on a preview."""
 
     serializer_class = RefreshSerializer
@@ -198,7 +207,7 @@ class RefreshApplyView(Priced, generics.GenericAPIView[PriceRefresh]):
         return Response(RefreshSerializer(refresh.apply(pk, Actor.of_request(request))).data)
 
 
-class RefreshDiscardView(Priced, generics.GenericAPIView[PriceRefresh]):
+class RefreshDiscardView(Refreshed, generics.GenericAPIView[PriceRefresh]):
     """Decide against a preview."""
 
     serializer_class = RefreshSerializer

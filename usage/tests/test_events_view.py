@@ -128,7 +128,7 @@ def test_the_backlog_is_what_is_not_folded(key):
 
 
 def test_a_database_that_refuses_is_503_and_nothing_is_acknowledged(key, monkeypatch):
-    def refuse(self: object, cursor: object) -> None:
+    def refuse(*args: object) -> None:
         raise OperationalError("could not extend file: No space left on device")
 
     with monkeypatch.context() as patch:

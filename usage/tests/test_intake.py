@@ -95,12 +95,36 @@ def test_too_many_unknown_workflows_are_refused_and_kept(settings):
     assert QuarantinedItem.objects.count() == 3
 
 
+def test_what_is_refused_after_claiming_can_be_sent_again(settings):
+    settings.INGEST_MAX_DISCOVERED = 1
+    assert take([an_event("a", workflow="new"), an_event("b")]).rejected == 1
+    settings.INGEST_MAX_DISCOVERED = 100
+    assert take([an_event("a", workflow="new"), an_event("b")]).accepted == 1
+
+
 def test_the_owning_team_answers_for_the_bill():
     with changing_configuration():
         team = Team.objects.create(slug="content", name="Content")
         Workflow.objects.create(slug="owned", name="Owned", team=team)
     take([an_event("a", workflow="owned", team="sales"), an_event("b", workflow="loose", team="sales")])
     assert dict(LedgerEntry.objects.values_list("event_id", "team")) == {"a": "content", "b": "sales"}
+
+
+@pytest.mark.parametrize("size", [2, 30])
+def test_few_and_many_rows_are_stored_alike(size):
+    odd = "tab\t, newline\n, backslash \\ and \\N, quote ' and \", percent %s"
+    take(
+        [
+            an_event(f"e{n}", stage=odd, tags={odd: odd}, user="" if n else "u", context={"system": 5})
+            for n in range(size)
+        ]
+    )
+    rows = list(LedgerEntry.objects.order_by("id"))
+    assert len(rows) == size
+    assert {row.stage for row in rows} == {odd}
+    assert all(row.tags == {odd: odd} and row.context == {"system": 5} for row in rows)
+    assert [row.user for row in rows[:2]] == ["u", ""]
+    assert {(row.cost, row.cost_units, row.price_id is None) for row in rows} == {(3_000_000, 0, False)}
 
 
 def test_a_late_event_of_a_closed_month_posts_into_the_open_one():
@@ -236,7 +260,7 @@ def test_the_number_of_statements_does_not_grow_with_the_batch(size, monkeypatch
     monkeypatch.setattr(write, "raw_cursor", lambda: Counting(original(), executed))
     take([an_event(f"e{n}", workflow="w") for n in range(size)])
     assert LedgerEntry.objects.count() == size + 1
-    assert len(executed) == 3, "enter, claim, batch; the rows go by COPY"
+    assert len(executed) == 2, "enter with claims; batch with charges (more than a few rows go by COPY)"
 
 
 def test_a_value_that_only_the_database_refuses_costs_one_item(monkeypatch):
