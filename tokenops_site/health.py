@@ -44,6 +44,19 @@ def readyz(request: HttpRequest) -> HttpResponse:
     return JsonResponse(body, status=200 if ready else 503)
 
 
+class HealthFirst:
+    """Answers both before any middleware that looks at the Host header: a container is asked by its own address, which
+    is not among ALLOWED_HOSTS where those name the public one.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+        self.views = {"/healthz": healthz, "/readyz": readyz}
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.views.get(request.path_info, self.get_response)(request)
+
+
 class _Kept:
     """The last answer; others wait for the one who renews it instead of asking too."""
 

@@ -5,6 +5,11 @@ from django.urls import include, path
 
 from tokenops_site.health import healthz, readyz
 
+handler400 = "tokenops_site.errors.bad_request"
+handler403 = "tokenops_site.errors.forbidden"
+handler404 = "tokenops_site.errors.not_found"
+handler500 = "tokenops_site.errors.fault"
+
 urlpatterns = [
     path("healthz", healthz, name="healthz"),
     path("readyz", readyz, name="readyz"),

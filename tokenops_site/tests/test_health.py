@@ -35,6 +35,34 @@ def test_readyz_states_each_check(client, queue_folder):
 
 
 @pytest.mark.django_db
+def test_a_container_is_asked_by_its_own_address_whatever_hosts_are_served(client, settings, queue_folder):
+    settings.ALLOWED_HOSTS = ["tokenops.example.com"]
+    assert client.get("/healthz", headers={"host": "127.0.0.1:8000"}).status_code == 200
+    assert client.get("/readyz", headers={"host": "10.1.2.3:8000"}).status_code == 200
+    assert client.get("/sign-in/", headers={"host": "127.0.0.1:8000"}).status_code == 400
+
+
+@pytest.mark.parametrize("method", ["get", "post"])
+def test_an_api_address_that_is_not_there_says_so_as_a_problem(client, method):
+    answer = getattr(client, method)("/api/v1/nothing")
+    assert (answer.status_code, answer["Content-Type"]) == (404, "application/problem+json")
+    assert answer.json()["status"] == 404
+    assert getattr(client, method)("/nothing")["Content-Type"].startswith("text/html")
+
+
+def test_a_fault_of_ours_is_a_problem_too(client, monkeypatch):
+    def fail(*_):
+        raise RuntimeError("secret")
+
+    monkeypatch.setattr("routing.bundle.views.keys_for", fail)
+    monkeypatch.setattr("routing.bundle.views.bundle_for", fail)
+    client.raise_request_exception = False
+    answer = client.get("/api/v1/policy-bundle")
+    assert (answer.status_code, answer["Content-Type"]) == (500, "application/problem+json")
+    assert "secret" not in answer.content.decode()
+
+
+@pytest.mark.django_db
 def test_readyz_asks_once_a_second(client, queue_folder, django_assert_num_queries):
     with django_assert_num_queries(3):
         client.get("/readyz")
