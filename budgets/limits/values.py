@@ -192,9 +192,10 @@ def _problem_with_carry_over(values: BudgetValues) -> str | None:
 
 
 def _problem_with_owner(owner_id: int | None) -> str | None:
-    if owner_id is None or get_user_model().objects.filter(pk=owner_id, is_active=True).exists():
+    """Somebody who left may stay an owner: else nobody could change their budgets."""
+    if owner_id is None or get_user_model().objects.filter(pk=owner_id).exists():
         return None
-    return "This person is not known here, or may no longer sign in."
+    return "This person is not known here."
 
 
 def _problems_with_dates(values: BudgetValues) -> dict[str, str | None]:

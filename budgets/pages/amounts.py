@@ -94,8 +94,8 @@ def written(text: str, metric: str) -> int:
 
 
 def typed(value: int, metric: str) -> str:
-    """The amount as it stands in a form field: "1,500" or "1,500.50"."""
+    """The amount as it stands in a form field: "1,500" or "1,500.50"; every digit, since it is sent back as it stands."""
     if metric != MONEY:
         return f"{value:,}"
-    exact = dollars(value).quantize(CENT)
-    return f"{int(exact):,}" if exact == exact.to_integral_value() else f"{exact:,}"
+    units, _, rest = f"{dollars(value):,.9f}".rstrip("0").partition(".")
+    return f"{units}.{rest:0<2}" if rest else units

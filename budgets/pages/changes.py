@@ -18,6 +18,7 @@ from budgets.pages.forms import ACTION_HINTS, CHECKED, COVERS, BudgetForm, empty
 from budgets.templatetags.form_parts import field_error
 
 TIERS = [("1", "Economy"), ("2", "Standard")]
+OFFERED = {"", *(number for number, _ in TIERS)}
 EACH = {"day": "a day", "week": "a week", "month": "a month", "quarter": "a quarter", "year": "a year"}
 
 
@@ -47,7 +48,7 @@ def change(request: HttpRequest, slug: str) -> HttpResponseBase:
     budget = _live(slug)
     if request.method != "POST":
         return _form(request, form_of(budget), budget)
-    form = read_form(request.POST.dict(), owner_id=budget.owner_id)
+    form = read_form(request.POST.dict(), owner_id=budget.owner_id, edited=budget)
     if form.values is None:
         return _form(request, form, budget)
     version = form.typed["version"]
@@ -151,7 +152,8 @@ def _form(
             "periods": Budget.Period.choices,
             "paces": Budget.Pace.choices,
             "actions": [(key, text, ACTION_HINTS[key]) for key, text in Budget.Action.choices],
-            "tiers": TIERS,
+            # A tier that the API chose stays chosen.
+            "tiers": [*TIERS, *((one, f"Tier {one}") for one in [form.typed.get("tier", "")] if one not in OFFERED)],
         },
         status=status or (422 if form.errors else 200),
     )

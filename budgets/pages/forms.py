@@ -6,7 +6,7 @@ What a budget may be is said by `budgets.limits.edit.validate`; here only writin
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 from django.utils.text import slugify
@@ -17,6 +17,7 @@ from budgets.models import Budget, Team, Workflow
 from budgets.pages import amounts
 
 CONDITIONS = 3
+MOST = len(DIMENSIONS)
 COVERS = {"": "Everything", "workflow": "One workflow", "team": "One team", "environment": "One environment"} | {
     name: f"One {name}" for name in DIMENSIONS if name not in {"workflow", "team", "environment"}
 }
@@ -68,12 +69,17 @@ class BudgetForm:
         """The rows of "what it covers"."""
         return [
             {"i": i, "covers": self.typed.get(f"covers_{i}", ""), "value": self.typed.get(f"value_{i}", "")}
-            for i in range(CONDITIONS)
+            for i in range(self.rows)
         ]
 
     @property
+    def rows(self) -> int:
+        """Three to fill in; as many as there are where the API made a budget of more."""
+        return max(CONDITIONS, 1 + max((i for i in range(MOST) if self.typed.get(f"covers_{i}")), default=0))
+
+    @property
     def has_more_conditions(self) -> bool:
-        return any(self.typed.get(f"covers_{i}") for i in range(1, CONDITIONS))
+        return any(self.typed.get(f"covers_{i}") for i in range(1, self.rows))
 
 
 def empty_form(query: Mapping[str, str]) -> BudgetForm:
@@ -103,9 +109,13 @@ def form_of(budget: Budget) -> BudgetForm:
     return BudgetForm(typed)
 
 
-def read_form(post: Mapping[str, str], owner_id: int | None = None) -> BudgetForm:
-    """Understand what was typed; every error at once, by field."""
-    names = [*TEXTS, *MORE_TEXTS, *(f"{kind}_{i}" for i in range(CONDITIONS) for kind in ("covers", "value"))]
+def read_form(post: Mapping[str, str], owner_id: int | None = None, edited: Budget | None = None) -> BudgetForm:
+    """Understand what was typed; every error at once, by field.
+
+    The amount of the budget that is `edited` stays to the last digit where it was not touched: the API takes more digits
+    than people write.
+    """
+    names = [*TEXTS, *MORE_TEXTS, *(f"{kind}_{i}" for i in range(MOST) for kind in ("covers", "value"))]
     form = BudgetForm({name: post.get(name, "")[:500].replace("\0", "") for name in names})
     typed, errors = form.typed, form.errors
     metric = typed["metric"] if typed["metric"] in Budget.Metric.values else "money"
@@ -113,7 +123,7 @@ def read_form(post: Mapping[str, str], owner_id: int | None = None) -> BudgetFor
         name=typed["name"].strip(),
         scope=_scope(form),
         metric=metric,
-        amount=_amount(typed["amount"], metric, errors),
+        amount=edited.amount if edited and untouched(typed, edited) else _amount(typed["amount"], metric, errors),
         period=typed["period"],
         starts_on=_date(typed, "starts_on", errors),
         ends_on=_date(typed, "ends_on", errors),
@@ -128,6 +138,11 @@ def read_form(post: Mapping[str, str], owner_id: int | None = None) -> BudgetFor
     form.errors = validate(values) | errors
     form.values = None if form.errors else values
     return form
+
+
+def untouched(typed: Mapping[str, str], budget: Budget) -> bool:
+    """Whether the amount stands in the form as `form_of` wrote it."""
+    return (typed["metric"], typed["amount"]) == (budget.metric, amounts.typed(budget.amount, budget.metric))
 
 
 def _amount(text: str, metric: str, errors: dict[str, str]) -> int:
@@ -155,7 +170,7 @@ def _date(typed: dict[str, str], name: str, errors: dict[str, str]) -> date | No
 def _share(text: str, errors: dict[str, str]) -> Decimal:
     try:
         share = Decimal(text.strip().removesuffix("%").strip() or "0") / 100
-    except InvalidOperation:
+    except ArithmeticError:  # no number, or one beyond what a Decimal counts with
         share = Decimal(-1)
     if not (share.is_finite() and 0 <= share <= 1):
         errors["carry_over"] = "Enter a share from 0 to 100 percent."

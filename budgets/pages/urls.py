@@ -6,6 +6,7 @@ from django.templatetags.static import static
 from django.urls import path
 from django.views.decorators.http import require_safe
 
+from budgets.limits import api_urls  # noqa: F401  (registers the converter `short_name`)
 from budgets.pages import changes, views
 from budgets.pages.door import signed_in
 from budgets.pages.sign_in import SignIn, SignOut
@@ -31,12 +32,12 @@ urlpatterns = [
     path("budgets/", views.budget_list, name="budgets"),
     path("budgets/new/", changes.new, name="budget-new"),
     path("budgets/check/", changes.check, name="budget-check"),
-    path("budgets/<str:slug>/", views.budget, name="budget"),
-    path("budgets/<str:slug>/edit/", changes.change, name="budget-edit"),
-    path("budgets/<str:slug>/pause/", changes.pause, name="budget-pause"),
-    path("budgets/<str:slug>/resume/", changes.resume, name="budget-resume"),
-    path("budgets/<str:slug>/undo/<int:entry>/", changes.undo, name="budget-undo"),
+    path("budgets/<short_name:slug>/", views.budget, name="budget"),
+    path("budgets/<short_name:slug>/edit/", changes.change, name="budget-edit"),
+    path("budgets/<short_name:slug>/pause/", changes.pause, name="budget-pause"),
+    path("budgets/<short_name:slug>/resume/", changes.resume, name="budget-resume"),
+    path("budgets/<short_name:slug>/undo/<int:entry>/", changes.undo, name="budget-undo"),
     path("export/budgets.csv", views.budgets_csv, name="budgets-csv"),
-    path("export/budgets/<str:slug>.csv", views.budget_csv, name="budget-csv"),
-    path("series/budgets/<str:slug>.json", views.budget_series, name="budget-series"),
+    path("export/budgets/<short_name:slug>.csv", views.budget_csv, name="budget-csv"),
+    path("series/budgets/<short_name:slug>.json", views.budget_series, name="budget-series"),
 ]

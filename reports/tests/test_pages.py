@@ -1,5 +1,6 @@
 """Every page over Django's client: who may, what is said, how many statements it takes."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -8,6 +9,8 @@ from django.core.cache import cache
 from django.urls import reverse
 from django.utils import timezone
 
+from budgets.audit.record import Actor
+from budgets.limits.edit import BudgetValues, create_budget, values_of
 from budgets.models import NANO, AuditEntry, Budget, Organisation, Workflow
 from budgets.pages.sign_in import TRIES
 from reports.tests.rows import arrived, budget_with, fill_company, usage_row
@@ -206,7 +209,7 @@ def test_everything_wrong_is_said_at_once_beside_its_field(admin_client):
     assert not Budget.objects.exists()
 
 
-@pytest.mark.parametrize("hostile", ["\x00", "<script>alert(1)</script>", "=cmd|' /C calc'!A0", "9" * 4000, "🧨" * 200])
+@pytest.mark.parametrize("hostile", ["\x00", "<script>alert(1)</script>", "=cmd|' /C calc'!A0", "9" * 4000, "9e99999999", "🧨" * 200])
 def test_hostile_text_is_refused_or_shown_as_text(admin_client, seo, hostile):
     for field in TYPED:
         answer = admin_client.post(reverse("budget-new"), TYPED | {field: hostile})
@@ -214,6 +217,11 @@ def test_hostile_text_is_refused_or_shown_as_text(admin_client, seo, hostile):
         assert b"<script>alert" not in answer.content
     assert b"<script>alert" not in admin_client.get("/budgets/").content
     assert b"<script>alert" not in admin_client.get("/").content
+
+
+@pytest.mark.parametrize("address", ["/budgets/%00/", "/budgets/%00/edit/", "/export/budgets/%00.csv", "/series/budgets/a%00.json"])
+def test_addresses_that_no_budget_can_have_are_not_found(admin_client, address):
+    assert admin_client.get(address).status_code == 404
 
 
 def test_one_field_is_checked_while_it_is_typed(admin_client, seo):
@@ -231,6 +239,32 @@ def test_the_side_panel_says_what_an_amount_means(admin_client, seo):
     assert "Workflow SEO briefs may use <b>$1,500</b> a month." in text
     assert "<b>$300</b> is used so far in this time, 20% of it." in text
     assert "Fill in" in admin_client.post(reverse("budget-meaning"), TYPED | {"amount": ""}).content.decode()
+
+
+def test_saving_a_form_as_it_stands_changes_nothing_that_it_cannot_show(admin_client, seo):
+    """What the API made and the form has no field for: more digits, more conditions, another tier, a lost owner."""
+    gone = User.objects.create_user("gone", is_active=False)
+    scope = {"workflow": "seo-briefs", "environment": "production", "customer": "acme", "model": "gpt-5", "tag": "a=b"}
+    made = create_budget(
+        Actor.command("test"),
+        BudgetValues(
+            name="SEO briefs",
+            amount=10_005_000_001,
+            scope=scope,
+            on_exhausted="downgrade",
+            action_settings={"tier": 3},
+            owner_id=gone.pk,
+        ),
+    )
+    url = reverse("budget-edit", args=[made.slug])
+    page = admin_client.get(url)
+    assert '<option value="3" selected>' in page.content.decode()
+    assert 'name="covers_4"' in page.content.decode()
+    answer = admin_client.post(url, dict(page.context["form"].typed) | {"name": "Renamed"})
+    assert answer.status_code == 302, answer.context["form"].errors
+    before = values_of(made)
+    made.refresh_from_db()
+    assert values_of(made) == replace(before, name="Renamed")
 
 
 def test_an_edit_made_on_an_old_page_is_refused(admin_client, seo):
