@@ -29,6 +29,7 @@ class Budgeted:
 
     required_scope = "admin"
     read_scope = "read"
+    permission = "budgets.change_budget"
 
 
 def with_states() -> QuerySet[Budget]:

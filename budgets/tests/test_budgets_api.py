@@ -4,6 +4,7 @@ from decimal import Decimal
 
 import pytest
 from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Permission
 from django.utils import timezone
 from rest_framework.test import APIClient
 
@@ -35,6 +36,28 @@ def api() -> APIClient:
 def opened() -> None:
     open_budgets(lambda openings: [])
     evaluate_due()
+
+
+def test_a_person_changes_what_their_permissions_allow_and_the_staff_flag_is_none():
+    create_budget(ACTOR, BudgetValues(name="One", amount=1))
+    person = get_user_model().objects.create_user("vera", is_staff=True)
+    api = APIClient()
+    api.force_login(person)
+    urls = [f"{URL}/one/pause", "/api/v1/workflows/unassigned/pause", "/api/v1/teams", "/api/v1/prices"]
+    assert api.get(URL).status_code == 200
+    assert [api.post(url, {}, format="json").status_code for url in urls] == [403] * 4
+    person.user_permissions.add(Permission.objects.get(codename="change_budget"))
+    assert [api.post(url, {}, format="json").status_code for url in urls] == [200, 403, 403, 403]
+    assert Budget.objects.get().status == Budget.Status.PAUSED
+    assert AuditEntry.objects.order_by("id").last().who_text == "vera"
+
+
+def test_a_session_without_the_sites_token_changes_nothing():
+    create_budget(ACTOR, BudgetValues(name="One", amount=1))
+    api = APIClient(enforce_csrf_checks=True)
+    api.force_login(get_user_model().objects.create_superuser("boss"))
+    answer = api.post(f"{URL}/one/pause", {}, format="json")
+    assert (answer.status_code, answer["Content-Type"]) == (403, "application/problem+json")
 
 
 @pytest.mark.parametrize("limit", ["1000000", "9" * 30])

@@ -19,6 +19,7 @@ class Configured:
 
     required_scope = "admin"
     read_scope = "read"
+    permission = "budgets.change_workflow"
 
 
 class WorkflowSerializer(serializers.ModelSerializer[Workflow]):
@@ -122,6 +123,7 @@ class WorkflowResumeView(Configured, generics.GenericAPIView[Workflow]):
 class TeamListView(Configured, generics.ListCreateAPIView[Team]):
     """All teams, by name."""
 
+    permission = "budgets.add_team"
     serializer_class = TeamSerializer
     queryset = Team.objects.order_by("name", "id")
 

@@ -157,7 +157,7 @@ def test_listing_filters_and_pages(django_assert_max_num_queries: Any) -> None:
     assert [one["input"] for one in held.json()["results"]] == ["0.22"]
     assert reader.get("/api/v1/prices", {"at": "yesterday"}).status_code == 422
     assert reader.get("/api/v1/prices/99999999999999999999").status_code == 404
-    assert reader.get(f"/api/v1/prices/{page['results'][0]['id']}").json()["model"].startswith("gpt-4o")
+    assert "gpt-4o" in reader.get(f"/api/v1/prices/{page['results'][0]['id']}").json()["model"]
 
 
 def test_a_seeded_price_cannot_be_ended() -> None:
