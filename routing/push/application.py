@@ -121,8 +121,7 @@ class PushApplication:
             served = memory().served
             return not_ready() if served is None else answer_jwks(served.jwks)
         headers = {name: value.decode("latin-1") for name, value in scope["headers"] if name in READ_HEADERS}
-        ticket = parse_qs(scope["query_string"].decode("latin-1"), max_num_fields=8).get("ticket", [None])[0]
-        holder = admit(headers.get(b"authorization"), ticket)
+        holder = admit(headers.get(b"authorization"), ticket_in(scope["query_string"].decode("latin-1")))
         if isinstance(holder, Answer):
             return holder
         return await self.answer_holder(holder, headers, receive)
@@ -163,6 +162,14 @@ class PushApplication:
         finally:
             self.waiting.discard(woken)
         return woken.done() and not gone.done()
+
+
+def ticket_in(query: str) -> str | None:
+    """The ticket in an address; none where there is none, or more than anybody sends."""
+    try:
+        return parse_qs(query, max_num_fields=8).get("ticket", [None])[0]
+    except ValueError:
+        return None
 
 
 def current_answer(headers: dict[bytes, str]) -> Answer:

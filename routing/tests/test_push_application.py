@@ -276,6 +276,15 @@ def test_who_may(held, changes, status):
     run(test)
 
 
+def test_a_query_that_nobody_sends_is_an_answer_not_a_fault(held):
+    async def test(app):
+        query = b"&".join(b"a=%d" % n for n in range(50))
+        assert (await Call(app, query=query, authorization=None).done()).status == 401
+        assert (await Call(app, query=query).done()).status == 200
+
+    run(test)
+
+
 def test_head_has_no_body(held):
     async def test(app):
         call = await Call(app, method="HEAD").done()
