@@ -4,14 +4,17 @@ from datetime import timedelta
 
 import pytest
 from django.contrib.auth import get_user_model
+from django.db import transaction
 from django.utils import timezone
 
 from budgets.audit.record import Actor
 from budgets.models import AuditEntry, Organisation, Workflow
+from budgets.organisation.configuration import changing_configuration
 from routing.models import Tier
 from routing.tiers.edit import InUse, read_models, remove_tier, save_tier
 from routing.tiers.publish import FROM_THE_BEGINNING, publish_tiers
-from usage.models import ModelTier
+from usage.models import ModelTier, PriceEntry
+from usage.prices import book as price_book
 from usage.prices.tiers import tier_of
 
 ACTOR = Actor.command("test")
@@ -46,6 +49,19 @@ def test_the_catalogue_is_filled_by_the_migration():
     assert ModelTier.objects.count() == sum(len(tier.models) for tier in Tier.objects.all())
     assert set(ModelTier.objects.values_list("valid_from", flat=True)) == {FROM_THE_BEGINNING}
     assert publish_tiers() == 0, "the first tiers are named in the price book's words"
+
+
+@pytest.mark.django_db
+def test_publishing_that_is_rolled_back_leaves_no_book_in_memory():
+    """The generation it had comes again, with whatever prices another process then writes under it."""
+    with pytest.raises(RuntimeError), transaction.atomic():
+        publish_tiers()
+        raise RuntimeError
+    with changing_configuration() as again:
+        PriceEntry.objects.create(
+            provider="acme", model="acme-1", valid_from=FROM_THE_BEGINNING, input=1, output=1
+        )
+    assert price_book.current(again).find("acme", "acme-1", "standard", timezone.now()) is not None
 
 
 @pytest.mark.django_db

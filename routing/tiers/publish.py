@@ -19,8 +19,9 @@ def publish_tiers(now: datetime | None = None) -> int:
 
     Models are written in the price book's words, as ledger rows name them. A model that left every tier gets tier 0.
     """
-    with changing_configuration() as generation:
-        prices = book.current(generation)
+    with changing_configuration():
+        # Names need no entries, and the book in memory is not for here: it would be remembered if this rolls back.
+        prices = book.PriceBook(())
         wanted = tier_by_model(Tier.objects.order_by("number"))
         listed = {prices.canonical(provider, model): tier for (provider, model), tier in wanted.items()}
         known = newest_tiers()
