@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
+from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.forms import AdminAuthenticationForm
 from django.db import models, transaction
@@ -19,8 +20,9 @@ from budgets.workflows.pause import pause_workflow, resume_workflow
 
 if TYPE_CHECKING:
     AnyAdmin = admin.ModelAdmin[Any]
+    WorkflowModelForm = forms.ModelForm[Workflow]
 else:
-    AnyAdmin = admin.ModelAdmin  # takes no type arguments when running
+    AnyAdmin, WorkflowModelForm = admin.ModelAdmin, forms.ModelForm  # take no type arguments when running
 
 
 class AdminSignInForm(SignInForm, AdminAuthenticationForm):
@@ -104,10 +106,31 @@ class TeamAdmin(ConfigurationAdmin):
         return ("slug",) if obj else ()  # events and budgets name it
 
 
+class WorkflowForm(WorkflowModelForm):
+    """The free-form columns hold their own kind of JSON only: every gateway reads them."""
+
+    class Meta:
+        model = Workflow
+        exclude = ()
+
+    def clean_risk_categories(self) -> list[str]:
+        found = self.cleaned_data["risk_categories"] or []
+        if not isinstance(found, list) or not all(isinstance(one, str) for one in found):
+            raise forms.ValidationError('Write a list of texts, for example ["legal", "health"].')
+        return found
+
+    def clean_guardrails(self) -> dict[str, Any]:
+        found = self.cleaned_data["guardrails"] or {}
+        if not isinstance(found, dict):
+            raise forms.ValidationError('Write an object, for example {"max_output_tokens": 2000}.')
+        return found
+
+
 @admin.register(Workflow)
 class WorkflowAdmin(ConfigurationAdmin):
     """To claim a discovered one, give it an owner and a team and make it a draft or production."""
 
+    form = WorkflowForm
     list_display = ("name", "slug", "status", "team", "owner", "default_tier", "is_paused")
     list_filter = ("status", "team", ("paused_at", admin.EmptyFieldListFilter))
     search_fields = ("name", "slug")

@@ -72,6 +72,15 @@ def test_a_discovered_workflow_is_claimed_and_its_short_name_stays(boss):
     assert workflow.paused_at and AuditEntry.objects.count() == 2
 
 
+@pytest.mark.parametrize(("field", "junk"), [("risk_categories", "5"), ("risk_categories", "[1]"), ("guardrails", "[1]")])
+def test_a_workflows_free_form_fields_hold_their_own_kind_only(boss, field, junk):
+    workflow = Workflow.objects.create(slug="seo", name="seo")
+    form = {"name": "SEO", "status": "draft", "value_weight": "1", "risk_categories": "[]", "guardrails": "{}"}
+    refused = boss.post(f"/admin/budgets/workflow/{workflow.pk}/change/", form | {field: junk})
+    assert refused.status_code == 200 and refused.context["errors"]
+    assert boss.post(f"/admin/budgets/workflow/{workflow.pk}/change/", form).status_code == 302
+
+
 def test_teams_and_sources_are_made_and_never_deleted(boss):
     assert boss.post("/admin/budgets/team/add/", {"slug": "growth", "name": "Growth"}).status_code == 302
     assert boss.post("/admin/budgets/source/add/", {"slug": "gateway", "name": "Gateway"}).status_code == 302

@@ -67,13 +67,15 @@ def listed_workflows() -> Iterable[Workflow]:
 
 
 def workflow_content(workflow: Workflow) -> say.WorkflowContent:
+    """What the free-form columns hold beside their kind is left out: it must not keep a kill switch from everybody."""
+    risks, guardrails = workflow.risk_categories, workflow.guardrails
     return say.WorkflowContent(
         status=workflow.status,
         team=workflow.team.slug if workflow.team else None,
         default_tier=workflow.default_tier,
         value_weight=say.decimal_text(Decimal(workflow.value_weight)),
-        risk_categories=[str(category) for category in workflow.risk_categories],
-        guardrails=exact(workflow.guardrails),
+        risk_categories=[str(risk) for risk in risks] if isinstance(risks, list) else [],
+        guardrails=exact(guardrails) if isinstance(guardrails, dict) else {},
         paused=workflow.paused_at is not None,
     )
 

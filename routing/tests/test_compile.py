@@ -117,6 +117,14 @@ def test_the_kill_switch_is_in_the_next_revision():
     ]
 
 
+@pytest.mark.parametrize("junk", [5, "legal", {"a": 1}, [1, {"b": 2}]])
+def test_a_free_form_column_of_another_kind_keeps_no_kill_switch_from_anybody(junk):
+    Workflow.objects.create(slug="odd", name="Odd", risk_categories=junk, guardrails=junk)
+    Workflow.objects.create(slug="runaway", name="Runaway", paused_at=timezone.now())
+    assert compile_if_changed() is not None
+    assert [one["scope"] for one in newest()["blocked"]] == [{"workflow": "runaway"}]
+
+
 def test_a_discovered_workflow_that_is_paused_is_told():
     Workflow.objects.create(slug="rogue", name="rogue", status="discovered", paused_at=timezone.now())
     compile_if_changed()
