@@ -4,9 +4,9 @@ from django.db import migrations
 
 FIRST_ROWS = """
 INSERT INTO budgets_organisation (id, name, time_zone, currency, fiscal_year_starts, generation, state_version, is_demo)
-VALUES (1, 'My company', 'UTC', 'USD', 1, 1, 0, false);
+VALUES (1, 'My company', 'UTC', 'USD', 1, 1, 0, false) ON CONFLICT DO NOTHING;
 INSERT INTO budgets_workflow (slug, name, status, value_weight, risk_categories, guardrails, pause_reason, created_at)
-VALUES ('unassigned', 'No workflow yet', 'reserved', 1, '[]', '{}', '', now());
+VALUES ('unassigned', 'No workflow yet', 'reserved', 1, '[]', '{}', '', now()) ON CONFLICT DO NOTHING;
 """
 
 APPEND_ONLY = """

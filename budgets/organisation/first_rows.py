@@ -4,11 +4,16 @@ from typing import Any
 
 from django.db import connections
 
-from budgets.models import UNASSIGNED
+from budgets.models import UNASSIGNED, Organisation
 
 
 def ensure_first_rows(using: str = "default", **_: Any) -> None:
-    """Make what is missing. Runs after every migrate and flush, so it changes nothing that is there."""
+    """Make what is missing. Runs after every migrate and flush, so it changes nothing that is there.
+
+    Nothing at all where a migrate backwards took the tables away.
+    """
+    if Organisation._meta.db_table not in connections[using].introspection.table_names():
+        return
     with connections[using].cursor() as cursor:
         cursor.execute(
             "INSERT INTO budgets_organisation"

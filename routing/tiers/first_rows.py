@@ -3,11 +3,18 @@
 from importlib import import_module
 from typing import Any
 
+from django.db import connections
+
 from routing.models import BundleEpoch, Tier
 
 
 def ensure_first_rows(using: str = "default", **_: Any) -> None:
-    """Make what is missing: the epoch, and the three tiers where there is none at all. Runs after migrate and flush."""
+    """Make what is missing: the epoch, and the three tiers where there is none at all. Runs after migrate and flush.
+
+    Nothing where a migrate backwards took the tables away.
+    """
+    if Tier._meta.db_table not in connections[using].introspection.table_names():
+        return
     BundleEpoch.objects.using(using).get_or_create(id=1, defaults={"epoch": 1})
     if Tier.objects.using(using).exists():
         return
