@@ -6,6 +6,7 @@ from budgets.limits.evaluate import evaluate_due
 from routing.bundle.compile import compile_if_changed
 from usage.ledger.opening import open_due
 from usage.rollups.fold import fold_batches
+from usage.rollups.zone import follow_time_zone
 
 
 @shared_task(name="routing.tasks.settle")
@@ -30,4 +31,5 @@ def sweep() -> None:
     try:
         settle()
     finally:
+        follow_time_zone()
         fold_batches()

@@ -17,6 +17,7 @@ from usage.ledger.retention import attached_months, expire
 from usage.models import IngestBatch, LedgerEntry, QuarterHour, Run, WideDay
 from usage.rollups.fold import fold_all, fold_batches
 from usage.rollups.rebuild import rebuild_rollups
+from usage.rollups.zone import follow_time_zone
 from usage.tests.events import NOW, a_sender, an_event, price_the_model, take
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -97,6 +98,20 @@ def test_rollups_equal_a_plain_sum_over_the_ledger(zone):
         fold_all()
     assert folded_sums() == plain_sums(zone)
     assert check_ledger() == []
+
+
+def test_a_change_of_the_time_zone_makes_wide_days_anew():
+    take(varied(200))
+    fold_all()
+    with changing_configuration():
+        Organisation.objects.update(time_zone="Pacific/Kiritimati")
+    assert folded_sums()[1] != plain_sums("Pacific/Kiritimati")[1]
+    assert follow_time_zone() is True
+    assert folded_sums() == plain_sums("Pacific/Kiritimati")
+    assert follow_time_zone() is False
+    with changing_configuration():
+        Organisation.objects.update(time_zone="UTC")
+    assert follow_time_zone() is True
 
 
 def test_folding_twice_changes_nothing_and_takes_bounded_chunks():
