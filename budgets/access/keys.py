@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.contrib.auth.models import AbstractBaseUser
+from django.contrib.auth.models import User
 from django.db import transaction
 from django.utils.text import slugify
 
@@ -41,7 +41,7 @@ class KeyHolder:
 
 def digest(plain: str) -> bytes:
     """SHA-256 of the key; 256 random bits cannot be guessed, so no slow hash is needed."""
-    return hashlib.sha256(plain.encode()).digest()
+    return hashlib.sha256(plain.encode("utf-8", "surrogatepass")).digest()  # whatever a header may hold
 
 
 @transaction.atomic
@@ -51,7 +51,7 @@ def make_key(
     *,
     source: str | None = None,
     expires_at: datetime | None = None,
-    created_by: AbstractBaseUser | None = None,
+    created_by: User | None = None,
 ) -> tuple[ApiKey, str]:
     """A new key for `source` (made if missing; by default named like the key) and its text, which is shown once.
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from django.contrib.auth.models import AbstractBaseUser
+from django.contrib.auth.models import User
 from django.db import models
 
 from budgets.access.keys import KeyHolder
@@ -14,7 +14,7 @@ from budgets.models import AuditEntry
 class Actor:
     """Who changes something, and from where."""
 
-    user: AbstractBaseUser | None
+    user: User | None
     text: str
     origin: str
 

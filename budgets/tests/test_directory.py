@@ -34,6 +34,13 @@ def test_a_key_is_known_at_once_and_forgotten_when_it_is_revoked(django_assert_n
     assert directory.find(second).key_id == other.pk
 
 
+@pytest.mark.parametrize("shown", ["Bearer €", "Bearer \udcff", "Bearer", "Bearer  ", "bearer a b", "€ x"])
+@pytest.mark.parametrize("url", ["/api/v1/budgets", "/api/v1/events", "/api/v1/policy-bundle"])
+def test_no_authorization_header_is_a_fault(client, shown, url):
+    answer = (client.post if url.endswith("events") else client.get)(url, headers={"authorization": shown})
+    assert (answer.status_code, answer["Content-Type"]) == (401, "application/problem+json")
+
+
 def test_an_expired_key_is_no_key():
     _, plain = make_key("old", ["ingest"], expires_at=timezone.now() - timedelta(seconds=1))
     assert directory.find(plain) is None
