@@ -93,7 +93,7 @@ def directory() -> Directory:
 
 
 def find(bearer: str) -> KeyHolder | None:
-    """The holder of this key, from memory. Problem 503 while no key could be read yet: a good key must not seem wrong."""
+    """The holder of this key, from memory. Problem 503 while no key could be read: a good key must not seem wrong."""
     found = directory()
     if not found.ready.is_set():
         raise Problem(503, "keys-unknown", "Keys cannot be read now", "Try again shortly.", retry_after=2)

@@ -92,7 +92,7 @@ class Listener:
                 threading.Event().wait(self.pause)
 
     def listen(self, conn: psycopg.Connection) -> None:
-        """Serve one connection until it breaks. A callback that fails is called again every `pause` until it succeeds."""
+        """Serve one connection until it breaks. A callback that fails is called every `pause` until it succeeds."""
         heard: set[Callback] = set()
         failed: set[Callback] = set()
         while not self.stopped:

@@ -94,7 +94,7 @@ def written(text: str, metric: str) -> int:
 
 
 def typed(value: int, metric: str) -> str:
-    """The amount as it stands in a form field: "1,500" or "1,500.50"; every digit, since it is sent back as it stands."""
+    """The amount as it stands in a form field: "1,500" or "1,500.50"; every digit, since it is sent back so."""
     if metric != MONEY:
         return f"{value:,}"
     units, _, rest = f"{dollars(value):,.9f}".rstrip("0").partition(".")

@@ -112,8 +112,8 @@ def form_of(budget: Budget) -> BudgetForm:
 def read_form(post: Mapping[str, str], owner_id: int | None = None, edited: Budget | None = None) -> BudgetForm:
     """Understand what was typed; every error at once, by field.
 
-    The amount of the budget that is `edited` stays to the last digit where it was not touched: the API takes more digits
-    than people write.
+    The amount of the budget that is `edited` stays to the last digit where it was not touched: the API takes more
+    digits than people write.
     """
     names = [*TEXTS, *MORE_TEXTS, *(f"{kind}_{i}" for i in range(MOST) for kind in ("covers", "value"))]
     form = BudgetForm({name: post.get(name, "")[:500].replace("\0", "") for name in names})

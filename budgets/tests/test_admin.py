@@ -72,7 +72,9 @@ def test_a_discovered_workflow_is_claimed_and_its_short_name_stays(boss):
     assert workflow.paused_at and AuditEntry.objects.count() == 2
 
 
-@pytest.mark.parametrize(("field", "junk"), [("risk_categories", "5"), ("risk_categories", "[1]"), ("guardrails", "[1]")])
+@pytest.mark.parametrize(
+    ("field", "junk"), [("risk_categories", "5"), ("risk_categories", "[1]"), ("guardrails", "[1]")]
+)
 def test_a_workflows_free_form_fields_hold_their_own_kind_only(boss, field, junk):
     workflow = Workflow.objects.create(slug="seo", name="seo")
     form = {"name": "SEO", "status": "draft", "value_weight": "1", "risk_categories": "[]", "guardrails": "{}"}

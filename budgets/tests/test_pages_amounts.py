@@ -1,6 +1,6 @@
 """Amounts, moments and standings: what people read and write. No database."""
 
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
 
 import pytest
@@ -105,7 +105,7 @@ def test_an_even_pace_goes_on_as_since_the_first_use():
 
 
 def test_a_pace_needs_a_day_or_an_eighth_of_a_short_period():
-    start = datetime(2026, 11, 1)
+    start = datetime(2026, 11, 1, tzinfo=UTC)
     month, day = start + timedelta(days=30), start + timedelta(days=1)
     assert not pace.seen_enough(start, start, month, start + timedelta(hours=23))
     assert pace.seen_enough(start, start, month, start + timedelta(hours=24))

@@ -209,7 +209,9 @@ def test_everything_wrong_is_said_at_once_beside_its_field(admin_client):
     assert not Budget.objects.exists()
 
 
-@pytest.mark.parametrize("hostile", ["\x00", "<script>alert(1)</script>", "=cmd|' /C calc'!A0", "9" * 4000, "9e99999999", "🧨" * 200])
+@pytest.mark.parametrize(
+    "hostile", ["\x00", "<script>alert(1)</script>", "=cmd|' /C calc'!A0", "9" * 4000, "9e99999999", "🧨" * 200]
+)
 def test_hostile_text_is_refused_or_shown_as_text(admin_client, seo, hostile):
     for field in TYPED:
         answer = admin_client.post(reverse("budget-new"), TYPED | {field: hostile})
@@ -219,7 +221,9 @@ def test_hostile_text_is_refused_or_shown_as_text(admin_client, seo, hostile):
     assert b"<script>alert" not in admin_client.get("/").content
 
 
-@pytest.mark.parametrize("address", ["/budgets/%00/", "/budgets/%00/edit/", "/export/budgets/%00.csv", "/series/budgets/a%00.json"])
+@pytest.mark.parametrize(
+    "address", ["/budgets/%00/", "/budgets/%00/edit/", "/export/budgets/%00.csv", "/series/budgets/a%00.json"]
+)
 def test_addresses_that_no_budget_can_have_are_not_found(admin_client, address):
     assert admin_client.get(address).status_code == 404
 

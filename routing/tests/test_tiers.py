@@ -58,9 +58,7 @@ def test_publishing_that_is_rolled_back_leaves_no_book_in_memory():
         publish_tiers()
         raise RuntimeError
     with changing_configuration() as again:
-        PriceEntry.objects.create(
-            provider="acme", model="acme-1", valid_from=FROM_THE_BEGINNING, input=1, output=1
-        )
+        PriceEntry.objects.create(provider="acme", model="acme-1", valid_from=FROM_THE_BEGINNING, input=1, output=1)
     assert price_book.current(again).find("acme", "acme-1", "standard", timezone.now()) is not None
 
 

@@ -77,7 +77,7 @@ def forget_claims(now: datetime) -> int:
     An event's time is at most a day after its claim, so two days beyond the ledger's retention no claim can matter.
     """
     before = (now - timedelta(days=settings.LEDGER_RETENTION_DAYS + 2)).date()
-    forgotten = 0
+    forgotten: int = 0
     while True:
         with connection.cursor() as cursor:
             cursor.execute(
