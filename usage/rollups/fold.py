@@ -45,7 +45,8 @@ def fold_batches(max_events: int = MAX_EVENTS) -> Folded:
             return Folded(0, 0, False)
         cursor.execute(CLAIM_BATCHES, [MAX_BATCHES])
         waiting = cursor.fetchall()
-        chosen, events = [], 0
+        chosen: list[int] = []
+        events = 0
         for batch_id, count in waiting:
             if chosen and events + count > max_events:
                 break
