@@ -54,7 +54,7 @@ check: setup-dev
 	$(BIN)/python -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
 
 # One command each; every one prints ratios against a yardstick measured in the same run.
-BENCHMARKS ?= ingest fold bundle event_to_bundle
+BENCHMARKS ?= ingest fold evaluate prices bundle event_to_bundle
 bench: setup-dev
 	@for one in $(BENCHMARKS); do echo "== $$one"; $(BIN)/python -m benchmarks.$$one || exit 1; done
 

@@ -67,7 +67,7 @@ def main() -> None:
             taken = [measure(count, size) for _ in range(options.rounds)]
             folded = statistics.median(one for one, _ in taken)
             ratio = statistics.median(one / least for one, least in taken)
-            print(f"{count:4} batches × {size:5} events: {folded:9,.0f} events folded a second; to summing only {ratio:.2f}")
+            print(f"{count:4} batches × {size:5} events: {folded:9,.0f} events/s folded, {ratio:.2f} of summing only")
 
 
 if __name__ == "__main__":

@@ -67,6 +67,7 @@ class Poster(threading.Thread):
         self.headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
         self.size, self.stopping, self.accepted = size, stop, 0
         self.bodies: list[bytes] = []
+        self.failure = ""
 
     def prepare(self) -> None:
         """Whole requests as bytes, so that the client's own work hardly counts on a machine that it shares."""
@@ -85,10 +86,16 @@ class Poster(threading.Thread):
                 if self.stopping.is_set():
                     return
                 connection.sendall(request)
-                answer = connection.recv(65536)
+                answer = b""
+                while not answer.endswith(b"]}"):  # how every answer to a batch ends; head and body may come apart
+                    received = connection.recv(65536)
+                    if not received:
+                        break
+                    answer += received
                 # Every event is new, so the answer is short and its count is known; anything else ends the benchmark.
                 if not answer.startswith(b"HTTP/1.1 200") or b'"accepted":%d,' % self.size not in answer:
-                    raise SystemExit(answer.decode(errors="replace"))
+                    self.failure = answer.decode(errors="replace")
+                    return
                 self.accepted += self.size
 
 
@@ -98,7 +105,11 @@ def over_http(address: str, key: str, connections: int, size: int, seconds: floa
     posters = [Poster(address, key, size, stop) for _ in range(connections)]
     for poster in posters:
         poster.prepare()
-    return timed(posters, stop, seconds, lambda: sum(poster.accepted for poster in posters))
+    rate = timed(posters, stop, seconds, lambda: sum(poster.accepted for poster in posters))
+    for poster in posters:
+        if poster.failure:
+            raise SystemExit(f"not accepted: {poster.failure}")
+    return rate
 
 
 class Copier(threading.Thread):
@@ -206,7 +217,11 @@ def make_budgets() -> None:
 @contextmanager
 def held(stack: Any) -> Iterator[None]:
     """Worker and beat stopped for a while: what they do afterwards is measured in fold.py and evaluate.py."""
-    processes = [one for name in ("worker", "beat") for one in (stack.guardian(name), *stack.guardian(name).children(recursive=True))]
+    processes = [
+        one
+        for name in ("worker", "beat")
+        for one in (stack.guardian(name), *stack.guardian(name).children(recursive=True))
+    ]
     for process in processes:
         process.suspend()
     try:

@@ -31,5 +31,7 @@ def sweep() -> None:
     try:
         settle()
     finally:
-        follow_time_zone()
-        fold_batches()
+        try:
+            follow_time_zone()
+        finally:
+            fold_batches()

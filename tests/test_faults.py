@@ -17,7 +17,7 @@ import pytest
 
 from tests.stack import Stack
 
-pytestmark = [pytest.mark.server, pytest.mark.timeout(280)]
+pytestmark = [pytest.mark.server, pytest.mark.embedded, pytest.mark.timeout(280)]
 SENDERS = 4
 PER_BATCH = 25
 

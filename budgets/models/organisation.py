@@ -4,7 +4,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from django.core.exceptions import ValidationError
-from django.db import models
+from django.db import connection, models
 from django.db.models import Q
 
 
@@ -14,6 +14,16 @@ def check_time_zone(name: str) -> None:
         ZoneInfo(name)
     except (KeyError, ValueError, OSError):
         raise ValidationError(f"{name!r} is no time zone. Use a name such as Europe/Berlin.") from None
+    with connection.cursor() as cursor:  # days are summed in the database, which has names of its own
+        cursor.execute("SELECT 1 FROM pg_timezone_names WHERE name = %s", [name])
+        if cursor.fetchone() is None:
+            raise ValidationError(f"The database does not know the time zone {name!r}. Use one such as Europe/Berlin.")
+
+
+def check_currency(code: str) -> None:
+    """Amounts are US dollars until there are exchange rates; another name beside them would be a wrong figure."""
+    if code != "USD":
+        raise ValidationError("Only USD for now: amounts are in US dollars and are not converted yet.")
 
 
 class Organisation(models.Model):
@@ -25,7 +35,7 @@ class Organisation(models.Model):
 
     name = models.CharField(max_length=128, default="My company")
     time_zone = models.CharField(max_length=64, default="UTC", validators=[check_time_zone])
-    currency = models.CharField(max_length=3, default="USD")
+    currency = models.CharField(max_length=3, default="USD", validators=[check_currency])
     fiscal_year_starts = models.PositiveSmallIntegerField(default=1, help_text="Month, 1 to 12.")
     closed_before = models.DateField(
         null=True, blank=True, help_text="Days before this date are closed: late usage posts into the open month."

@@ -53,7 +53,8 @@ class Together:
     def write_with_others(self, mine: Request, sender: Sender, write: Callable[..., Answer]) -> None:
         """Write for all who wait (mine among them), wake them, and pass the turn on."""
         with self.lock:
-            chosen, rest, events = [mine], [], len(mine.items)
+            chosen, events = [mine], len(mine.items)
+            rest: list[Request] = []
             for request in self.waiting:
                 if request is mine:
                     continue

@@ -153,8 +153,12 @@ def keep_unreadable(holder: KeyHolder, body: bytes, problem: Problem) -> None:
 
 
 def unavailable(error: Exception) -> Problem:
-    """503: nothing was taken. Safe to send again, since ids are claimed in the transaction that failed."""
+    """503. Safe to send again, since ids are claimed in the transaction that failed."""
     logger.error("Ingest is unavailable: %s", error)
     return Problem(
-        503, "unavailable", "The ledger cannot be written now", "Nothing was taken. Send the same again.", retry_after=2
+        503,
+        "unavailable",
+        "The ledger cannot be written now",
+        "Send it again: nothing counts twice.",
+        retry_after=2,
     )

@@ -105,6 +105,7 @@ class Intake:
         self.now = now or datetime.now(UTC)
         self.verdicts: dict[int, tuple[str, Refusal | None]] = {}
         self.first: dict[tuple[int, str], Pending] = {}
+        self.repeats: dict[tuple[int, str], list[Pending]] = {}
 
     def take(self) -> Answer:
         """Write what can be written and say what happened to each item. Database errors are the caller's to answer."""
@@ -135,6 +136,7 @@ class Intake:
                 continue
             earlier = self.first.setdefault((one.source_id, one.key), one)
             if earlier is not one:
+                self.repeats.setdefault((one.source_id, one.key), []).append(one)
                 self.seen_before(one, earlier.content)
         return list(self.first.values())
 
@@ -219,11 +221,21 @@ class Intake:
                     )
                 rows.append(Entry(ledger_row(one.event, one.source_id, known[slug], posting), slug, one.event.tags))
             except Refusal as refusal:
-                self.verdicts[one.item.index] = ("rejected", refusal)
+                self.refuse(one, refusal)
                 refused.append(one)
         if refused:
             cursor.execute(UNCLAIM, ([one.source_id for one in refused], [one.key for one in refused]))
         return rows
+
+    def refuse(self, one: Pending, refusal: Refusal) -> None:
+        """Refuse an event after all; what repeats it in this batch was judged as if it had been taken."""
+        self.verdicts[one.item.index] = ("rejected", refusal)
+        for repeat in self.repeats.get((one.source_id, one.key), ()):
+            if repeat.content != one.content:
+                refusal = Refusal(
+                    "repeats-a-refused", "The event with this id before it was refused. Send this one alone."
+                )
+            self.verdicts[repeat.item.index] = ("rejected", refusal)
 
     def keep_refused(self, cursor: Any) -> None:
         """Rejected and conflicting items go to quarantine, in the same transaction as the answer's other half."""

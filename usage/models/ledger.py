@@ -145,3 +145,6 @@ class QuarantinedItem(models.Model):
     class Meta:
         ordering = ["-received_at"]
         constraints = [models.UniqueConstraint(fields=["source_id", "body_digest"], name="quarantine_once")]
+
+    def __str__(self) -> str:
+        return f"{self.event_id or 'item'}: {self.code}"

@@ -1,5 +1,6 @@
 """Fold ingest batches into rollups and run summaries, each exactly once."""
 
+import time
 from dataclasses import dataclass
 
 from django.db import connection, transaction
@@ -60,10 +61,13 @@ def fold_batches(max_events: int = MAX_EVENTS) -> Folded:
         return Folded(len(chosen), events, len(chosen) < len(waiting) or len(waiting) == MAX_BATCHES)
 
 
-def fold_all(max_rounds: int = 1000) -> int:
-    """Fold until nothing waits; how many events that were."""
-    events = 0
-    for _ in range(max_rounds):
+def fold_all(seconds: float = 10) -> int:
+    """Fold until nothing waits, for at most about `seconds`; how many events that were.
+
+    Bounded, so that a long backlog does not keep a worker from settling: the next sweep goes on.
+    """
+    events, started = 0, time.monotonic()
+    while time.monotonic() - started < seconds:
         folded = fold_batches()
         events += folded.events
         if not folded.more:

@@ -102,6 +102,16 @@ def test_what_is_refused_after_claiming_can_be_sent_again(settings):
     assert take([an_event("a", workflow="new"), an_event("b")]).accepted == 1
 
 
+def test_what_repeats_a_refused_event_is_not_called_taken(settings):
+    settings.INGEST_MAX_DISCOVERED = 1
+    new = an_event("a", workflow="new")
+    answer = take([new, new, an_event("a")])
+    assert (answer.accepted, answer.rejected, answer.duplicate, answer.conflict) == (0, 3, 0, 0)
+    codes = [said["problem"]["type"].rpartition("/")[2] for said in answer.items]
+    assert codes == ["too-many-workflows", "too-many-workflows", "repeats-a-refused"]
+    assert take([an_event("a")]).accepted == 1
+
+
 def test_the_owning_team_answers_for_the_bill():
     with changing_configuration():
         team = Team.objects.create(slug="content", name="Content")
