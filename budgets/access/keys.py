@@ -50,20 +50,19 @@ def make_key(
     scopes: Sequence[str],
     *,
     source: str | None = None,
+    also: Sequence[str] = (),
     expires_at: datetime | None = None,
     created_by: User | None = None,
 ) -> tuple[ApiKey, str]:
     """A new key for `source` (made if missing; by default named like the key) and its text, which is shown once.
 
-    Raises ValueError for an unknown or missing scope and for a name without letters or digits.
+    Its events may name the sources in `also` too (made if missing). Raises ValueError for an unknown or missing scope
+    and for a name without letters or digits.
     """
     unknown = sorted(set(scopes) - set(ApiKey.Scope.values))
     if unknown or not scopes:
         raise ValueError(f"Unknown scope {', '.join(unknown) or '(none)'}: use {', '.join(ApiKey.Scope.values)}.")
-    slug = slugify(source or name)[:128].strip("-_")
-    if not slug:
-        raise ValueError("The name needs at least one letter or digit.")
-    sender, _ = Source.objects.get_or_create(slug=slug, defaults={"name": source or name})
+    sender = source_named(source or name)
     plain = f"tok_{secrets.token_urlsafe(32)}"
     key = ApiKey.objects.create(
         name=name,
@@ -74,5 +73,14 @@ def make_key(
         expires_at=expires_at,
         created_by=created_by,
     )
+    key.sources.set(source_named(other) for other in also)
     notify(KEYS_CHANNEL)
     return key, plain
+
+
+def source_named(name: str) -> Source:
+    """The source whose slug the name makes; made if missing. ValueError for a name without letters or digits."""
+    slug = slugify(name)[:128].strip("-_")
+    if not slug:
+        raise ValueError("The name needs at least one letter or digit.")
+    return Source.objects.get_or_create(slug=slug, defaults={"name": name})[0]

@@ -103,6 +103,14 @@ def test_bodies_that_cannot_be_read(key, settings, body, headers, status, code):
     assert QuarantinedItem.objects.filter(code=code).exists() is (status == 400 and code != "bad-gzip")
 
 
+def test_a_key_may_send_for_the_sources_it_was_made_for():
+    key = make_key("collector", ["ingest"], also=["eu-gateway"])[1]
+    directory.directory().load()
+    answer = post([recent("a", source="eu-gateway"), recent("a"), recent("a", source="us-gateway")], key)
+    assert answer.json()["accepted"] == 2
+    assert answer.json()["items"][0]["problem"]["type"].endswith("source-not-allowed")
+
+
 def test_an_empty_array_is_nothing_and_no_error(key):
     assert post([], key).json()["accepted"] == 0
 

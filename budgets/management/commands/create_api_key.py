@@ -26,6 +26,13 @@ class Command(BaseCommand):
             help="may be repeated",
         )
         parser.add_argument("--source", help="slug of the sender that the key belongs to; default: made from NAME")
+        parser.add_argument(
+            "--also",
+            action="append",
+            default=[],
+            metavar="SOURCE",
+            help="another source its events may name; repeatable",
+        )
         parser.add_argument("--expires", type=int, metavar="DAYS", help="days from now; default: never")
 
     @transaction.atomic
@@ -35,12 +42,19 @@ class Command(BaseCommand):
             raise CommandError("--expires: write a number of days of at least 1.")
         expires_at = None if days is None else timezone.now() + timedelta(days=days)
         try:
-            key, plain = make_key(options["name"], options["scopes"], source=options["source"], expires_at=expires_at)
+            key, plain = make_key(
+                options["name"],
+                options["scopes"],
+                source=options["source"],
+                also=options["also"],
+                expires_at=expires_at,
+            )
         except ValueError as problem:
             raise CommandError(str(problem)) from None
         after = {
             "name": key.name,
             "source": key.source.slug,
+            "also": sorted(key.sources.values_list("slug", flat=True)),
             "scopes": key.scopes,
             "expires_at": None if expires_at is None else expires_at.isoformat(),
         }
