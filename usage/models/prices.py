@@ -121,6 +121,7 @@ class RepriceRun(models.Model):
     finished_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
+        verbose_name = "re-price run"
         ordering = ["-created_at"]
 
     def __str__(self) -> str:
@@ -150,6 +151,7 @@ class PriceRefresh(models.Model):
     decided_by = models.CharField(max_length=150, blank=True)
 
     class Meta:
+        verbose_name_plural = "price refreshes"
         ordering = ["-created_at"]
         constraints = [
             models.UniqueConstraint(fields=["status"], condition=Q(status="preview"), name="price_refresh_one_preview")
