@@ -127,7 +127,13 @@ class TeamListView(Configured, generics.ListCreateAPIView[Team]):
     serializer_class = TeamSerializer
     queryset = Team.objects.order_by("name", "id")
 
-    @extend_schema(summary="Make a team", request=TeamSerializer, responses={201: TeamSerializer}, tags=["teams"])
+    @extend_schema(
+        summary="Make a team",
+        description="Workflows and budgets may belong to it.",
+        request=TeamSerializer,
+        responses={201: TeamSerializer},
+        tags=["teams"],
+    )
     def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         sent = TeamSerializer(data=request.data)
         sent.is_valid(raise_exception=True)

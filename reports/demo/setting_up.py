@@ -21,7 +21,7 @@ from reports.demo.story import Story
 from usage.models import IngestBatch, QuarterHour
 
 SET_UP, LOADED = "demo set up", "demo history loaded"
-ACTOR = Actor.command("simulate")
+ACTOR = Actor(None, "The demo", AuditEntry.Origin.COMMAND)
 CENT = NANO // 100
 CLOSED_FROM_DAY = 5  # the month before is closed on this day of a month
 

@@ -76,6 +76,11 @@ class Window:
         return day_starts_at(self.last + DAY, self.zone)
 
     @property
+    def compared_words(self) -> str:
+        """ "1–18 Nov", the complete days that are compared: not today, which has not ended."""
+        return span(self.first, self.complete_last)
+
+    @property
     def before_words(self) -> str:
         """ "1–18 Oct", the days compared with."""
         return span(self.before, self.before_last)

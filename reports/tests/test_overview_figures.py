@@ -33,7 +33,7 @@ def test_this_month_counts_today_and_compares_complete_days():
     window = window_of({}, NOON, BERLIN)
     assert (window.first, window.last, window.ends) == (date(2026, 11, 1), date(2026, 11, 18), date(2026, 11, 30))
     assert (window.complete_last, window.complete_days, window.runs) == (date(2026, 11, 17), 17, True)
-    assert window.before_words == "1–17 Oct"
+    assert (window.compared_words, window.before_words) == ("1–17 Nov", "1–17 Oct")
     assert window.starts_at == at("2026-10-31T23:00")
 
 

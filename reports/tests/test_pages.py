@@ -13,6 +13,7 @@ from budgets.audit.record import Actor
 from budgets.limits.edit import BudgetValues, create_budget, values_of
 from budgets.models import NANO, AuditEntry, Budget, Organisation, Workflow
 from budgets.pages.sign_in import TRIES
+from reports.reference.views import coded
 from reports.tests.rows import arrived, budget_with, fill_company, usage_row
 
 pytestmark = pytest.mark.django_db
@@ -351,7 +352,10 @@ def test_each_period_and_metric_has_a_page(admin_client, metric, limit, words, p
     budget_with("Any", limit, daily, now, metric=metric, period=period, scope={"tag": "a=b"}, **more)
     page = admin_client.get("/budgets/any/")
     assert page.status_code == 200
-    assert words in page.content.decode()
+    text = page.content.decode()
+    assert words in text
+    # Days of a daily budget are not added up: each stands against the limit.
+    assert (">In all<" in text, ">Limit<" in text) == (period != "day", period == "day")
     assert admin_client.get("/series/budgets/any.json").status_code == 200
     assert admin_client.get("/budgets/any/edit/").status_code == 200
     assert "running_total" in admin_client.get("/export/budgets/any.csv").getvalue().decode()
@@ -361,3 +365,23 @@ def test_the_api_page_lists_what_the_schema_has(admin_client):
     text = admin_client.get("/api/").content.decode()
     assert "/api/v1/events" in text
     assert admin_client.get("/api/schema/").status_code == 200
+
+
+def test_reference_starts_with_sending_usage_and_shows_names_as_code(admin_client):
+    text = admin_client.get(reverse("api-reference")).content.decode()
+    assert text.index("<code>/api/v1/events</code>") < text.index("<code>/api/v1/budgets</code>")
+    assert "<code>TokenOps-Signature</code>" in text
+    assert "`" not in text
+    assert "TOKENOPS_DEMO=1" not in text
+    Organisation.objects.update(is_demo=True)
+    assert "TOKENOPS_DEMO=1 .venv/bin/python manage.py create_api_key" in admin_client.get("/api/").content.decode()
+
+
+def test_reference_escapes_what_the_schema_says():
+    assert coded("<b> `a<b`\n is") == "&lt;b&gt; <code>a&lt;b</code> is"
+
+
+def test_administration_speaks_of_tokenops_in_plain_plurals(admin_client):
+    text = admin_client.get(reverse("admin:index")).content.decode()
+    for words in ("TokenOps administration", "API keys", "Audit entries", "Price refreshes", "Re-price runs"):
+        assert words in text, words
