@@ -19,5 +19,6 @@ class Command(BaseCommand):
             raise CommandError(f"{len(found)} differences (at most five of a kind are shown). Try rebuild_rollups.")
         waiting = measure()
         self.stdout.write(
-            f"Ledger, rollups, runs, claims and budgets agree. {waiting.events:,} events wait to be folded."
+            "Ledger, rollups, runs, claims and budgets agree. "
+            f"{waiting.events:,} event{'' if waiting.events == 1 else 's'} not in the rollups yet."
         )
