@@ -242,7 +242,7 @@ def test_the_side_panel_says_what_an_amount_means(admin_client, seo):
     usage_row(timezone.now(), 300 * NANO, workflow_id=seo.pk).save()
     text = admin_client.post(reverse("budget-meaning"), TYPED).content.decode()
     assert "Workflow SEO briefs may use <b>$1,500</b> a month." in text
-    assert "<b>$300</b> is used so far in this time, 20% of it." in text
+    assert "<b>$300</b> is used so far this month, 20% of it." in text
     assert "Fill in" in admin_client.post(reverse("budget-meaning"), TYPED | {"amount": ""}).content.decode()
 
 
