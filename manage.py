@@ -14,9 +14,13 @@ def main() -> None:
     from tokenops_site.serve.installation import recall
 
     recall(os.environ)
+    from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line
 
-    execute_from_command_line(sys.argv)
+    try:
+        execute_from_command_line(sys.argv)
+    except ImproperlyConfigured as problem:
+        sys.exit(str(problem))  # a sentence for whoever runs it; the traceback would only bury it
 
 
 if __name__ == "__main__":

@@ -32,9 +32,13 @@ def push(environment: Mapping[str, str]) -> list[str]:
 
 
 def worker() -> list[str]:
-    """Two processes: one may fold while the other settles. No -B: beat is a process of its own."""
+    """Threads, so that one may fold while another settles: the work is the database's. No -B: beat is a process.
+
+    A pool of processes has a queue whose lock dies with the child that holds it (kill -9, out of memory), and then
+    hangs for ever; a killed process of threads is simply started again.
+    """
     return [
-        *CELERY, "worker", "--pool", "prefork", "--concurrency", "2", "--loglevel", "WARNING",
+        *CELERY, "worker", "--pool", "threads", "--concurrency", "4", "--loglevel", "WARNING",
         "--without-gossip", "--without-mingle",
     ]  # fmt: skip
 
