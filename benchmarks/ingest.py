@@ -251,16 +251,26 @@ def measure(stack: Any, rounds: int, seconds: float) -> None:
     print(f"DRF serializer + bulk_create, batches of 1,000, one connection, no HTTP: {drf:,.0f} events/s", flush=True)
 
 
+FILL = (
+    """INSERT INTO usage_claim (source_id, claimed_on, key, content)
+    SELECT 999, current_date, uuid_in(md5(n::text)::cstring), uuid_in(md5((-n)::text)::cstring)
+    FROM generate_series(%(first)s, %(last)s) AS n""",
+    """INSERT INTO usage_ledger (posted_at, time, batch_id, generation, source_id, event_id, workflow_id, environment,
+        provider, model, measured, input_tokens, output_tokens, run_id, price_id, cost, cost_input, cost_cached,
+        cost_cache_write, cost_output, cost_units)
+    SELECT now(), now(), -n / 1000, 1, 999, n::text, 1, 'production', 'openai', 'gpt-4.1', true, 1000, 100,
+        (n / 5)::text, 1, 6, 1, 2, 0, 3, 0
+    FROM generate_series(%(first)s, %(last)s) AS n""",
+)
+
+
 def fill(dsn: str, rows: int) -> None:
-    """Put rows into claims and ledger by COPY until the ledger holds `rows`."""
-    stop = threading.Event()
-    per_batch = 10_000
-    copier = Copier(dsn, [], per_batch, stop)
-    for _ in range(0, rows, 200_000):
-        copier.batches = [rendered(per_batch) for _ in range(20)]
-        copier.run()
+    """Put `rows` rows into claims and ledger, a hundred thousand at a time."""
     with psycopg.connect(dsn, autocommit=True) as connection:
-        connection.execute("ANALYZE")
+        for first in range(1, rows, 100_000):
+            for statement in FILL:
+                connection.execute(statement, {"first": first, "last": min(rows, first + 99_999)})
+        connection.execute("VACUUM ANALYZE usage_claim, usage_ledger")
 
 
 def main() -> None:
