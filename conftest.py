@@ -108,9 +108,12 @@ def redis_stack(start_stack: "Callable[..., Stack]", redis_url: str) -> "Stack":
     return start_stack(redis_url)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> "Iterator[Browser]":
-    """Headless Chromium; the test is skipped aloud where there is none."""
+    """Headless Chromium; the test is skipped aloud where there is none.
+
+    For one module: while Playwright runs, its event loop runs in this thread, where other tests start their own.
+    """
     from tests.browser import chromium_browser
 
     executable = machine.chromium_path()
