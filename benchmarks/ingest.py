@@ -253,7 +253,7 @@ def measure(stack: Any, rounds: int, seconds: float) -> None:
 
 FILL = (
     """INSERT INTO usage_claim (source_id, claimed_on, key, content)
-    SELECT 999, current_date, uuid_in(md5(n::text)::cstring), uuid_in(md5((-n)::text)::cstring)
+    SELECT 999, current_date, md5(n::text)::uuid, md5((-n)::text)::uuid
     FROM generate_series(%(first)s, %(last)s) AS n""",
     """INSERT INTO usage_ledger (posted_at, time, batch_id, generation, source_id, event_id, workflow_id, environment,
         provider, model, measured, input_tokens, output_tokens, run_id, price_id, cost, cost_input, cost_cached,
@@ -294,6 +294,11 @@ def main() -> None:
         django.setup()
         make_budgets()
         if options.rows:
+            from django.utils import timezone
+
+            from usage.ledger.partitions import ensure_months
+
+            ensure_months([timezone.now()])
             fill(stack.database_url, options.rows)
         print(f"{options.rows:,} rows before; {os.cpu_count()} processors; median of {options.rounds} rounds")
         with held(stack) if options.hold_workers else nullcontext():
