@@ -8,6 +8,9 @@ UNMANAGED = "usage_ledger, usage_claim, usage_wide_day, usage_detached_month"
 @pytest.fixture(autouse=True)
 def forget_other_tests(request: pytest.FixtureRequest) -> None:
     """Tests share one process: what it remembers of one test's database must not reach the next."""
+    from budgets.currency.shown import DOLLARS, show
+
+    show(DOLLARS)
     marker = request.node.get_closest_marker("django_db")
     if marker is None:
         return

@@ -66,6 +66,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "budgets.currency.middleware.ShownCurrency",
 ]
 ROOT_URLCONF = "tokenops_site.urls"
 WSGI_APPLICATION = "tokenops_site.wsgi.application"

@@ -1,10 +1,13 @@
 """The tables of this floor."""
 
 from budgets.models.access import ApiKey, Source
+from budgets.models.activities import PlannedActivity
 from budgets.models.alerts import Alert
 from budgets.models.audit import AuditEntry
+from budgets.models.currency import CurrencyRate
 from budgets.models.limits import NANO, Budget, BudgetCharge, BudgetSeries, BudgetState
 from budgets.models.organisation import Organisation
+from budgets.models.plan import PlanLine
 from budgets.models.workflows import UNASSIGNED, Team, Workflow
 
 __all__ = [
@@ -17,7 +20,10 @@ __all__ = [
     "BudgetCharge",
     "BudgetSeries",
     "BudgetState",
+    "CurrencyRate",
     "Organisation",
+    "PlanLine",
+    "PlannedActivity",
     "Source",
     "Team",
     "Workflow",

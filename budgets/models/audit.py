@@ -5,7 +5,11 @@ from django.db import models
 
 
 class AuditEntry(models.Model):
-    """Append-only: the application never updates or deletes a row, and a trigger refuses it."""
+    """Append-only: the application never updates or deletes a row, and a trigger refuses it.
+
+    The same trigger chains the rows: `position` counts them without gaps, and `digest` (SHA-256) covers the row and the
+    digest before it. See `budgets.audit.chain`.
+    """
 
     class Origin(models.TextChoices):
         WEB = "web", "Browser"
@@ -24,8 +28,11 @@ class AuditEntry(models.Model):
     before = models.JSONField(null=True)
     after = models.JSONField(null=True)
     reason = models.CharField(max_length=500, blank=True)
+    position = models.BigIntegerField(null=True, editable=False)
+    digest = models.BinaryField(max_length=32, null=True, editable=False)
 
     class Meta:
         verbose_name_plural = "audit entries"
         ordering = ["-at", "-id"]
         indexes = [models.Index(fields=["object_type", "object_id"])]
+        constraints = [models.UniqueConstraint(fields=["position"], name="audit_position_once")]

@@ -25,6 +25,8 @@ class Budget(models.Model):
     `scope` is a JSON object of dimension → value, all of which must hold; empty means the whole organisation.
     Dimensions: team, workflow, environment, user, application, customer, model, provider, tier, tag (as key=value).
     `amount` is in nano-dollars, tokens or calls, as `metric` says.
+    A pool (`sharing`) is a budget whose amount is shared out among its children: `pool` of each of them. Together they
+    never have more than it; a trigger holds that.
     `generation` is the organisation's generation from which on ingest charges it; what is older is its opening,
     read once from the ledger (`opened_generation` says for which generation that was done).
     """
@@ -54,6 +56,10 @@ class Budget(models.Model):
     class Pace(models.TextChoices):
         EVEN = "even", "Every day alike"
         WORKING_DAYS = "working_days", "Working days only"
+
+    class Sharing(models.TextChoices):
+        FIXED = "fixed", "By fixed share"
+        DEMAND = "demand", "By value weight and recent use"
 
     class Status(models.TextChoices):
         ACTIVE = "active", "Active"
@@ -99,6 +105,12 @@ class Budget(models.Model):
         help_text="When evaluation must look at it next, charged or not: a period begins.",
     )
     edit_version = models.PositiveIntegerField(default=1, editable=False, help_text="Grows with every edit.")
+    sharing = models.CharField(max_length=6, choices=Sharing, default="", blank=True, help_text="Set: this is a pool.")
+    shares_nightly = models.BooleanField(default=False, help_text="Shared out anew each night, without being asked.")
+    pool = models.ForeignKey("self", models.PROTECT, null=True, blank=True, related_name="children")
+    pool_share = models.DecimalField(
+        max_digits=5, decimal_places=4, null=True, blank=True, help_text="Fixed share of the pool's amount, 0 to 1."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 
@@ -107,6 +119,11 @@ class Budget(models.Model):
         indexes = [models.Index(fields=["due_at"], condition=Q(due_at__isnull=False), name="budget_due")]
         constraints = [
             models.CheckConstraint(condition=Q(amount__gt=0), name="budget_amount_positive"),
+            models.CheckConstraint(condition=Q(sharing="") | Q(pool__isnull=True), name="budget_pool_has_no_pool"),
+            models.CheckConstraint(
+                condition=Q(pool_share__isnull=True) | Q(pool__isnull=False, pool_share__gte=0, pool_share__lte=1),
+                name="budget_pool_share",
+            ),
             models.CheckConstraint(condition=Q(carry_over__gte=0, carry_over__lte=1), name="budget_carry_over_share"),
             models.CheckConstraint(
                 condition=~Q(period="fixed")

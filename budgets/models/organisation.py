@@ -3,9 +3,10 @@
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from babel.core import get_global
 from django.core.exceptions import ValidationError
 from django.db import connection, models
-from django.db.models import Q
+from django.db.models import Q, Value
 
 
 def check_time_zone(name: str) -> None:
@@ -21,9 +22,9 @@ def check_time_zone(name: str) -> None:
 
 
 def check_currency(code: str) -> None:
-    """Amounts are US dollars until there are exchange rates; another name beside them would be a wrong figure."""
-    if code != "USD":
-        raise ValidationError("Only USD for now: amounts are in US dollars and are not converted yet.")
+    """Refuse what is no currency's ISO 4217 code. Whether there is a rate for it is for whoever sets it to check."""
+    if code not in get_global("all_currencies"):
+        raise ValidationError(f"{code!r} is no currency. Use a code such as EUR.")
 
 
 class Organisation(models.Model):
@@ -35,7 +36,9 @@ class Organisation(models.Model):
 
     name = models.CharField(max_length=128, default="My company")
     time_zone = models.CharField(max_length=64, default="UTC", validators=[check_time_zone])
-    currency = models.CharField(max_length=3, default="USD", validators=[check_currency])
+    currency = models.CharField(
+        max_length=3, default="USD", validators=[check_currency], help_text="In which pages show money."
+    )
     fiscal_year_starts = models.PositiveSmallIntegerField(default=1, help_text="Month, 1 to 12.")
     closed_before = models.DateField(
         null=True, blank=True, help_text="Days before this date are closed: late usage posts into the open month."
@@ -43,6 +46,13 @@ class Organisation(models.Model):
     generation = models.PositiveIntegerField(default=1, editable=False)
     state_version = models.PositiveBigIntegerField(default=0, editable=False)
     is_demo = models.BooleanField(default=False, editable=False)
+    setup = models.JSONField(
+        default=dict,
+        db_default=Value({}, models.JSONField()),
+        blank=True,
+        editable=False,
+        help_text="Set-up steps skipped or confirmed.",
+    )
 
     class Meta:
         constraints = [

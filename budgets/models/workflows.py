@@ -5,7 +5,7 @@ from decimal import Decimal
 from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q, Value
 
 SLUG = r"^[a-z0-9](?:[a-z0-9._-]{0,126}[a-z0-9])?$"
 UNASSIGNED = "unassigned"
@@ -28,7 +28,13 @@ class Team(models.Model):
 
 
 class Workflow(models.Model):
-    """A repeatable job that spends tokens. `slug` is what events name; it never changes."""
+    """A repeatable job that spends tokens. `slug` is what events name; it never changes.
+
+    A merged one is an alias: events that name it count under `merged_into` (never itself merged), and what it spent
+    before counts there too when read; the ledger is not rewritten.
+    `cost_centre` and `ledger_code` go before those of its team. `stages` are those it goes through, in order.
+    `guardrails` holds caps by name, and under "by_task_type" those that differ for a task type.
+    """
 
     class Status(models.TextChoices):
         RESERVED = "reserved", "Reserved"  # only `unassigned`
@@ -36,6 +42,7 @@ class Workflow(models.Model):
         DRAFT = "draft", "Draft"
         PRODUCTION = "production", "Production"
         IGNORED = "ignored", "Ignored"
+        MERGED = "merged", "Merged into another"
 
     slug = models.CharField(max_length=128, unique=True, validators=[check_slug])
     name = models.CharField(max_length=128)
@@ -49,6 +56,14 @@ class Workflow(models.Model):
         default=Decimal(1),
         validators=[MinValueValidator(Decimal("0.5")), MaxValueValidator(Decimal(5))],
     )
+    description = models.CharField(max_length=500, blank=True, db_default="")
+    cost_centre = models.CharField(max_length=64, blank=True, db_default="")
+    ledger_code = models.CharField(max_length=64, blank=True, db_default="")
+    stages = models.JSONField(default=list, blank=True, db_default=Value([], models.JSONField()))
+    merged_into = models.ForeignKey("self", models.PROTECT, null=True, blank=True, related_name="aliases")
+    edit_version = models.PositiveIntegerField(
+        default=1, db_default=1, editable=False, help_text="Grows with every edit."
+    )
     risk_categories = models.JSONField(default=list, blank=True)
     guardrails = models.JSONField(default=dict, blank=True, help_text="Caps on one call or one run; see docs.")
     paused_at = models.DateTimeField(null=True, blank=True)
@@ -61,6 +76,12 @@ class Workflow(models.Model):
             models.CheckConstraint(
                 condition=Q(value_weight__gte=Decimal("0.5"), value_weight__lte=5), name="workflow_weight_in_range"
             ),
+            models.CheckConstraint(
+                condition=Q(status="merged", merged_into__isnull=False)
+                | (~Q(status="merged") & Q(merged_into__isnull=True)),
+                name="workflow_merged_somewhere",
+            ),
+            models.CheckConstraint(condition=~Q(merged_into=F("id")), name="workflow_not_merged_into_itself"),
         ]
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""Amounts as people write and read them. Pure: no Django, no models.
+"""Amounts as people write and read them. No models; the currency is what `budgets.currency.shown` says.
 
 An amount is an integer: nano-dollars, tokens or calls, as its metric says. Sums are made of unrounded integers; only
 what is shown is rounded.
@@ -6,6 +6,8 @@ what is shown is rounded.
 
 import re
 from decimal import ROUND_HALF_UP, Decimal
+
+from budgets.currency.shown import shown
 
 NANO = 1_000_000_000
 MONEY, TOKENS, CALLS = "money", "tokens", "calls"
@@ -19,9 +21,14 @@ def dollars(nano: int) -> Decimal:
     return Decimal(nano) / NANO
 
 
+def units(nano: int) -> Decimal:
+    """Exact, in the currency that is shown."""
+    return shown().units(nano)
+
+
 def whole(nano: int) -> str:
     """For tiles, bars and forecasts: "$18,420"; below ten dollars with cents, since "$0" would read as free."""
-    value = dollars(nano)
+    value = units(nano)
     if abs(value) >= 10:
         return _signed(value.quantize(Decimal(1), ROUND_HALF_UP))
     return cents(nano)
@@ -29,27 +36,28 @@ def whole(nano: int) -> str:
 
 def cents(nano: int) -> str:
     """For tables of days: "$1,164.52"; "under $0.01" for what would round to nothing."""
-    value = dollars(nano).quantize(CENT, ROUND_HALF_UP)
+    value = units(nano).quantize(shown().cent, ROUND_HALF_UP)
     if nano and not value:
-        return "under $0.01"
+        return f"under {_signed(shown().cent)}"
     return _signed(value)
 
 
 def plain_cents(nano: int) -> str:
     """ "1,164.52", for columns whose caption names the currency."""
-    return f"{dollars(nano).quantize(CENT, ROUND_HALF_UP):,}"
+    return f"{units(nano).quantize(shown().cent, ROUND_HALF_UP):,}"
 
 
 def per_unit(nano: int, count: int) -> str:
     """What one call or asset cost, to three decimals; "" where there was none."""
     if not count:
         return ""
-    value = (dollars(nano) / count).quantize(Decimal("0.001"), ROUND_HALF_UP)
-    return "under $0.001" if nano and not value else _signed(value)
+    value = (units(nano) / count).quantize(Decimal("0.001"), ROUND_HALF_UP)
+    return f"under {_signed(Decimal('0.001'))}" if nano and not value else _signed(value)
 
 
 def _signed(value: Decimal) -> str:
-    return f"−${-value:,}" if value < 0 else f"${value:,}"
+    symbol = shown().symbol
+    return f"−{symbol}{-value:,}" if value < 0 else f"{symbol}{value:,}"
 
 
 def short_count(number: int) -> str:

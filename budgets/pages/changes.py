@@ -1,9 +1,6 @@
 """Changing budgets: new, edit, pause, resume, and the check of one field while it is typed in."""
 
-from typing import Any
-
-from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
@@ -13,6 +10,7 @@ from budgets.audit.record import Actor
 from budgets.limits import edit
 from budgets.models import AuditEntry, Budget, Organisation
 from budgets.pages.amounts import amount
+from budgets.pages.answers import go, tell, tell_problem
 from budgets.pages.door import changes_budgets
 from budgets.pages.forms import ACTION_HINTS, CHECKED, COVERS, BudgetForm, empty_form, form_of, read_form, suggestions
 from budgets.templatetags.form_parts import field_error
@@ -37,7 +35,7 @@ def new(request: HttpRequest) -> HttpResponseBase:
     except edit.InvalidBudget as error:
         return _form(request, BudgetForm(form.typed, error.problems))
     _tell(request, made, f"Budget saved. {_may_spend(made)}")
-    return _go(request, reverse("budget", args=[made.slug]))
+    return go(request, reverse("budget", args=[made.slug]))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -62,7 +60,7 @@ def change(request: HttpRequest, slug: str) -> HttpResponseBase:
     except (edit.StaleEdit, edit.RefusedEdit) as error:
         return _form(request, BudgetForm(form.typed, {"conflict": str(error)}), budget, status=409)
     _tell(request, saved, f"Budget saved. {_may_spend(saved)}")
-    return _go(request, reverse("budget", args=[slug]))
+    return go(request, reverse("budget", args=[slug]))
 
 
 @require_POST
@@ -92,9 +90,9 @@ def undo(request: HttpRequest, slug: str, entry: int) -> HttpResponseBase:
     try:
         budget = edit.undo_change(Actor.of_request(request), budget, told)
     except (edit.StaleEdit, edit.RefusedEdit, edit.InvalidBudget) as error:
-        messages.error(request, str(error))
+        tell_problem(request, str(error))
     else:
-        messages.success(request, f"{budget.name} is as it was before.")
+        tell(request, f"{budget.name} is as it was before.")
     if budget.status == Budget.Status.ARCHIVED:
         return redirect("budgets")
     return redirect("budget", slug)
@@ -118,22 +116,12 @@ def _live(slug: str) -> Budget:
 def _tell(request: HttpRequest, budget: Budget, text: str) -> None:
     """A toast that offers to undo what was just done."""
     entry = edit.last_change(budget)
-    messages.success(request, text, extra_tags=reverse("budget-undo", args=[budget.slug, entry.pk]) if entry else "")
+    tell(request, text, reverse("budget-undo", args=[budget.slug, entry.pk]) if entry else "")
 
 
 def _may_spend(budget: Budget) -> str:
     when = EACH.get(budget.period, "in its time")
     return f"{budget.name} may use {amount(budget.amount, budget.metric)} {when}."
-
-
-def _go(request: HttpRequest, url: str) -> HttpResponse:
-    """To another page; a fragment request is told to load it as a whole."""
-    htmx: Any = getattr(request, "htmx", None)
-    if not htmx:
-        return HttpResponseRedirect(url)
-    answer = HttpResponse(status=204)
-    answer["HX-Redirect"] = url
-    return answer
 
 
 def _form(

@@ -2,13 +2,15 @@
 
 import csv
 from collections.abc import Iterable, Sequence
-from decimal import Decimal
+from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any
 
 from django.http import StreamingHttpResponse
 
-from budgets.pages.amounts import NANO
+from budgets.currency.shown import shown
+from budgets.pages.amounts import units
 
+NINTH = Decimal("0.000000001")
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
@@ -19,9 +21,14 @@ class _Echo:
         return text
 
 
+def currency_code() -> str:
+    """For the currency column beside `exact`."""
+    return shown().code
+
+
 def exact(nano: int) -> str:
-    """Dollars with all their digits and at least two decimals, so that the column's sum is the page's total."""
-    text = f"{Decimal(nano) / NANO:.9f}".rstrip("0")
+    """Money in the currency shown, to nine decimals and at least two, so that the column's sum is the page's total."""
+    text = f"{units(nano).quantize(NINTH, ROUND_HALF_EVEN):f}".rstrip("0")
     whole, _, rest = text.partition(".")
     return f"{whole}.{rest:0<2}"
 

@@ -7,10 +7,11 @@ from typing import Any
 from django.db.models import Sum
 from django.db.models.functions import TruncDate
 
+from budgets.currency.shown import shown
 from budgets.limits import scope as scopes
 from budgets.limits.calendar import DAY, Period, day_of, day_starts_at, expected_share
 from budgets.models import Alert, AuditEntry, Budget, BudgetSeries, Organisation
-from budgets.pages.amounts import NANO, amount
+from budgets.pages.amounts import amount, units
 from budgets.pages.moments import day, moment, weekday
 from budgets.pages.standing import Standing
 
@@ -91,7 +92,7 @@ def chart(budget: Budget, standing: Standing, rows: list[DayRow], organisation: 
         spent, left = complete[-1].total, len(days) - len(complete)
         ahead = [_number(spent + (standing.landing - spent) * i // left, budget) for i in range(1, left + 1)]
     return {
-        "currency": organisation.currency,
+        "currency": shown().code,
         "unit": "" if budget.metric == Budget.Metric.MONEY else budget.metric,
         "locale": "en-US",
         "labels": [day(one) for one in days],
@@ -115,8 +116,8 @@ def chart(budget: Budget, standing: Standing, rows: list[DayRow], organisation: 
 
 
 def _number(value: int, budget: Budget) -> float:
-    """Dollars rounded to cents, tokens or calls, for the browser to draw."""
-    return round(value / NANO, 2) if budget.metric == Budget.Metric.MONEY else value
+    """Money rounded to cents, tokens or calls, for the browser to draw."""
+    return float(round(units(value), 2)) if budget.metric == Budget.Metric.MONEY else value
 
 
 def _days(first: date, last: date) -> list[date]:

@@ -13,7 +13,7 @@ from django.shortcuts import resolve_url
 View = Callable[..., HttpResponseBase]
 CHANGE = "budgets.change_budget"
 REFUSAL = (
-    "Nothing was changed. Changing budgets needs the right to change them; "
+    "Nothing was changed. Changing {what} needs the right to change them; "
     "an administrator of your organisation has it and can give it to you."
 )
 
@@ -40,13 +40,19 @@ def may_change_budgets(request: HttpRequest) -> bool:
     return request.user.has_perm(CHANGE)
 
 
-def changes_budgets(view: View) -> View:
-    """Signed in and with the right to change budgets; else a page that says who can."""
+def changes(permission: str, what: str) -> Callable[[View], View]:
+    """For views that change `what`: signed in and with Django's `permission`; else a page that says who can."""
 
-    @wraps(view)
-    def check(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        if not may_change_budgets(request):
-            raise PermissionDenied(REFUSAL)
-        return view(request, *args, **kwargs)
+    def guard(view: View) -> View:
+        @wraps(view)
+        def check(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            if not request.user.has_perm(permission):
+                raise PermissionDenied(REFUSAL.format(what=what))
+            return view(request, *args, **kwargs)
 
-    return signed_in(check)
+        return signed_in(check)
+
+    return guard
+
+
+changes_budgets = changes(CHANGE, "budgets")

@@ -14,7 +14,7 @@ from budgets.limits import scope as scopes
 from budgets.models import Budget, Organisation
 from budgets.pages import detail
 from budgets.pages.amounts import amount
-from budgets.pages.csv import csv_response, exact
+from budgets.pages.csv import csv_response, currency_code, exact
 from budgets.pages.door import may_change_budgets, signed_in
 from budgets.pages.moments import place, span_year
 from budgets.pages.standing import Standing
@@ -97,7 +97,7 @@ def budgets_csv(request: HttpRequest) -> HttpResponseBase:
                 row.name,
                 row.covers,
                 row.metric,
-                organisation.currency if row.metric == Budget.Metric.MONEY else "",
+                currency_code() if row.metric == Budget.Metric.MONEY else "",
                 row.first.isoformat(),
                 row.last.isoformat(),
                 value(row, row.limit),
@@ -194,7 +194,7 @@ def budget_csv(request: HttpRequest, slug: str) -> HttpResponseBase:
                 value(row.used),
                 value(row.total),
                 value(row.expected),
-                organisation.currency if money else found.metric,
+                currency_code() if money else found.metric,
             ]
             for row in days
         ),

@@ -2,6 +2,7 @@
 
 from django import template
 
+from budgets.currency.shown import shown
 from budgets.pages import amounts, moments
 
 register = template.Library()
@@ -19,3 +20,18 @@ register.filter("weekday", moments.weekday)
 def negated(value: int) -> int:
     """The amount with its sign turned, for "to spare"."""
     return -value
+
+
+@register.simple_tag
+def money_words() -> str:
+    """In which currency the page shows money: "US dollars", "euros at 0.92 to the dollar, 20 Nov 2026"."""
+    now = shown()
+    if now.day is None:
+        return now.name
+    return f"{now.name} at {now.per_dollar.normalize():f} to the dollar, {moments.day_year(now.day)}"
+
+
+@register.simple_tag
+def currency_symbol() -> str:
+    """ "$", "€", "CHF "."""
+    return shown().symbol

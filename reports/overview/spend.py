@@ -10,7 +10,7 @@ from datetime import date
 from typing import Any
 from zlib import crc32
 
-from budgets.pages.amounts import dollars
+from budgets.pages.amounts import units
 from budgets.pages.moments import day, weekday
 from reports.overview.window import Window
 
@@ -140,7 +140,7 @@ def chart(
     plan: int | None = None,
     plan_label: str = "Plan",
 ) -> dict[str, Any]:
-    """What the browser draws. Labels are finished text; amounts are dollars rounded to cents, totals unrounded first.
+    """What the browser draws. Labels are finished text; amounts are rounded to cents, totals unrounded first.
 
     `before` holds the cost of each complete day compared with. `landing` is where an even pace leads by the last day.
     """
@@ -172,7 +172,7 @@ def chart(
 
 
 def running(values: Sequence[int]) -> list[float]:
-    """The running total of nano-dollars, in dollars."""
+    """The running total of nano-dollars, in the currency shown."""
     total, out = 0, []
     for value in values:
         total += value
@@ -189,4 +189,4 @@ def ahead(spent: int, landing: int | None, days: int) -> list[float]:
 
 def _number(nano: int) -> float:
     """Dollars rounded to cents, for the browser to draw; a JSON number, never summed again."""
-    return float(round(dollars(nano), 2))
+    return float(round(units(nano), 2))

@@ -16,7 +16,7 @@ from budgets.limits.scope import in_words
 from budgets.models import Organisation
 from budgets.pages.amounts import per_unit, whole
 from budgets.pages.changes import EACH
-from budgets.pages.csv import csv_response, exact
+from budgets.pages.csv import csv_response, currency_code, exact
 from budgets.pages.door import changes_budgets, may_change_budgets, signed_in
 from budgets.pages.forms import read_form
 from budgets.pages.moments import ago, day, moment, place, span_year
@@ -92,7 +92,7 @@ def spend_csv(request: HttpRequest) -> HttpResponseBase:
                 row.model,
                 row.tier or "",
                 exact(row.cost),
-                organisation.currency,
+                currency_code(),
                 row.calls,
                 row.unpriced,
                 row.unmeasured,
@@ -177,7 +177,7 @@ def _days_of(key: str, window: Window, organisation: Organisation) -> str:
 def _chart(organisation: Organisation, found: figures.Overview) -> dict[str, Any]:
     return chart(
         found.spend,
-        currency=organisation.currency,
+        currency=currency_code(),
         before=found.before,
         landing=found.landing,
         plan=found.plan.limit if found.plan else None,

@@ -1,20 +1,27 @@
 """The tables of this floor."""
 
+from usage.models.costs import OtherCost
+from usage.models.imports import Import, ImportedObject
 from usage.models.ledger import Claim, IngestBatch, LedgerEntry, QuarantinedItem
 from usage.models.prices import ModelTier, PriceEntry, PriceRefresh, RepriceRun
 from usage.models.rollups import QuarterHour, Run, Sums, WideDay
+from usage.models.sources import SourceHour
 
 __all__ = [
     "Claim",
+    "Import",
+    "ImportedObject",
     "IngestBatch",
     "LedgerEntry",
     "ModelTier",
+    "OtherCost",
     "PriceEntry",
     "PriceRefresh",
     "QuarantinedItem",
     "QuarterHour",
     "RepriceRun",
     "Run",
+    "SourceHour",
     "Sums",
     "WideDay",
 ]
