@@ -7,4 +7,5 @@ from usage.ingest.views import EventsView
 urlpatterns = [
     path("api/v1/events", EventsView.as_view(), name="events"),
     path("api/v1/", include("usage.prices.urls")),
+    path("", include("usage.welcome.urls")),
 ]

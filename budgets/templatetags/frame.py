@@ -77,18 +77,23 @@ def settings_tabs(tab: str) -> dict[str, Any]:
 
 @register.simple_tag(takes_context=True)
 def site_frame(context: Context) -> dict[str, Any]:
-    """`theme` ("light", "dark" or "" for the system's) and `demo`.
+    """`theme` ("light", "dark" or "" for the system's), `demo`, and `setting_up` until the set-up list is put away.
 
     Works without a request and without the database for people who are not signed in: error pages use it.
     """
     request = context.get("request")
     if request is None:
-        return {"theme": "", "demo": False}
+        return {"theme": "", "demo": False, "setting_up": False}
     theme = request.COOKIES.get("theme", "")
-    organisation = context.get("organisation")
+    organisation = context.get("organisation") or getattr(request, "frame_organisation", None)
     if organisation is None and getattr(getattr(request, "user", None), "is_authenticated", False):
-        organisation = Organisation.get()
-    return {"theme": theme if theme in {"light", "dark"} else "", "demo": bool(organisation and organisation.is_demo)}
+        organisation = request.frame_organisation = Organisation.get()
+    demo = bool(organisation and organisation.is_demo)
+    return {
+        "theme": theme if theme in {"light", "dark"} else "",
+        "demo": demo,
+        "setting_up": bool(organisation and not demo and not organisation.setup.get("finished")),
+    }
 
 
 @register.filter
