@@ -1,4 +1,4 @@
-"""Prove that everything derived equals the ledger: rollups, wide days, runs, batches, claims, budgets."""
+"""Prove that everything derived equals the ledger: rollups, wide days, runs, sources, batches, claims, budgets."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,13 +10,16 @@ from django.db import connection, transaction
 from budgets.limits.opening import Opening
 from budgets.models import Budget
 from usage.ledger.opening import read_ledger
-from usage.rollups.rebuild import HORIZON, OLD_RUNS, WHOLE_DAYS
+from usage.rollups.rebuild import DETACHED_HOURS, HORIZON, OLD_RUNS, WHOLE_DAYS, WHOLE_HOURS
 from usage.rollups.sums import (
     CORE,
     QUARTER_HOURS,
     ROW_COLUMNS,
     RUN_SUMS,
     RUNS,
+    SOURCE_HOURS,
+    SOURCE_KEY,
+    SOURCE_SUMS,
     SUM_COLUMNS,
     WIDE_DAYS,
     WIDE_KEY,
@@ -54,6 +57,8 @@ def compare(key: tuple[str, ...], sums: tuple[str, ...], expected: str, found: s
 
 QUARTER_KEY = ("bucket", *CORE)
 RUN_KEY = ("workflow_id", "run_id")
+LAST_MICROSECOND = "(extract(epoch FROM last_at) * 1000000)::bigint AS last_microsecond"  # sums compare numbers only
+SOURCE_CHECKED = (*SOURCE_SUMS, "last_microsecond")
 COMPARISONS: tuple[tuple[str, tuple[str, ...], tuple[str, ...], str], ...] = (
     (
         "usage_quarterhour",
@@ -89,6 +94,18 @@ COMPARISONS: tuple[tuple[str, tuple[str, ...], tuple[str, ...], str], ...] = (
             RUNS,
             "SELECT * FROM usage_run WHERE first_call >= %(horizon)s",
             f"{FOLDED} AND (workflow_id, run_id) NOT IN ({OLD_RUNS})",
+        ),
+    ),
+    (
+        "usage_sourcehour",
+        SOURCE_KEY,
+        SOURCE_CHECKED,
+        compare(
+            SOURCE_KEY,
+            SOURCE_CHECKED,
+            f"SELECT *, {LAST_MICROSECOND} FROM ({SOURCE_HOURS}) AS summed",
+            f"SELECT *, {LAST_MICROSECOND} FROM usage_sourcehour WHERE hour NOT IN ({DETACHED_HOURS})",
+            f"{FOLDED} AND {WHOLE_HOURS}",
         ),
     ),
 )

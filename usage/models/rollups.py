@@ -4,7 +4,7 @@ from django.db import models
 
 
 class Sums(models.Model):
-    """What every rollup sums. Costs in nano-dollars; `cost` covers priced calls only."""
+    """What every rollup sums. Costs in nano-dollars; `cost` covers priced calls only; `…_in_runs` those with a run."""
 
     calls = models.BigIntegerField(default=0)
     unmeasured = models.BigIntegerField(default=0)
@@ -17,6 +17,8 @@ class Sums(models.Model):
     retries = models.BigIntegerField(default=0)
     escalated = models.BigIntegerField(default=0)
     cost = models.BigIntegerField(default=0)
+    calls_in_runs = models.BigIntegerField(default=0)
+    cost_in_runs = models.BigIntegerField(default=0)
 
     class Meta:
         abstract = True

@@ -1,11 +1,17 @@
-"""Fold ingest batches into rollups and run summaries, each exactly once."""
+"""Fold ingest batches into rollups, run summaries and what each source sent, each exactly once."""
 
 import time
 from dataclasses import dataclass
 
 from django.db import connection, transaction
 
-from usage.rollups.sums import ROW_COLUMNS, UPSERT_QUARTER_HOURS, UPSERT_RUNS, UPSERT_WIDE_DAYS
+from usage.rollups.sums import (
+    ROW_COLUMNS,
+    UPSERT_QUARTER_HOURS,
+    UPSERT_RUNS,
+    UPSERT_SOURCE_HOURS,
+    UPSERT_WIDE_DAYS,
+)
 
 FOLD_LOCK = 7_061_003  # advisory lock number, ours by choice
 MAX_BATCHES = 500
@@ -20,7 +26,8 @@ FOLD = f"""
 WITH rows AS MATERIALIZED (SELECT {ROW_COLUMNS} FROM usage_ledger WHERE batch_id = ANY(%(batches)s)),
 quarter_hours AS ({UPSERT_QUARTER_HOURS}),
 wide_days AS ({UPSERT_WIDE_DAYS}),
-runs AS ({UPSERT_RUNS})
+runs AS ({UPSERT_RUNS}),
+source_hours AS ({UPSERT_SOURCE_HOURS})
 UPDATE usage_ingestbatch SET folded_at = clock_timestamp() WHERE id = ANY(%(batches)s)
 """
 

@@ -1,9 +1,16 @@
-"""Make rollups and run summaries anew from the ledger."""
+"""Make rollups, run summaries and what each source sent anew from the ledger."""
 
 from django.db import connection, transaction
 
 from usage.rollups.fold import FOLD_LOCK
-from usage.rollups.sums import ROW_COLUMNS, UPSERT_QUARTER_HOURS, UPSERT_RUNS, UPSERT_WIDE_DAYS
+from usage.rollups.sums import (
+    RECEIVED_HOUR,
+    ROW_COLUMNS,
+    UPSERT_QUARTER_HOURS,
+    UPSERT_RUNS,
+    UPSERT_SOURCE_HOURS,
+    UPSERT_WIDE_DAYS,
+)
 
 # What detached months put into rollups cannot be made anew, so cells and runs that they share in are left alone.
 HORIZON = (
@@ -13,6 +20,13 @@ HORIZON = (
 ROWS = f"SELECT {ROW_COLUMNS} FROM usage_ledger"
 WHOLE_DAYS = "(posted_at AT TIME ZONE %(zone)s)::date > (%(horizon)s::timestamptz AT TIME ZONE %(zone)s)::date"
 OLD_RUNS = "SELECT workflow_id, run_id FROM usage_run WHERE first_call < %(horizon)s"
+# Hours of arrival in which something came that is detached meanwhile, since late events count in an older month.
+DETACHED_HOURS = f"""
+SELECT {RECEIVED_HOUR} FROM usage_ingestbatch AS batch
+LEFT JOIN (SELECT batch_id, count(*) AS rows FROM usage_ledger GROUP BY batch_id) AS there ON there.batch_id = batch.id
+WHERE EXISTS (SELECT 1 FROM usage_detached_month) AND coalesce(there.rows, 0) < batch.events"""
+WHOLE_HOURS = f"""
+batch_id IN (SELECT id FROM usage_ingestbatch WHERE {RECEIVED_HOUR} NOT IN ({DETACHED_HOURS}))"""
 STEPS = (
     "DELETE FROM usage_quarterhour WHERE bucket >= %(horizon)s",
     "DELETE FROM usage_wide_day WHERE day > (%(horizon)s::timestamptz AT TIME ZONE %(zone)s)::date",
@@ -23,6 +37,8 @@ STEPS = (
     f"WITH rows AS ({ROWS} WHERE {WHOLE_DAYS}) {UPSERT_WIDE_DAYS}",
     f"WITH rows AS ({ROWS} WHERE (workflow_id, run_id) NOT IN ({OLD_RUNS})) {UPSERT_RUNS}",
     "DELETE FROM usage_run WHERE first_call = 'infinity'",
+    f"DELETE FROM usage_sourcehour WHERE hour NOT IN ({DETACHED_HOURS})",
+    f"WITH rows AS ({ROWS} WHERE {WHOLE_HOURS}) {UPSERT_SOURCE_HOURS}",
     "UPDATE usage_ingestbatch SET folded_at = clock_timestamp() WHERE folded_at IS NULL",
 )
 

@@ -12,6 +12,8 @@ SUM_COLUMNS = (
     "retries",
     "escalated",
     "cost",
+    "calls_in_runs",
+    "cost_in_runs",
 )
 SUMS = """
     count(*) FILTER (WHERE kind = 0) AS calls,
@@ -24,7 +26,9 @@ SUMS = """
     coalesce(sum(reasoning_tokens), 0)::bigint AS reasoning_tokens,
     count(*) FILTER (WHERE kind = 0 AND attempt > 1) AS retries,
     count(*) FILTER (WHERE kind = 0 AND default_tier > 0 AND tier > default_tier) AS escalated,
-    coalesce(sum(cost), 0)::bigint AS cost"""
+    coalesce(sum(cost), 0)::bigint AS cost,
+    count(*) FILTER (WHERE kind = 0 AND run_id <> '') AS calls_in_runs,
+    coalesce(sum(cost) FILTER (WHERE run_id <> ''), 0)::bigint AS cost_in_runs"""
 
 # date_bin needs an origin; any quarter hour will do.
 BUCKET = "date_bin('15 minutes', posted_at, timestamptz '2000-01-01 00:00:00+00')"
@@ -65,12 +69,22 @@ SELECT workflow_id, run_id, first_call, last_call, max_step, max_attempt, {", ".
     FROM rows WHERE run_id <> '' GROUP BY workflow_id, run_id
 ) AS summed"""
 
+# What arrived from each source in each hour: calls by when their batch was received, under the source they count for.
+SOURCE_KEY = ("source_id", "hour")
+SOURCE_SUMS = ("events", "late", "elsewhere")
+RECEIVED_HOUR = "date_bin('1 hour', received_at, timestamptz '2000-01-01 00:00:00+00')"
+SOURCE_HOURS = f"""
+SELECT rows.source_id, {RECEIVED_HOUR} AS hour, count(*) AS events,
+    count(*) FILTER (WHERE time < received_at - interval '24 hours') AS late,
+    count(*) FILTER (WHERE posted_at <> time) AS elsewhere, max(received_at) AS last_at
+FROM rows JOIN usage_ingestbatch AS batch ON batch.id = rows.batch_id WHERE kind = 0 GROUP BY 1, 2"""
+
 # What the sums are made of; narrower than the ledger, since it is materialised.
 ROW_COLUMNS = (
-    "kind, measured, unpriced, attempt, step, time, posted_at, workflow_id, team, run_id, provider, model, tier,"
-    " default_tier, environment, service_tier, stage, task_type, status, input_tokens, cached_input_tokens,"
-    " cache_write_tokens, output_tokens, reasoning_tokens, cost, user_name, customer, application, campaign, channel,"
-    " tags"
+    "batch_id, source_id, kind, measured, unpriced, attempt, step, time, posted_at, workflow_id, team, run_id,"
+    " provider, model, tier, default_tier, environment, service_tier, stage, task_type, status, input_tokens,"
+    " cached_input_tokens, cache_write_tokens, output_tokens, reasoning_tokens, cost, user_name, customer,"
+    " application, campaign, channel, tags"
 )
 
 
@@ -97,3 +111,8 @@ ON CONFLICT (workflow_id, run_id) DO UPDATE SET
     max_step = greatest(usage_run.max_step, excluded.max_step),
     max_attempt = greatest(usage_run.max_attempt, excluded.max_attempt),
     {adding("usage_run", RUN_SUMS)}"""
+UPSERT_SOURCE_HOURS = f"""
+INSERT INTO usage_sourcehour ({", ".join(SOURCE_KEY)}, {", ".join(SOURCE_SUMS)}, last_at)
+{SOURCE_HOURS} ORDER BY source_id, hour
+ON CONFLICT ({", ".join(SOURCE_KEY)}) DO UPDATE SET
+    last_at = greatest(usage_sourcehour.last_at, excluded.last_at), {adding("usage_sourcehour", SOURCE_SUMS)}"""
