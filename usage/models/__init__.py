@@ -3,7 +3,7 @@
 from usage.models.costs import OtherCost
 from usage.models.imports import Import, ImportedObject
 from usage.models.ledger import Claim, IngestBatch, LedgerEntry, QuarantinedItem
-from usage.models.prices import ModelTier, PriceEntry, PriceRefresh, RepriceRun
+from usage.models.prices import ModelColour, ModelTier, PriceEntry, PriceRefresh, RepriceRun
 from usage.models.rollups import QuarterHour, Run, Sums, WideDay
 from usage.models.sources import SourceHour
 
@@ -13,6 +13,7 @@ __all__ = [
     "ImportedObject",
     "IngestBatch",
     "LedgerEntry",
+    "ModelColour",
     "ModelTier",
     "OtherCost",
     "PriceEntry",

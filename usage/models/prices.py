@@ -95,16 +95,21 @@ class ModelTier(models.Model):
 
 
 class RepriceRun(models.Model):
-    """A re-pricing of past usage: previewed, confirmed, written as correction rows."""
+    """A re-pricing of past usage: previewed, confirmed, written as correction rows.
+
+    While it is previewing, `seen` of about `expected` calls were looked at; while it runs, `corrected` of `calls` are
+    written. Amounts in nano-dollars: `before` and `after` as previewed, `written` is what the corrections sum to.
+    """
 
     class Status(models.TextChoices):
+        PREVIEWING = "previewing", "Being counted"
         PREVIEW = "preview", "Preview"
         RUNNING = "running", "Running"
         DONE = "done", "Done"
         DISCARDED = "discarded", "Discarded"
         FAILED = "failed", "Failed"
 
-    status = models.CharField(max_length=9, choices=Status, default=Status.PREVIEW)
+    status = models.CharField(max_length=10, choices=Status, default=Status.PREVIEW)
     starts_at = models.DateTimeField()
     ends_at = models.DateTimeField()
     only_unpriced = models.BooleanField(default=True)
@@ -115,14 +120,18 @@ class RepriceRun(models.Model):
     still_unpriced = models.BigIntegerField(default=0, help_text="Calls that have no price today either.")
     before = models.BigIntegerField(default=0)
     after = models.BigIntegerField(default=0)
+    expected = models.BigIntegerField(default=0, help_text="Calls that the preview has to look at.")
+    seen = models.BigIntegerField(default=0, help_text="Calls that the preview has looked at.")
+    written = models.BigIntegerField(default=0, help_text="What the corrections sum to, in nano-dollars.")
     problem = models.TextField(blank=True)
     requested_by = models.CharField(max_length=150, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
+    confirmed_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         verbose_name = "re-price run"
-        ordering = ["-created_at"]
+        ordering = ["-created_at", "-id"]
 
     def __str__(self) -> str:
         return f"Re-pricing of {self.starts_at:%Y-%m-%d} to {self.ends_at:%Y-%m-%d}"
@@ -159,3 +168,18 @@ class PriceRefresh(models.Model):
 
     def __str__(self) -> str:
         return f"{self.package}, {self.get_status_display().lower()}"
+
+
+class ModelColour(models.Model):
+    """Which of the five chart colours a model has on all pages: given at first sight, never changed."""
+
+    model = models.TextField(unique=True)
+    slot = models.PositiveSmallIntegerField()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(slot__gte=1, slot__lte=5), name="model_colour_is_one_of_five")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.model}: colour {self.slot}"

@@ -1,6 +1,7 @@
 """Pre-summed usage and run summaries; each equals the ledger, and `check_ledger` proves it."""
 
 from django.db import models
+from django.db.models import Q
 
 
 class Sums(models.Model):
@@ -58,6 +59,8 @@ class QuarterHour(Sums):
                 name="quarter_hour_dimensions",
             )
         ]
+        # What waits for a price is found without reading the rest.
+        indexes = [models.Index(fields=["bucket"], condition=~Q(unpriced=0), name="quarter_hour_unpriced")]
 
 
 class WideDay(Sums):
