@@ -109,8 +109,13 @@ class Budget(models.Model):
     shares_nightly = models.BooleanField(default=False, help_text="Shared out anew each night, without being asked.")
     pool = models.ForeignKey("self", models.PROTECT, null=True, blank=True, related_name="children")
     pool_share = models.DecimalField(
-        max_digits=5, decimal_places=4, null=True, blank=True, help_text="Fixed share of the pool's amount, 0 to 1."
+        max_digits=5,
+        decimal_places=4,
+        null=True,
+        blank=True,
+        help_text="Share of the pool's amount, 0 to 1: what it gets where shares are fixed, else the least it gets.",
     )
+    shared_on = models.DateField(null=True, blank=True, editable=False, help_text="Of a pool: its last nightly turn.")
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 
