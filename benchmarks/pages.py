@@ -1,7 +1,7 @@
 """Every page with a large company behind it: `python -m benchmarks.pages` prints p50 and p95 of each in one run.
 
-2,000 workflows, 5,000 budgets and 200 models by default, thirty days of rollups, through the real web server, signed in,
-one request at a time, the worker running beside it. The yardstick is a page of the same frame that reads nothing.
+2,000 workflows, 5,000 budgets and 200 models by default, thirty days of rollups, through the real web server, signed
+in, one request at a time, the worker running beside it. The yardstick is a page of the same frame that reads nothing.
 """
 
 import argparse
@@ -10,7 +10,7 @@ import os
 import random
 import statistics
 import time
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from benchmarks.stack import running_stack
@@ -52,17 +52,30 @@ PAGES = (
 DAYS = 30
 
 
-def fill(workflows: int, budgets: int, models: int) -> tuple[str, str, str]:
-    """A large company in the database of the settings; a session's cookie, a budget's and a workflow's slug."""
+def fill(workflows: int, budgets: int, models: int) -> str:
+    """A large company in the database of the settings; a signed-in session's cookie."""
     from django.contrib.auth.models import User
     from django.db import connection
     from django.test import Client
     from django.utils import timezone
 
-    from budgets.models import NANO, AuditEntry, Budget, BudgetSeries, Organisation, Team, Workflow
-    from usage.models import QuarantinedItem, QuarterHour
+    now = timezone.now().replace(minute=0, second=0, microsecond=0)
+    flows = fill_usage(now, workflows, models)
+    fill_budgets(now, budgets, workflows)
+    fill_lists(flows)
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")
+    client = Client()
+    client.force_login(User.objects.filter(is_superuser=True).first())  # type: ignore[arg-type]
+    return client.cookies["sessionid"].value
 
-    chance, now = random.Random(7), timezone.now().replace(minute=0, second=0, microsecond=0)
+
+def fill_usage(now: datetime, workflows: int, models: int) -> list[Any]:
+    """Teams, workflows, and a row for each workflow, day and three models; the workflows."""
+    from budgets.models import NANO, Team, Workflow
+    from usage.models import QuarterHour
+
+    chance = random.Random(7)
     teams = [Team(slug=f"team-{n}", name=f"Team {n}") for n in range(40)]
     Team.objects.bulk_create(teams)
     kinds = ["production"] * 6 + ["draft"] * 2 + ["discovered", "ignored"]
@@ -70,59 +83,82 @@ def fill(workflows: int, budgets: int, models: int) -> tuple[str, str, str]:
         Workflow(slug=f"flow-{n}", name=f"Flow {n}", team=teams[n % 40], status=kinds[n % 10]) for n in range(workflows)
     ]
     Workflow.objects.bulk_create(flows)
-    names = [("openai", f"gpt-4.1-variant-{n}") for n in range(models)]
-    rows = []
-    for n, flow in enumerate(flows):
-        for day in range(DAYS):
-            for provider, model in chance.sample(names, 3):
-                cost = chance.randrange(NANO)
-                rows.append(
-                    QuarterHour(
-                        bucket=now - timedelta(days=day, hours=n % 24), workflow_id=flow.pk, team=f"team-{n % 40}",
-                        provider=provider, model=model, tier=n % 4, environment="production", service_tier="standard",
-                        stage="", task_type="", status="ok", calls=12, cost=cost, input_tokens=9000, output_tokens=900,
-                        unpriced=n % 50 == 0,
-                    )
-                )  # fmt: skip
-    QuarterHour.objects.bulk_create(rows, batch_size=5_000, ignore_conflicts=True)
-    generation = Organisation.get().generation
+    same = {"environment": "production", "service_tier": "standard", "stage": "", "task_type": "", "status": "ok"}
+    rows = [
+        QuarterHour(
+            bucket=now - timedelta(days=day, hours=n % 24),
+            workflow_id=flow.pk,
+            team=f"team-{n % 40}",
+            provider="openai",
+            model=f"gpt-4.1-variant-{model}",
+            tier=n % 4,
+            calls=12,
+            cost=chance.randrange(NANO),
+            input_tokens=9000,
+            output_tokens=900,
+            unpriced=int(n % 50 == 0),
+            **same,
+        )
+        for n, flow in enumerate(flows)
+        for day in range(DAYS)
+        for model in chance.sample(range(models), 3)
+    ]
+    QuarterHour.objects.bulk_create(rows, batch_size=5_000)
+    return flows
+
+
+def fill_budgets(now: datetime, budgets: int, workflows: int) -> None:
+    """Budgets of one workflow each, opened, with what they used each day; the worker evaluates them."""
+    from budgets.models import NANO, Budget, BudgetSeries, Organisation
+
+    chance, generation = random.Random(8), Organisation.get().generation
     limits = [
         Budget(
-            slug=f"budget-{n}", name=f"Budget {n}", scope={"workflow": f"flow-{n % workflows}"}, generation=generation,
-            opened_generation=generation, opened_from=now - timedelta(days=60), opened_at=now,
-            amount=chance.randrange(5, 60) * NANO, on_exhausted=("alert", "block", "downgrade")[n % 3],
+            slug=f"budget-{n}",
+            name=f"Budget {n}",
+            scope={"workflow": f"flow-{n % workflows}"},
+            generation=generation,
+            opened_generation=generation,
+            opened_from=now - timedelta(days=60),
+            opened_at=now,
+            amount=chance.randrange(5, 60) * NANO,
+            on_exhausted=("alert", "block", "downgrade")[n % 3],
             action_settings={"tier": 1} if n % 3 == 2 else {},
         )
         for n in range(budgets)
-    ]  # fmt: skip
+    ]
     Budget.objects.bulk_create(limits, batch_size=2_000)
-    series = [
+    used = (
         BudgetSeries(
             budget=one, bucket=now - timedelta(days=day, hours=n % 24), amount=chance.randrange(2 * NANO), calls=9
         )
         for n, one in enumerate(limits)
         for day in range(DAYS)
-    ]
-    BudgetSeries.objects.bulk_create(series, batch_size=5_000)
+    )
+    BudgetSeries.objects.bulk_create(used, batch_size=5_000)
+
+
+def fill_lists(flows: list[Any]) -> None:
+    """History and quarantine."""
+    from budgets.models import AuditEntry
+    from usage.models import QuarantinedItem
+
+    same = {"who_text": "lena", "origin": "web", "act": "changed", "object_type": "budgets.workflow"}
     AuditEntry.objects.bulk_create(
-        AuditEntry(
-            who_text="lena", origin="web", act="changed", object_type="budgets.workflow", object_id=str(flows[n % workflows].pk),
-            object_name=f"Flow {n % workflows}", before={"name": "a"}, after={"name": "b"},
-        )
-        for n in range(10_000)
-    )  # fmt: skip
+        AuditEntry(object_id=str(one.pk), object_name=one.name, before={"name": "a"}, after={"name": one.name}, **same)
+        for one in flows * 5
+    )
     QuarantinedItem.objects.bulk_create(
         QuarantinedItem(
-            source_id=1, event_id=f"e{n}", code=("invalid", "conflict")[n % 2], problem={"detail": "No model."},
-            body='{"id": 1}', body_digest=n.to_bytes(16, "big"),
+            source_id=1,
+            event_id=f"e{n}",
+            code=("invalid", "conflict")[n % 2],
+            problem={"detail": "No model."},
+            body='{"id": 1}',
+            body_digest=n.to_bytes(16, "big"),
         )
         for n in range(5_000)
-    )  # fmt: skip
-    with connection.cursor() as cursor:
-        cursor.execute("ANALYZE")
-    client = Client()
-    client.force_login(User.objects.filter(is_superuser=True).first())  # type: ignore[arg-type]
-    return client.cookies["sessionid"].value, "budget-1", "flow-1"
+    )
 
 
 def wait_settled(seconds: float = 120) -> None:
@@ -175,20 +211,18 @@ def main() -> None:
         import django
 
         django.setup()
-        cookie, budget, workflow = fill(options.workflows, options.budgets, options.models)
+        cookie = fill(options.workflows, options.budgets, options.models)
         wait_settled()
         wanted = [path for path in PAGES if not options.only or options.only in path]
-        paths = [YARDSTICK, *(path.format(budget=budget, workflow=workflow) for path in wanted)]
+        paths = [YARDSTICK, *(path.format(budget="budget-1", workflow="flow-1") for path in wanted)]
         found = measure(stack, paths, cookie, options.times)
         least = found[YARDSTICK][0]
         print(
-            f"{options.workflows} workflows, {options.budgets} budgets, {options.models} models; {os.cpu_count()} cores"
+            f"{options.workflows} workflows, {options.budgets} budgets, {options.models} models, {os.cpu_count()} cores"
         )
         for path, (middle, high, status, size) in found.items():
-            said = "" if status == 200 else f"  status {status}"
-            print(
-                f"{path:34} p50 {middle * 1e3:6.0f} ms  p95 {high * 1e3:6.0f} ms  {middle / least:5.1f} × {size:9,} B{said}"
-            )
+            times = f"p50 {middle * 1e3:6.0f} ms  p95 {high * 1e3:6.0f} ms  {middle / least:6.1f} × {size:9,} B"
+            print(f"{path:34} {times}{'' if status == 200 else f'  status {status}'}")
 
 
 if __name__ == "__main__":
