@@ -76,13 +76,20 @@ class RefusedEdit(Exception):
 
 
 @contextmanager
-def changing_pools_too() -> Iterator[int]:
-    """As `changing_configuration`; what a pool's trigger refuses at the very end is a RefusedEdit."""
+def pools_in_words() -> Iterator[None]:
+    """Around a whole transaction: what a pool's trigger refuses at its very end is a RefusedEdit."""
     try:
-        with told_in_words(), changing_configuration() as generation:
-            yield generation
+        with told_in_words():
+            yield
     except PoolChangedMeanwhile as error:
         raise RefusedEdit(str(error)) from error
+
+
+@contextmanager
+def changing_pools_too() -> Iterator[int]:
+    """As `changing_configuration`, with what pools refuse in words."""
+    with pools_in_words(), changing_configuration() as generation:
+        yield generation
 
 
 def create_budget(actor: Actor, values: BudgetValues, reason: str = "") -> Budget:
@@ -185,7 +192,7 @@ def turn_budgets(
 
 def last_change(budget: Budget) -> AuditEntry | None:
     """The newest row of the budget's history."""
-    return AuditEntry.objects.filter(object_type=OBJECT_TYPE, object_id=str(budget.pk)).order_by("-id").first()
+    return AuditEntry.objects.filter(object_type=OBJECT_TYPE, object_id=str(budget.pk)).order_by("-position").first()
 
 
 def undo_change(actor: Actor, budget: Budget, entry: AuditEntry | None = None) -> Budget:
@@ -268,9 +275,9 @@ def _refuse_archived(rows: Sequence[Budget]) -> None:
 def _refuse_older(rows: Sequence[Budget], told: Mapping[int, AuditEntry]) -> None:
     """Only the newest change of each can be taken back: an older one would take others back with it, unseen."""
     entries = AuditEntry.objects.filter(object_type=OBJECT_TYPE, object_id__in=[str(one) for one in told])
-    newest = dict(entries.order_by().values_list("object_id").annotate(Max("id")))
+    newest = dict(entries.order_by().values_list("object_id").annotate(Max("position")))
     for row in rows:
-        if newest[str(row.pk)] != told[row.pk].pk:
+        if newest[str(row.pk)] != told[row.pk].position:
             raise StaleEdit(row, len(rows) > 1)
 
 
@@ -282,6 +289,7 @@ def _turn_in_pool(row: Budget, before: int) -> int:
 
 
 def _fit_pool(row: Budget) -> None:
+    """Refuse what would break a pool: the row is stated anew and not saved yet."""
     problems = problems_with(row)
     if problems:
         raise InvalidBudget(problems)
@@ -340,7 +348,7 @@ def _take_back(
 def _status_before(row: Budget) -> str:
     """What an archived budget was before: paused, or else active."""
     entries = AuditEntry.objects.filter(object_type=OBJECT_TYPE, object_id=str(row.pk), act="archived")
-    before = (entries.order_by("-id").values_list("before", flat=True).first() or {}).get("status")
+    before = (entries.order_by("-position").values_list("before", flat=True).first() or {}).get("status")
     return before if before == Budget.Status.PAUSED else Budget.Status.ACTIVE
 
 
