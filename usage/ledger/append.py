@@ -17,6 +17,7 @@ INSERT_BATCH = """
 INSERT INTO usage_ingestbatch (id, source_id, received_at, generation, events, folded_at)
 VALUES (%s, %s, %s, %s, %s, NULL)
 """
+CALLS_OF = {0: 1, 2: -1}  # by the row's kind: a withdrawal takes a call back, a correction is none
 FEW = 8  # rows: up to here one INSERT in the same message as the rest costs less than COPY's three more round trips
 
 
@@ -76,7 +77,7 @@ def charges_of(rows: Iterable[Entry], budgets: BudgetBook) -> list[Charge]:
         if not refs:
             continue
         bucket = bucket_of.get(row.posted_at) or bucket_of.setdefault(row.posted_at, quarter_hour(row.posted_at))
-        calls = 1 if row.kind == 0 else 0
+        calls = CALLS_OF.get(row.kind, 0)
         for ref in refs:
             total = sums.setdefault((ref.id, bucket), [0, 0])
             total[0] += amount_in(ref.metric, row)
@@ -90,7 +91,7 @@ def amount_in(metric: str, row: LedgerRow) -> int:
         return row.cost or 0
     if metric == "tokens":
         return (row.input_tokens or 0) + (row.output_tokens or 0)
-    return 1 if row.kind == 0 else 0
+    return CALLS_OF.get(row.kind, 0)
 
 
 def raw_cursor() -> Any:

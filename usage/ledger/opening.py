@@ -24,7 +24,11 @@ COLUMNS = {
     "provider": "l.provider",
     "tier": "nullif(l.tier, 0)::text",
 }
-CORRECTION = 1  # LedgerEntry.Kind.CORRECTION: holds differences, is no call
+# Each workflow's id with the slug that its calls count under: of a merged one, that of the other.
+NAMED = """(SELECT own.id, coalesce(other.slug, own.slug) AS slug FROM budgets_workflow own
+    LEFT JOIN budgets_workflow other ON other.id = own.merged_into_id)"""
+# A withdrawal takes a call back; a correction holds differences and is no call.
+CALLS = "CASE l.kind WHEN 0 THEN 1 WHEN 2 THEN -1 ELSE 0 END"
 
 # A null cost is unknown and charged nothing, as ingest charged it.
 READ = """
@@ -33,9 +37,9 @@ SELECT b.budget_id,
     sum(CASE b.metric
         WHEN 'money' THEN coalesce(l.cost, 0)
         WHEN 'tokens' THEN coalesce(l.input_tokens, 0) + coalesce(l.output_tokens, 0)
-        ELSE (l.kind <> {correction})::int
+        ELSE {calls}
     END)::bigint,
-    count(*) FILTER (WHERE l.kind <> {correction})
+    sum({calls})::bigint
 FROM usage_ledger l {workflow}
 JOIN unnest(%s::bigint[], %s::text[], %s::timestamptz[], %s::int[]{types})
     AS b (budget_id, metric, since, generation{names})
@@ -76,8 +80,8 @@ def _read_alike(shape: tuple[str, ...], openings: Sequence[Opening]) -> Iterator
             conditions += f" AND {COLUMNS[dimension]} = b.of_{dimension}"
             values.append(given)
     statement = READ.format(
-        correction=CORRECTION,
-        workflow="JOIN budgets_workflow w ON w.id = l.workflow_id" if "workflow" in shape else "",
+        calls=CALLS,
+        workflow=f"JOIN {NAMED} w ON w.id = l.workflow_id" if "workflow" in shape else "",
         types=types,
         names=names,
         conditions=conditions,

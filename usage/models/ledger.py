@@ -25,16 +25,18 @@ class Claim(models.Model):
 
 
 class LedgerEntry(models.Model):
-    """One model call, or one correction of an earlier row (`kind`).
+    """One model call, one correction of an earlier one, or the withdrawal of an imported one (`kind`).
 
     `time` is the event's own; `posted_at` decides the day, month and budget period it counts in, and differs only where
     the event's month was closed. Costs are nano-dollars; null cost is unknown, never free: `measured` says whether
-    token counts were sent, and `unpriced` is 1 for a measured call without a price. A correction row holds differences.
+    token counts were sent, and `unpriced` is 1 for a measured call without a price. A correction row holds differences, and a
+    withdrawal row takes back a call with its corrections: all counts and costs negated, `corrects` names the call.
     """
 
     class Kind(models.IntegerChoices):
         CALL = 0, "Call"
         CORRECTION = 1, "Correction"
+        WITHDRAWAL = 2, "Withdrawal"
 
     id = models.BigIntegerField(primary_key=True)
     posted_at = models.DateTimeField()

@@ -1,0 +1,136 @@
+"""Take imported calls back: a row of kind 2 for each, with everything it counted negated, and its claim given back.
+
+A withdrawal counts in the period of its call, or in the open month where that day is closed, as a correction does. A
+call is withdrawn once: every chunk runs under the lock of re-pricing, which also keeps a correction from slipping in
+between the reading of what a call costs and the row that takes it back.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+import msgspec
+from django.utils import timezone
+
+from budgets.limits import book as budget_book
+from usage.ingest.event import identity_key
+from usage.ledger.append import append, raw_cursor
+from usage.ledger.opening import NAMED
+from usage.ledger.partitions import ensure_months
+from usage.ledger.row import COLUMNS, Entry, LedgerRow
+from usage.prices.correction import PARTS, REPEATED
+from usage.prices.reprice import ENTER, posting
+
+# Beside what a correction repeats: what makes a call a retry, an escalation or a step of its run.
+KEPT: Final = (*REPEATED, "attempt", "step", "tools_exposed", "price_id", "measured")
+NEGATED: Final = (
+    "input_tokens", "cached_input_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens", "tool_tokens",
+    "avoided_input_tokens", "avoided_output_tokens", "reported_cost",
+)  # fmt: skip
+READ = ", ".join(f"l.{column}" for column in COLUMNS)
+# The calls of the batches that nothing took back yet, at most a chunk of them.
+STANDING = f"""
+SELECT l.id, w.slug, {READ} FROM usage_ledger l JOIN {NAMED} w ON w.id = l.workflow_id
+WHERE l.batch_id = ANY(%s) AND l.kind = 0
+    AND NOT EXISTS (SELECT 1 FROM usage_ledger taken WHERE taken.corrects = l.id AND taken.kind = 2)
+ORDER BY l.id LIMIT %s
+"""
+CORRECTED = f"""
+SELECT corrects, sum(unpriced)::int, {", ".join(f"sum({part})::bigint" for part in PARTS)}
+FROM usage_ledger WHERE corrects = ANY(%s) AND kind = 1 GROUP BY corrects
+"""
+UNCLAIM = """
+DELETE FROM usage_claim WHERE (source_id, key) IN
+    (SELECT source_id, key::uuid FROM unnest(%s::int[], %s::text[]) AS claim (source_id, key) ORDER BY 1, 2)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Withdrawn:
+    """How many calls one transaction took back; `more` says that some of the batches' calls still stand."""
+
+    calls: int
+    more: bool
+
+
+def withdraw(batches: Sequence[int], size: int) -> Withdrawn:
+    """Take back up to `size` calls of these ingest batches, in the caller's transaction.
+
+    The caller has made this month's partition (`ensure_months`). Calling it again goes on with what still stands.
+    """
+    now = timezone.now()
+    cursor = raw_cursor()
+    cursor.execute(ENTER)
+    while cursor.nextset():  # the last of the statements has the row
+        pass
+    generation, closed_before, zone, batch_id = cursor.fetchone()
+    cursor.execute(STANDING, [list(batches), size])
+    found = cursor.fetchall()
+    if not found:
+        return Withdrawn(0, False)
+    cursor.execute(CORRECTED, [[row[0] for row in found]])
+    corrections = {row[0]: row[1:] for row in cursor.fetchall()}
+    posted = posting(closed_before, ZoneInfo(zone), now)
+    rows = []
+    for call_id, slug, *values in found:
+        call = dict(zip(COLUMNS, values, strict=True))
+        rows.append(taking_back(call_id, slug, call, corrections.get(call_id), posted(call["posted_at"])))
+    append(
+        cursor,
+        batch_id=batch_id,
+        generation=generation,
+        source_id=rows[0].row.source_id,
+        received_at=now,
+        rows=rows,
+        budgets=budget_book.current(generation),
+    )
+    cursor.execute(UNCLAIM, [[r.row.source_id for r in rows], [identity_key(r.row.event_id) for r in rows]])
+    return Withdrawn(len(rows), len(found) == size)
+
+
+def ensure_open_month() -> None:
+    """Make the partition that withdrawals of closed days go to. Before the transaction."""
+    ensure_months([timezone.now()])
+
+
+def taking_back(
+    call_id: int, workflow: str, call: dict[str, Any], corrections: Sequence[int] | None, posted_at: Any
+) -> Entry:
+    """The row that takes `call` back with its corrections (`unpriced`, then the cost's parts)."""
+    more = corrections or (0,) * (1 + len(PARTS))
+    has_cost = call["cost"] is not None or corrections is not None
+    parts = [-((call[part] or 0) + (extra or 0)) for part, extra in zip(PARTS, more[1:], strict=True)]
+    tags = plain(call["tags"])
+    row = LedgerRow(
+        **{name: call[name] for name in KEPT},
+        **{name: None if call[name] is None else -call[name] for name in NEGATED},
+        posted_at=posted_at,
+        kind=2,
+        corrects=call_id,
+        unpriced=-(call["unpriced"] + (more[0] or 0)),
+        units=as_text(negated(plain(call["units"]))),
+        context=as_text(negated(plain(call["context"]))),
+        tags=as_text(tags),
+    )
+    if has_cost:
+        row.cost = sum(parts)
+        row.cost_input, row.cost_cached, row.cost_cache_write, row.cost_output, row.cost_units = parts
+    return Entry(row, workflow, tags)
+
+
+def plain(value: Any) -> Any:
+    """A JSON column, which psycopg gives as text or as an object."""
+    return msgspec.json.decode(value) if isinstance(value, str) else value
+
+
+def negated(amounts: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Amounts by name; those written as text, since they are exact, stay text."""
+    if not amounts:
+        return None
+    return {name: str(-Decimal(one)) if isinstance(one, str) else -one for name, one in amounts.items()}
+
+
+def as_text(value: Any) -> str | None:
+    return msgspec.json.encode(value).decode() if value else None
