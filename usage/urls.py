@@ -8,4 +8,5 @@ urlpatterns = [
     path("api/v1/events", EventsView.as_view(), name="events"),
     path("api/v1/", include("usage.prices.urls")),
     path("", include("usage.welcome.urls")),
+    path("", include("usage.costs.urls")),
 ]
