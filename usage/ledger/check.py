@@ -11,7 +11,9 @@ from budgets.limits.opening import Opening
 from budgets.models import Budget
 from usage.ledger.opening import read_ledger
 from usage.rollups.rebuild import DETACHED_HOURS, HORIZON, OLD_RUNS, WHOLE_DAYS, WHOLE_HOURS
+from usage.rollups.sums import BATCHES as RECEIVED
 from usage.rollups.sums import (
+    CALLS,
     CORE,
     QUARTER_HOURS,
     ROW_COLUMNS,
@@ -45,7 +47,7 @@ def compare(key: tuple[str, ...], sums: tuple[str, ...], expected: str, found: s
     """SQL for the cells in which `found` less `expected` is not zero; a cell missing on one side counts as zero."""
     columns = ", ".join(sums)
     return f"""
-    WITH rows AS ({rows})
+    WITH rows AS ({rows}), batches AS ({RECEIVED})
     SELECT {", ".join(key)}, {", ".join(f"sum({c})" for c in sums)} FROM (
         SELECT {", ".join(key)}, {columns} FROM ({found}) AS found
         UNION ALL
@@ -114,15 +116,17 @@ SELECT batch.id, batch.events, count(usage_ledger.id) FROM usage_ingestbatch AS 
 LEFT JOIN usage_ledger ON usage_ledger.batch_id = batch.id
 GROUP BY batch.id HAVING count(usage_ledger.id) > batch.events
     OR (count(usage_ledger.id) < batch.events AND NOT EXISTS (SELECT 1 FROM usage_detached_month)) LIMIT 5"""
-UNCLAIMED = """
+UNCLAIMED = f"""
 SELECT source_id, calls, claims FROM
-    (SELECT source_id, count(*) AS calls FROM usage_ledger WHERE kind = 0 GROUP BY source_id) AS ledger
+    (SELECT source_id, sum({CALLS}) AS calls FROM usage_ledger GROUP BY source_id) AS ledger
     FULL JOIN (SELECT source_id, count(*) AS claims FROM usage_claim GROUP BY source_id) AS claimed USING (source_id)
 WHERE coalesce(calls, 0) > coalesce(claims, 0)
     OR (NOT EXISTS (SELECT 1 FROM usage_detached_month) AND coalesce(calls, 0) <> coalesce(claims, 0)) LIMIT 5"""
-REPEATED = """
-SELECT source_id, event_id, count(*) FROM usage_ledger WHERE kind = 0
-GROUP BY source_id, event_id HAVING count(*) > 1 LIMIT 5"""
+# What was withdrawn may have come again. A withdrawal may outlast its call, whose month is then detached.
+REPEATED = f"""
+SELECT source_id, event_id, sum({CALLS}) FROM usage_ledger WHERE kind <> 1
+GROUP BY source_id, event_id HAVING sum({CALLS}) > 1
+    OR (sum({CALLS}) < 0 AND NOT EXISTS (SELECT 1 FROM usage_detached_month)) LIMIT 5"""
 
 
 @contextmanager

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from django.db import connection, transaction
 
 from usage.rollups.sums import (
+    BATCHES,
     ROW_COLUMNS,
     UPSERT_QUARTER_HOURS,
     UPSERT_RUNS,
@@ -27,6 +28,7 @@ WITH rows AS MATERIALIZED (SELECT {ROW_COLUMNS} FROM usage_ledger WHERE batch_id
 quarter_hours AS ({UPSERT_QUARTER_HOURS}),
 wide_days AS ({UPSERT_WIDE_DAYS}),
 runs AS ({UPSERT_RUNS}),
+batches AS MATERIALIZED ({BATCHES} WHERE id = ANY(%(batches)s)),
 source_hours AS ({UPSERT_SOURCE_HOURS})
 UPDATE usage_ingestbatch SET folded_at = clock_timestamp() WHERE id = ANY(%(batches)s)
 """

@@ -4,6 +4,7 @@ from django.db import connection, transaction
 
 from usage.rollups.fold import FOLD_LOCK
 from usage.rollups.sums import (
+    BATCHES,
     RECEIVED_HOUR,
     ROW_COLUMNS,
     UPSERT_QUARTER_HOURS,
@@ -38,7 +39,7 @@ STEPS = (
     f"WITH rows AS ({ROWS} WHERE (workflow_id, run_id) NOT IN ({OLD_RUNS})) {UPSERT_RUNS}",
     "DELETE FROM usage_run WHERE first_call = 'infinity'",
     f"DELETE FROM usage_sourcehour WHERE hour NOT IN ({DETACHED_HOURS})",
-    f"WITH rows AS ({ROWS} WHERE {WHOLE_HOURS}) {UPSERT_SOURCE_HOURS}",
+    f"WITH rows AS ({ROWS} WHERE {WHOLE_HOURS}), batches AS ({BATCHES}) {UPSERT_SOURCE_HOURS}",
     "UPDATE usage_ingestbatch SET folded_at = clock_timestamp() WHERE folded_at IS NULL",
 )
 

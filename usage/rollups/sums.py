@@ -15,19 +15,21 @@ SUM_COLUMNS = (
     "calls_in_runs",
     "cost_in_runs",
 )
-SUMS = """
-    count(*) FILTER (WHERE kind = 0) AS calls,
-    count(*) FILTER (WHERE kind = 0 AND NOT measured) AS unmeasured,
+# A call counts one, a withdrawal takes one away, a correction is none.
+CALLS = "CASE kind WHEN 0 THEN 1 WHEN 2 THEN -1 ELSE 0 END"
+SUMS = f"""
+    coalesce(sum({CALLS}), 0)::bigint AS calls,
+    coalesce(sum({CALLS}) FILTER (WHERE NOT measured), 0)::bigint AS unmeasured,
     coalesce(sum(unpriced), 0)::bigint AS unpriced,
     coalesce(sum(input_tokens), 0)::bigint AS input_tokens,
     coalesce(sum(cached_input_tokens), 0)::bigint AS cached_input_tokens,
     coalesce(sum(cache_write_tokens), 0)::bigint AS cache_write_tokens,
     coalesce(sum(output_tokens), 0)::bigint AS output_tokens,
     coalesce(sum(reasoning_tokens), 0)::bigint AS reasoning_tokens,
-    count(*) FILTER (WHERE kind = 0 AND attempt > 1) AS retries,
-    count(*) FILTER (WHERE kind = 0 AND default_tier > 0 AND tier > default_tier) AS escalated,
+    coalesce(sum({CALLS}) FILTER (WHERE attempt > 1), 0)::bigint AS retries,
+    coalesce(sum({CALLS}) FILTER (WHERE default_tier > 0 AND tier > default_tier), 0)::bigint AS escalated,
     coalesce(sum(cost), 0)::bigint AS cost,
-    count(*) FILTER (WHERE kind = 0 AND run_id <> '') AS calls_in_runs,
+    coalesce(sum({CALLS}) FILTER (WHERE run_id <> ''), 0)::bigint AS calls_in_runs,
     coalesce(sum(cost) FILTER (WHERE run_id <> ''), 0)::bigint AS cost_in_runs"""
 
 # date_bin needs an origin; any quarter hour will do.
@@ -70,14 +72,16 @@ SELECT workflow_id, run_id, first_call, last_call, max_step, max_attempt, {", ".
 ) AS summed"""
 
 # What arrived from each source in each hour: calls by when their batch was received, under the source they count for.
+# Beside `rows` it reads `batches`, which the folder narrows to its own: the planner would look each up for each row.
 SOURCE_KEY = ("source_id", "hour")
 SOURCE_SUMS = ("events", "late", "elsewhere")
 RECEIVED_HOUR = "date_bin('1 hour', received_at, timestamptz '2000-01-01 00:00:00+00')"
+BATCHES = "SELECT id, received_at FROM usage_ingestbatch"
 SOURCE_HOURS = f"""
 SELECT rows.source_id, {RECEIVED_HOUR} AS hour, count(*) AS events,
     count(*) FILTER (WHERE time < received_at - interval '24 hours') AS late,
     count(*) FILTER (WHERE posted_at <> time) AS elsewhere, max(received_at) AS last_at
-FROM rows JOIN usage_ingestbatch AS batch ON batch.id = rows.batch_id WHERE kind = 0 GROUP BY 1, 2"""
+FROM rows JOIN batches ON batches.id = rows.batch_id WHERE kind = 0 GROUP BY 1, 2"""
 
 # What the sums are made of; narrower than the ledger, since it is materialised.
 ROW_COLUMNS = (
