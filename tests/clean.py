@@ -1,8 +1,21 @@
 """A clean database for each test: what a process remembers, and what Django's flush does not know."""
 
+from typing import Any
+
 import pytest
 
 UNMANAGED = "usage_ledger, usage_claim, usage_wide_day, usage_detached_month"
+# Tests start with empty tables. Nobody else may empty the history, and only the table's owner can say so.
+LET_TRUNCATE = "ALTER TABLE budgets_auditentry DISABLE TRIGGER budgets_auditentry_no_truncate"
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
+    """pytest-django's, and its flush may empty the history of the tests' own database."""
+    from django.db import connection
+
+    with django_db_blocker.unblock(), connection.cursor() as cursor:
+        cursor.execute(LET_TRUNCATE)
 
 
 @pytest.fixture(autouse=True)

@@ -3,7 +3,7 @@
 from budgets.models.access import ApiKey, Source
 from budgets.models.activities import PlannedActivity
 from budgets.models.alerts import Alert
-from budgets.models.audit import AuditEntry
+from budgets.models.audit import AuditEntry, HistoryCheck
 from budgets.models.currency import CurrencyRate
 from budgets.models.limits import NANO, Budget, BudgetCharge, BudgetSeries, BudgetState
 from budgets.models.organisation import Organisation
@@ -21,6 +21,7 @@ __all__ = [
     "BudgetSeries",
     "BudgetState",
     "CurrencyRate",
+    "HistoryCheck",
     "Organisation",
     "PlanLine",
     "PlannedActivity",
