@@ -2,7 +2,11 @@
 
 from django.urls import include, path
 
+from budgets.organisation.api import OrganisationView
+
 urlpatterns = [
     path("api/v1/", include("budgets.limits.api_urls")),
+    path("api/v1/organisation", OrganisationView.as_view(), name="api-organisation"),
     path("", include("budgets.pages.urls")),
+    path("", include("budgets.organisation.urls")),
 ]

@@ -8,12 +8,14 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
+from zoneinfo import ZoneInfo
 
-from django.db.models import F, Q, QuerySet
+from django.db.models import F, Q, QuerySet, Sum
 from django.db.models.functions import Coalesce
 
+from budgets.limits.calendar import DAY, day_starts_at
 from usage.costs.spread import by_day, by_month, within
-from usage.models import OtherCost
+from usage.models import OtherCost, QuarterHour
 
 Spread = Callable[[int, date, date, date, date], Iterator[tuple[date, int]]]
 
@@ -69,6 +71,28 @@ def beside(first: date, last: date, scope: Mapping[str, str] | None = None) -> B
         count += 1
     ranked = sorted(sums.items(), key=lambda pair: (-abs(pair[1]), pair[0]))
     return Beside(sum(sums.values()), tuple(ranked), count)
+
+
+@dataclass(frozen=True, slots=True)
+class SpentOn:
+    """Metered spend of days, their calls, those of them without a price, and other costs beside it."""
+
+    metered: int
+    calls: int
+    unpriced: int
+    other: int
+
+
+def spent_on(first: date, last: date, zone: ZoneInfo) -> SpentOn:
+    """Two statements."""
+    rows = QuarterHour.objects.filter(
+        bucket__gte=day_starts_at(first, zone), bucket__lt=day_starts_at(last + DAY, zone)
+    )
+    sums = rows.aggregate(
+        metered=Sum("cost", default=0), calls=Sum("calls", default=0), unpriced=Sum("unpriced", default=0)
+    )
+    found = beside(first, last)
+    return SpentOn(**{name: int(value) for name, value in sums.items()}, other=found.total if found else 0)
 
 
 def months_of(rows: QuerySet[OtherCost], first: date, last: date) -> dict[date, int]:

@@ -11,6 +11,7 @@ urlpatterns = [
     path("settings/costs/<int:pk>/", changes.change, name="cost"),
     path("settings/costs/<int:pk>/remove/", changes.remove, name="cost-remove"),
     path("settings/costs/undo/<str:entries>/", changes.undo, name="cost-undo"),
+    path("settings/close/spend/", views.closing_spend, name="closing-spend"),
     path("export/costs.csv", views.costs_csv, name="costs-csv"),
     path("export/costs-by-month.csv", views.months_csv, name="costs-months-csv"),
 ]

@@ -4,7 +4,7 @@ from datetime import date
 from typing import Any
 
 from django.core.paginator import Paginator
-from django.http import HttpRequest, HttpResponseBase
+from django.http import Http404, HttpRequest, HttpResponseBase
 from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
@@ -16,9 +16,10 @@ from budgets.pages.csv import csv_response, currency_code, exact
 from budgets.pages.door import signed_in
 from budgets.pages.moments import span
 from budgets.pages.named import team_choices
-from usage.costs.figures import beside, months_of
+from usage.costs.figures import beside, months_of, spent_on
 from usage.costs.forms import money, typed_amount
 from usage.costs.listing import PERIODS, Chosen, bounds, chosen
+from usage.costs.values import FIRST_DAY, LAST_DAY
 from usage.models import OtherCost
 
 PER_PAGE = 50
@@ -138,6 +139,22 @@ def beside_spend(request: HttpRequest) -> HttpResponseBase:
             "team": scope.get("team", ""),
         },
     )
+
+
+@require_safe
+@never_cache
+@signed_in
+def closing_spend(request: HttpRequest) -> HttpResponseBase:
+    """`/settings/close/spend/?first=&last=`: what days that are about to be closed hold; no `first`: all before."""
+    organisation = Organisation.get()
+    try:
+        first = date.fromisoformat(request.GET.get("first") or FIRST_DAY.isoformat())
+        last = date.fromisoformat(request.GET.get("last", ""))
+    except ValueError as error:
+        raise Http404 from error
+    if not FIRST_DAY <= first <= last <= LAST_DAY:
+        raise Http404
+    return render(request, "costs/closing.html", {"spent": spent_on(first, last, organisation.zone)})
 
 
 def _days(request: HttpRequest, organisation: Organisation) -> tuple[date, date]:
