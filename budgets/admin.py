@@ -16,6 +16,7 @@ from budgets.models import Alert, ApiKey, AuditEntry, Organisation, Source, Team
 from budgets.notices.hint import hint_settle
 from budgets.organisation.configuration import changing_configuration
 from budgets.pages.sign_in import SignInForm
+from budgets.workflows.guardrails import problems_with, tidied
 from budgets.workflows.pause import pause_workflow, resume_workflow
 
 if TYPE_CHECKING:
@@ -113,6 +114,14 @@ class WorkflowForm(WorkflowModelForm):
         model = Workflow
         exclude = ()
 
+    def clean_status(self) -> str:
+        """Merging and going to production do more than set a status, and check first: their pages do it."""
+        found, now = str(self.cleaned_data["status"]), self.instance.status if self.instance.pk else ""
+        special = {Workflow.Status.RESERVED, Workflow.Status.MERGED, Workflow.Status.PRODUCTION}
+        if found != now and (found in special or now in {Workflow.Status.RESERVED, Workflow.Status.MERGED}):
+            raise forms.ValidationError("Change this on the workflow’s own page: more belongs to it than the status.")
+        return found
+
     def clean_risk_categories(self) -> list[str]:
         found = self.cleaned_data["risk_categories"] or []
         if not isinstance(found, list) or not all(isinstance(one, str) for one in found):
@@ -123,12 +132,15 @@ class WorkflowForm(WorkflowModelForm):
         found = self.cleaned_data["guardrails"] or {}
         if not isinstance(found, dict):
             raise forms.ValidationError('Write an object, for example {"max_output_tokens": 2000}.')
-        return found
+        problems = problems_with(found, tuple(self.cleaned_data.get("risk_categories") or ()))
+        if problems:
+            raise forms.ValidationError([f"{name}: {said}" for name, said in problems.items()])
+        return tidied(found)
 
 
 @admin.register(Workflow)
 class WorkflowAdmin(ConfigurationAdmin):
-    """To claim a discovered one, give it an owner and a team and make it a draft or production."""
+    """To claim a discovered one, give it an owner and a team and make it a draft."""
 
     form = WorkflowForm
     list_display = ("name", "slug", "status", "team", "owner", "default_tier", "is_paused")
@@ -152,7 +164,7 @@ class WorkflowAdmin(ConfigurationAdmin):
 
     @admin.action(description="Pause: block every call at once", permissions=["change"])
     def pause(self, request: HttpRequest, chosen: QuerySet[Workflow]) -> None:
-        for workflow in chosen:
+        for workflow in chosen.exclude(status=Workflow.Status.MERGED):
             pause_workflow(Actor.of_request(request), workflow, "Paused in the admin")
 
     @admin.action(description="Resume", permissions=["change"])

@@ -27,6 +27,14 @@ class Team(models.Model):
         return self.name
 
 
+class WorkflowQuerySet(models.QuerySet["Workflow"]):
+    """Reading usage by workflow: what is merged into one counts as its own."""
+
+    def counted_as(self, slug: str) -> "WorkflowQuerySet":
+        """The rows under whose ids usage of this workflow stands: itself and its aliases; none for an alias."""
+        return self.filter(Q(slug=slug, merged_into=None) | Q(merged_into__slug=slug))
+
+
 class Workflow(models.Model):
     """A repeatable job that spends tokens. `slug` is what events name; it never changes.
 
@@ -69,6 +77,8 @@ class Workflow(models.Model):
     paused_at = models.DateTimeField(null=True, blank=True)
     pause_reason = models.CharField(max_length=500, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = WorkflowQuerySet.as_manager()
 
     class Meta:
         ordering = ["name"]

@@ -57,7 +57,7 @@ def test_a_discovered_workflow_is_claimed_and_its_short_name_stays(boss):
     workflow = Workflow.objects.create(slug="seo", name="seo", status="discovered")
     before = Organisation.get().generation
     form = {
-        "slug": "other", "name": "SEO briefs", "status": "production", "team": team.pk, "value_weight": "2",
+        "slug": "other", "name": "SEO briefs", "status": "draft", "team": team.pk, "value_weight": "2",
         "risk_categories": "[]", "guardrails": "{}",
     }  # fmt: skip
     answer = boss.post(f"/admin/budgets/workflow/{workflow.pk}/change/", form)
@@ -65,7 +65,11 @@ def test_a_discovered_workflow_is_claimed_and_its_short_name_stays(boss):
     workflow.refresh_from_db()
     assert (workflow.slug, workflow.name, workflow.team, workflow.is_claimed) == ("seo", "SEO briefs", team, True)
     assert Organisation.get().generation == before + 1
-    assert AuditEntry.objects.get().after["status"] == "production"
+    assert AuditEntry.objects.get().after["status"] == "draft"
+    # Production and merging check first: not here.
+    for status in ("production", "merged"):
+        again = boss.post(f"/admin/budgets/workflow/{workflow.pk}/change/", form | {"status": status})
+        assert again.status_code == 200 and again.context["errors"]
     chosen = {"action": "pause", "_selected_action": [workflow.pk]}
     assert boss.post("/admin/budgets/workflow/", chosen).status_code == 302
     workflow.refresh_from_db()

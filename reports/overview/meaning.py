@@ -79,7 +79,7 @@ def used_by_day(
     wide = [name for name in scope if name in WIDE]
     workflow = Q()
     if "workflow" in scope:
-        workflow = Q(workflow_id__in=Workflow.objects.filter(slug=scope["workflow"]).values("pk"))
+        workflow = Q(workflow_id__in=Workflow.objects.counted_as(scope["workflow"]).values("pk"))
     if not wide:
         rows = _quarter_hours(scope, first, last, organisation).filter(workflow)
     elif len(wide) == 1 and set(scope) <= {*WIDE, "workflow", "model", "provider"}:

@@ -37,7 +37,10 @@ class TierContent(msgspec.Struct, frozen=True):
 
 
 class WorkflowContent(msgspec.Struct, frozen=True):
-    """`default_tier` null: the bundle's. `guardrails` as in blueprint 7, fractions as decimal text."""
+    """`default_tier` null: the bundle's. `guardrails` as docs/limits.md says, fractions as decimal text.
+
+    `merged_into` names the workflow that calls of this one count as, whose configuration stands here too; else null.
+    """
 
     status: str
     team: str | None
@@ -46,6 +49,7 @@ class WorkflowContent(msgspec.Struct, frozen=True):
     risk_categories: list[str]
     guardrails: dict[str, Any]
     paused: bool
+    merged_into: str | None = None
 
 
 class BudgetContent(msgspec.Struct, frozen=True):

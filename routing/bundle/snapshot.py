@@ -1,8 +1,10 @@
 """Read what a bundle says from the database; the caller holds the snapshot that makes it one moment."""
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
+from types import MappingProxyType
 
 from django.conf import settings
 from django.db.models import Q
@@ -11,6 +13,7 @@ from django.utils import timezone
 from budgets.limits.calendar import Period, day_of, period_bounds
 from budgets.models import Budget, BudgetState, Workflow
 from budgets.models import Organisation as OrganisationRow
+from budgets.workflows.guardrails import known
 from routing.bundle import content as say
 from routing.bundle.canonical import exact
 from routing.models import Tier
@@ -38,7 +41,7 @@ def read_content(organisation: OrganisationRow, now: datetime | None = None) -> 
         tiers=tiers,
         workflows={workflow.slug: workflow_content(workflow) for workflow in workflows},
         budgets=budgets,
-        blocked=[*paused(workflows), *exhausted(budgets)],
+        blocked=[*paused(workflows), *exhausted(budgets, aliases_of(workflows))],
         grants=[],
         prices=read_prices(organisation.generation, tiers, now),
     )
@@ -58,53 +61,73 @@ def read_tiers() -> list[say.TierContent]:
 
 
 def listed_workflows() -> Iterable[Workflow]:
-    """Those that somebody answers for or that were paused.
+    """Those that somebody answers for or that were paused, and other names of such ones.
 
     A discovered one is left out: nothing is configured for it, and senders who make slugs up must not make revisions.
     """
     unclaimed = Q(status__in=[Workflow.Status.DISCOVERED, Workflow.Status.IGNORED], paused_at=None)
-    return Workflow.objects.exclude(unclaimed).select_related("team").order_by("slug")
+    return Workflow.objects.exclude(unclaimed).select_related("team", "merged_into__team").order_by("slug")
 
 
-def workflow_content(workflow: Workflow) -> say.WorkflowContent:
-    """What the free-form columns hold beside their kind is left out: it must not keep a kill switch from everybody."""
+def aliases_of(workflows: Iterable[Workflow]) -> dict[str, list[str]]:
+    """Slug → the other slugs that count as it."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for workflow in workflows:
+        if workflow.merged_into:
+            found[workflow.merged_into.slug].append(workflow.slug)
+    return found
+
+
+def workflow_content(named: Workflow) -> say.WorkflowContent:
+    """What the free-form columns hold beside their kind is left out: it must not keep a kill switch from everybody.
+
+    A merged one says what holds for the workflow that its calls count as.
+    """
+    workflow = named.merged_into or named
     risks, guardrails = workflow.risk_categories, workflow.guardrails
     return say.WorkflowContent(
-        status=workflow.status,
+        status=named.status,
         team=workflow.team.slug if workflow.team else None,
         default_tier=workflow.default_tier,
         value_weight=say.decimal_text(Decimal(workflow.value_weight)),
         risk_categories=[str(risk) for risk in risks] if isinstance(risks, list) else [],
-        guardrails=exact(guardrails) if isinstance(guardrails, dict) else {},
+        guardrails=known(exact(guardrails)) if isinstance(guardrails, dict) else {},
         paused=workflow.paused_at is not None,
+        merged_into=named.merged_into.slug if named.merged_into else None,
     )
 
 
 def paused(workflows: Iterable[Workflow]) -> list[say.Blocked]:
-    """The kill switches that are thrown."""
+    """The kill switches that are thrown, for every name that a workflow goes by."""
     return [
         say.Blocked(
-            scope={"workflow": workflow.slug},
+            scope={"workflow": named.slug},
             code="workflow_paused",
             reason=workflow.pause_reason or f"{workflow.name} is paused.",
             until=None,
         )
-        for workflow in workflows
-        if workflow.paused_at
+        for named in workflows
+        if (workflow := named.merged_into or named).paused_at
     ]
 
 
-def exhausted(budgets: Iterable[say.BudgetContent]) -> list[say.Blocked]:
-    """What exhausted budgets stop."""
+def exhausted(
+    budgets: Iterable[say.BudgetContent], aliases: Mapping[str, list[str]] = MappingProxyType({})
+) -> list[say.Blocked]:
+    """What exhausted budgets stop, for every name that a workflow goes by: callers match names, not aliases."""
     return [
         say.Blocked(
-            scope=budget.scope,
+            scope=scope,
             code="budget_exhausted",
             reason=f"The budget {budget.name} is used up.",
             until=budget.ends_at,
         )
         for budget in budgets
         if budget.status == BudgetState.Status.EXHAUSTED and budget.on_exhausted == Budget.Action.BLOCK
+        for scope in (
+            budget.scope,
+            *({**budget.scope, "workflow": alias} for alias in aliases.get(budget.scope.get("workflow", ""), ())),
+        )
     ]
 
 

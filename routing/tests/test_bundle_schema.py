@@ -14,6 +14,7 @@ from tokenops_sdk import SCHEMA
 
 from budgets.limits.scope import DIMENSIONS
 from budgets.models import Budget, Organisation, Team, Workflow
+from budgets.workflows.guardrails import LIMITS
 from routing.bundle.canonical import canonical
 from routing.bundle.content import Stamp, document
 from routing.bundle.snapshot import read_content
@@ -46,9 +47,15 @@ def full(db) -> dict:
         team=team,
         default_tier=2,
         risk_categories=["claims"],
-        guardrails={"cache": {"floor": 0.9}},
+        guardrails={
+            "max_run_money": "2.50",
+            "daily_tokens": {"production": 2_000_000},
+            "cache": {"kinds": ["semantic"], "similarity_floor": 0.9},
+            "by_task_type": {"extraction": {"max_output_tokens": 500, "cache": {"kinds": []}}},
+        },
     )
-    Workflow.objects.create(slug="off", name="Off", paused_at=timezone.now())
+    off = Workflow.objects.create(slug="off", name="Off", paused_at=timezone.now())
+    Workflow.objects.create(slug="off-too", name="Off too", status="merged", merged_into=off)
     for metric in Budget.Metric.values:
         Budget.objects.create(
             slug=metric, name=metric, metric=metric, amount=10**18 - 1, scope={"tag": "a=b", "tier": "1"}
@@ -82,6 +89,9 @@ def test_what_is_compiled_is_what_the_schema_says(full):
         lambda said: said["budgets"][0].update(limit=12.5),
         lambda said: said["budgets"][0].update(scope={"planet": "mars"}),
         lambda said: said["workflows"]["seo"].pop("paused"),
+        lambda said: said["workflows"]["seo"]["guardrails"].update(max_runs=3),
+        lambda said: said["workflows"]["seo"]["guardrails"].update(max_run_steps=0),
+        lambda said: said["workflows"]["seo"]["guardrails"]["by_task_type"]["extraction"].update(cash={}),
         lambda said: said["prices"][0].update(input=0.4),
         lambda said: said["blocked"][0].update(until="tomorrow"),
     ],
@@ -90,6 +100,17 @@ def test_the_schema_refuses_what_is_not_a_bundle(full, spoil):
     spoil(full)
     with pytest.raises(jsonschema.ValidationError):
         check(full)
+
+
+def test_every_limit_is_described_and_documented():
+    assert list(RULES["$defs"]["limits"]["properties"]) == [limit.name for limit in LIMITS]
+    guide = (DOCS / "limits.md").read_text()
+    assert [limit.name for limit in LIMITS if f"`{limit.name}`" not in guide] == []
+
+
+def test_a_merged_workflow_is_stopped_and_configured_like_the_one_it_counts_as(full):
+    assert full["workflows"]["off-too"] == full["workflows"]["off"] | {"status": "merged", "merged_into": "off"}
+    assert {"workflow": "off-too"} in [one["scope"] for one in full["blocked"]]
 
 
 @pytest.mark.server

@@ -106,6 +106,7 @@ def test_the_kill_switch_is_in_the_next_revision():
     assert said["workflows"]["seo-briefs"] == {
         "default_tier": 2,
         "guardrails": {"cache": {"similarity_floor": "0.85"}, "max_output_tokens": 2000},
+        "merged_into": None,
         "paused": True,
         "risk_categories": [],
         "status": "draft",

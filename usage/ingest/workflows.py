@@ -6,13 +6,24 @@ from dataclasses import dataclass
 
 from django.conf import settings
 from django.db import connection
+from django.db.models import Case, QuerySet, When
+from django.db.models.functions import Coalesce
 
 from budgets.models import Workflow
+
+# A merged workflow's calls are posted to the one it counts under.
+POSTED = [
+    "slug",
+    Coalesce("merged_into__id", "id"),
+    Coalesce("merged_into__slug", "slug"),
+    Case(When(merged_into=None, then="team__slug"), default="merged_into__team__slug"),
+    Case(When(merged_into=None, then="default_tier"), default="merged_into__default_tier"),
+]
 
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """What ingest needs to know of a workflow."""
+    """What ingest needs to know of a workflow: of the one that calls are posted to, where it was merged."""
 
     id: int
     slug: str
@@ -21,12 +32,11 @@ class Named:
 
 
 class Workflows:
-    """Slug → Named, as of one generation; discovered ones are added as they come."""
+    """Slug as sent → Named, as of one generation; discovered ones are added as they come."""
 
     def __init__(self, generation: int) -> None:
         self.generation = generation
-        rows = Workflow.objects.values_list("id", "slug", "team__slug", "default_tier")
-        self.by_slug = {slug: Named(pk, slug, team or "", tier or 0) for pk, slug, team, tier in rows}
+        self.by_slug = named(Workflow.objects.all())
 
     def resolve(self, slugs: Iterable[str]) -> dict[str, Named]:
         """The named workflows; unknown slugs are made as *discovered*, in the caller's transaction.
@@ -46,8 +56,7 @@ class Workflows:
         if not unknown:
             return {}
         room = settings.INGEST_MAX_DISCOVERED - sum(1 for _ in self.by_slug)
-        rows = Workflow.objects.filter(slug__in=unknown).values_list("id", "slug", "team__slug", "default_tier")
-        known = {slug: Named(pk, slug, team or "", tier or 0) for pk, slug, team, tier in rows}
+        known = named(Workflow.objects.filter(slug__in=unknown))
         self.by_slug.update(known)
         make = sorted(unknown - known.keys())[: max(0, room)]
         if not make:
@@ -61,6 +70,12 @@ class Workflows:
             )
             cursor.execute("SELECT id, slug FROM budgets_workflow WHERE slug = ANY(%s)", [make])
             return known | {slug: Named(pk, slug, "", 0) for pk, slug in cursor.fetchall()}
+
+
+def named(rows: QuerySet[Workflow]) -> dict[str, Named]:
+    """Slug as sent → the workflow that its calls are posted to. One statement."""
+    posted = rows.values_list(*POSTED)
+    return {sent: Named(pk, slug, team or "", tier or 0) for sent, pk, slug, team, tier in posted}
 
 
 _current: Workflows | None = None

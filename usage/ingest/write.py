@@ -219,7 +219,8 @@ class Intake:
                     raise Refusal(
                         "too-many-workflows", f"The workflow {slug!r} is new, and too many were made already."
                     )
-                rows.append(Entry(ledger_row(one.event, one.source_id, known[slug], posting), slug, one.event.tags))
+                row = ledger_row(one.event, one.source_id, known[slug], posting)
+                rows.append(Entry(row, known[slug].slug, one.event.tags))
             except Refusal as refusal:
                 self.refuse(one, refusal)
                 refused.append(one)
