@@ -1,7 +1,7 @@
 """Planned activity: what explains more or less use than usual. Forecast and detection read it."""
 
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import F, Q, Value
 
 from budgets.models.workflows import Team, Workflow
 
@@ -10,7 +10,8 @@ class PlannedActivity(models.Model):
     """A campaign, a launch, a batch night, a publishing date: from when to when, of which team and workflow.
 
     Without a team it concerns everybody. `recurrence` is an iCalendar RRULE ("FREQ=WEEKLY;BYDAY=FR"), counted in the
-    organisation's time zone from `starts_at`; empty: once. An all-day one begins and ends at midnights of that zone.
+    organisation's time zone from `starts_at`, left out on `skipped_days` (ISO dates); empty: once. An all-day one
+    begins and ends at midnights of that zone.
     `expects` says which way use will differ, `factor` by how much where somebody knows (2 = twice the usual).
     """
 
@@ -36,6 +37,12 @@ class PlannedActivity(models.Model):
     ends_at = models.DateTimeField(help_text="First instant after it.")
     is_all_day = models.BooleanField(default=True)
     recurrence = models.CharField(max_length=500, blank=True)
+    skipped_days = models.JSONField(
+        default=list,
+        db_default=Value([], models.JSONField()),
+        blank=True,
+        help_text="Days on which it does not repeat.",
+    )
     expects = models.CharField(max_length=4, choices=Expects, default=Expects.MORE)
     factor = models.DecimalField(max_digits=6, decimal_places=2, null=True, blank=True)
     note = models.CharField(max_length=500, blank=True)
