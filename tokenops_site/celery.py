@@ -17,7 +17,8 @@ app.conf.beat_schedule = {
     # One second, because the broker may forget a message: this sweep is what nothing-lost relies on.
     "sweep": {"task": "routing.tasks.sweep", "schedule": 1.0, "options": {"expires": 2}},
     "keep-house": {"task": "usage.tasks.keep_house", "schedule": 3600.0, "options": {"expires": 3600}},
-    # Confirmed re-price runs start at once; this goes on with what a dead worker left.
+    # Re-price previews and confirmed runs start at once; these go on with what a dead worker left.
+    "preview-reprices": {"task": "usage.tasks.preview_reprices", "schedule": 20.0, "options": {"expires": 20}},
     "reprice": {"task": "usage.tasks.reprice", "schedule": 60.0, "options": {"expires": 60}},
     "check-prices": {"task": "usage.tasks.check_prices", "schedule": 86400.0, "options": {"expires": 3600}},
 }

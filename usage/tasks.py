@@ -5,10 +5,10 @@ from django.utils import timezone
 
 from usage.ledger.partitions import make_ahead
 from usage.ledger.retention import expire
-from usage.prices.tasks import carry_out_reprices, check_prices
+from usage.prices.tasks import carry_out_reprices, check_prices, preview_reprices
 from usage.rollups.fold import fold_all
 
-__all__ = ["carry_out_reprices", "check_prices", "fold", "keep_house"]
+__all__ = ["carry_out_reprices", "check_prices", "fold", "keep_house", "preview_reprices"]
 
 
 @shared_task(name="usage.tasks.fold")

@@ -15,9 +15,10 @@ from budgets.models import UNASSIGNED, Budget, Organisation, Workflow
 from budgets.pages import pace
 from budgets.pages.standing import Standing
 from budgets.pages.standings import standings, with_sparks
-from reports.overview.spend import DayModel, Spend, shape
+from reports.overview.spend import DayModel, Spend, most_used, shape
 from reports.overview.window import Window
 from usage.models import IngestBatch, QuarterHour
+from usage.prices.colours import colours_of
 
 SHOWN = 8  # budgets on the Overview
 QUIET_AFTER = timedelta(minutes=60)
@@ -172,7 +173,8 @@ def plan_of(window: Window, rows: list[Standing]) -> Standing | None:
 
 def overview(organisation: Organisation, window: Window, now: datetime) -> Overview:
     """All figures of the page, read at one moment."""
-    spend = shape(window, day_models(window))
+    used = day_models(window)
+    spend = shape(window, used, colours_of(most_used(used)))
     rows, starting = standings(organisation, now)
     plan = plan_of(window, rows)
     shown = with_sparks(rows[:SHOWN], organisation, window.today)

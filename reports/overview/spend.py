@@ -4,11 +4,10 @@ Pure: no Django, no models. Amounts are nano-dollars; sums are of unrounded valu
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
-from zlib import crc32
 
 from budgets.pages.amounts import units
 from budgets.pages.moments import day, weekday
@@ -90,8 +89,19 @@ class Spend:
         return rows[::-1]
 
 
-def shape(window: Window, rows: Sequence[DayModel]) -> Spend:
-    """Group the rows into at most five models and Other; models without a cost have no series."""
+def most_used(rows: Iterable[DayModel]) -> list[str]:
+    """The models that have a series of their own: at most five that cost something, the dearest first."""
+    costs: dict[str, int] = defaultdict(int)
+    priced = set()
+    for row in rows:
+        costs[row.model] += row.cost
+        if row.cost:
+            priced.add(row.model)
+    return sorted(priced, key=lambda name: (-costs[name], name))[:SERIES]
+
+
+def shape(window: Window, rows: Sequence[DayModel], colours: Mapping[str, int]) -> Spend:
+    """Group the rows into the models of `colours` (see `most_used`), each with its colour from 1 to 5, and Other."""
     days = window.days[: (window.last - window.first).days + 1]
     place = {one: i for i, one in enumerate(days)}
     costs: dict[str, list[int]] = defaultdict(lambda: [0] * len(days))
@@ -100,9 +110,9 @@ def shape(window: Window, rows: Sequence[DayModel]) -> Spend:
         costs[row.model][place[row.day]] += row.cost
         if row.unpriced:
             unpriced[row.model] += row.unpriced
-    ranked = sorted((name for name in costs if any(costs[name])), key=lambda name: (-sum(costs[name]), name))
-    series = [Series(name, slot, tuple(costs[name])) for name, slot in slots(ranked[:SERIES]).items()]
-    if rest := [costs[name] for name in ranked[SERIES:]]:
+    series = [Series(name, slot, tuple(costs[name])) for name, slot in colours.items() if name in costs]
+    rest = [values for name, values in costs.items() if name not in colours and any(values)]
+    if rest:
         series.append(Series("Other", OTHER_SLOT, tuple(sum(values) for values in zip(*rest, strict=True))))
     return Spend(
         window=window,
@@ -115,20 +125,6 @@ def shape(window: Window, rows: Sequence[DayModel]) -> Spend:
         premium_cost=sum(row.cost for row in rows if row.tier >= PREMIUM),
         tiered_calls=sum(row.calls for row in rows if row.tier),
     )
-
-
-def slots(names: Iterable[str]) -> dict[str, int]:
-    """A colour for each of at most five models: its own by a hash of the name, the next free one where two collide.
-
-    So a model keeps its colour on other days and pages unless it meets another with the same one.
-    """
-    taken: dict[int, str] = {}
-    for name in sorted(names):
-        slot = crc32(name.encode()) % SERIES
-        while slot in taken:
-            slot = (slot + 1) % SERIES
-        taken[slot] = name
-    return {taken[slot]: slot + 1 for slot in sorted(taken)}
 
 
 def chart(

@@ -17,7 +17,7 @@ from budgets.models import NANO, Organisation, Workflow
 from reports.overview import figures
 from reports.overview.meaning import meaning_of
 from reports.overview.saying import say
-from reports.overview.spend import DayModel, chart, shape, slots
+from reports.overview.spend import DayModel, chart, most_used, shape
 from reports.overview.window import ignored, window_of
 from reports.tests.rows import arrived, at, budget_with, usage_row
 from usage.ledger import partitions
@@ -79,7 +79,10 @@ def rows_of(*costs: tuple[str, int], day: int = 17) -> list[DayModel]:
 
 def test_five_models_and_other_in_the_order_of_their_colours():
     window = window_of({}, NOON, BERLIN)
-    spend = shape(window, rows_of(*((f"m{i}", 100 - i) for i in range(8)), ("free", 0)))
+    rows = rows_of(*((f"m{i}", 100 - i) for i in range(8)), ("free", 0))
+    assert most_used(rows) == ["m0", "m1", "m2", "m3", "m4"]
+    spend = shape(window, rows, {"m1": 1, "m0": 2, "m2": 3, "m3": 4, "m4": 5})
+    assert spend.series[0].name == "m1"
     assert len(spend.series) == 6
     assert spend.series[-1].name == "Other"
     assert spend.series[-1].total == 95 + 94 + 93
@@ -87,15 +90,16 @@ def test_five_models_and_other_in_the_order_of_their_colours():
     assert [one.slot for one in spend.series] == [1, 2, 3, 4, 5, 6]
 
 
-def test_a_model_keeps_its_colour_in_other_company():
-    alone = slots(["gpt-4.1"])["gpt-4.1"]
-    assert slots(["gpt-4.1", "claude-opus-4-1"])["gpt-4.1"] == alone
-    assert len(set(slots(f"m{i}" for i in range(5)).values())) == 5
+def test_no_model_and_a_model_without_a_cost_have_no_series():
+    window = window_of({}, NOON, BERLIN)
+    assert shape(window, [], {}).series == ()
+    assert most_used(rows_of(("free", 0))) == []
+    assert shape(window, rows_of(("free", 0)), {}).series == ()
 
 
 def test_the_chart_holds_complete_days_and_the_landing_line_ends_at_the_landing():
     window = window_of({}, NOON, BERLIN)
-    spend = shape(window, rows_of(("a", 10 * NANO), day=17) + rows_of(("a", 4 * NANO), day=18))
+    spend = shape(window, rows_of(("a", 10 * NANO), day=17) + rows_of(("a", 4 * NANO), day=18), {"a": 1})
     drawn = chart(spend, currency="USD", landing=30 * NANO)
     assert drawn["labels"][drawn["today"]] == "17 Nov"
     assert len(drawn["series"][0]["values"]) == 17  # today is left out

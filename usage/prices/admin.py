@@ -15,7 +15,7 @@ from budgets.access.problems import Problem
 from budgets.audit.record import Actor
 from usage.models import PriceEntry, PriceRefresh, RepriceRun
 from usage.prices import overrides, refresh, reprice
-from usage.prices.begin import begin_reprice
+from usage.prices.begin import begin_preview, begin_reprice
 from usage.prices.entry import mistakes
 
 if TYPE_CHECKING:
@@ -165,8 +165,9 @@ class RepriceRunAdmin(RunModelAdmin):
         if obj is None:
             return ["starts_at", "ends_at", "model", "only_unpriced"]
         return [
-            "status", "starts_at", "ends_at", "model", "only_unpriced", "calls", "corrected", "still_unpriced",
-            "difference", "per_workflow", "problem", "requested_by", "created_at", "finished_at",
+            "status", "starts_at", "ends_at", "model", "only_unpriced", "expected", "seen", "calls", "corrected",
+            "still_unpriced", "difference", "written", "per_workflow", "problem", "requested_by", "created_at",
+            "finished_at",
         ]  # fmt: skip
 
     def get_readonly_fields(self, request: HttpRequest, obj: RepriceRun | None = None) -> Any:
@@ -194,7 +195,7 @@ class RepriceRunAdmin(RunModelAdmin):
 
     def save_form(self, request: HttpRequest, form: Any, change: bool) -> RepriceRun:
         asked = form.cleaned_data
-        return reprice.preview(
+        return begin_preview(
             Actor.of_request(request),
             asked["starts_at"],
             asked["ends_at"],

@@ -12,7 +12,7 @@ from rest_framework.response import Response
 from budgets.audit.record import Actor
 from usage.models import PriceEntry, PriceRefresh, RepriceRun
 from usage.prices import overrides, refresh, reprice
-from usage.prices.begin import begin_reprice
+from usage.prices.begin import begin_preview, begin_reprice
 from usage.prices.serializers import (
     EndSerializer,
     OverrideSerializer,
@@ -32,14 +32,6 @@ class Priced:
     required_scope = WRITE
     read_scope = READ
     permission = "usage.change_priceentry"
-
-
-class Repriced(Priced):
-    permission = "usage.change_repricerun"
-
-
-class Refreshed(Priced):
-    permission = "usage.change_pricerefresh"
 
 
 @extend_schema_view(
@@ -120,7 +112,7 @@ class PriceEndView(Priced, generics.GenericAPIView[PriceEntry]):
 
 
 @extend_schema_view(get=extend_schema(summary="List re-price runs", tags=["prices"]))
-class RepriceListView(Repriced, generics.ListCreateAPIView[RepriceRun]):
+class RepriceListView(Priced, generics.ListCreateAPIView[RepriceRun]):
     """Re-price runs, the newest first."""
 
     serializer_class = RepriceSerializer
@@ -128,27 +120,28 @@ class RepriceListView(Repriced, generics.ListCreateAPIView[RepriceRun]):
 
     @extend_schema(
         summary="Preview a re-price run",
-        description="What pricing the calls of a window anew would change, per workflow. Nothing is written yet.",
+        description="What pricing the calls of a window anew would change, per workflow. It is counted in the"
+        " background: ask for the run until its status is no longer `previewing`. Nothing is written yet.",
         request=RepricePreviewSerializer,
-        responses={201: RepriceSerializer},
+        responses={202: RepriceSerializer},
         tags=["prices"],
     )
     def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         sent = RepricePreviewSerializer(data=request.data)
         sent.is_valid(raise_exception=True)
-        run = reprice.preview(Actor.of_request(request), **sent.validated_data)
-        return Response(RepriceSerializer(run).data, status=status.HTTP_201_CREATED)
+        run = begin_preview(Actor.of_request(request), **sent.validated_data)
+        return Response(RepriceSerializer(run).data, status=status.HTTP_202_ACCEPTED)
 
 
 @extend_schema(summary="One re-price run, with its progress", tags=["prices"])
 class RepriceView(Priced, generics.RetrieveAPIView[RepriceRun]):
-    """`corrected` of `calls` says how far it is."""
+    """`seen` of `expected` says how far the preview is, `corrected` of `calls` how far the run."""
 
     serializer_class = RepriceSerializer
     queryset = RepriceRun.objects.all()
 
 
-class RepriceConfirmView(Repriced, generics.GenericAPIView[RepriceRun]):
+class RepriceConfirmView(Priced, generics.GenericAPIView[RepriceRun]):
     """Decide on a preview."""
 
     serializer_class = RepriceSerializer
@@ -166,7 +159,7 @@ class RepriceConfirmView(Repriced, generics.GenericAPIView[RepriceRun]):
         return Response(RepriceSerializer(run).data, status=status.HTTP_202_ACCEPTED)
 
 
-class RepriceDiscardView(Repriced, generics.GenericAPIView[RepriceRun]):
+class RepriceDiscardView(Priced, generics.GenericAPIView[RepriceRun]):
     """Decide against a preview."""
 
     serializer_class = RepriceSerializer
@@ -177,7 +170,7 @@ class RepriceDiscardView(Repriced, generics.GenericAPIView[RepriceRun]):
 
 
 @extend_schema_view(get=extend_schema(summary="List price refreshes", tags=["prices"]))
-class RefreshListView(Refreshed, generics.ListCreateAPIView[PriceRefresh]):
+class RefreshListView(Priced, generics.ListCreateAPIView[PriceRefresh]):
     """What newer genai-prices packages would change, or changed."""
 
     serializer_class = RefreshSerializer
@@ -197,7 +190,7 @@ class RefreshListView(Refreshed, generics.ListCreateAPIView[PriceRefresh]):
         return Response(RefreshSerializer(found).data, status=status.HTTP_201_CREATED)
 
 
-class RefreshApplyView(Refreshed, generics.GenericAPIView[PriceRefresh]):
+class RefreshApplyView(Priced, generics.GenericAPIView[PriceRefresh]):
     """Decide on a preview."""
 
     serializer_class = RefreshSerializer
@@ -207,7 +200,7 @@ class RefreshApplyView(Refreshed, generics.GenericAPIView[PriceRefresh]):
         return Response(RefreshSerializer(refresh.apply(pk, Actor.of_request(request))).data)
 
 
-class RefreshDiscardView(Refreshed, generics.GenericAPIView[PriceRefresh]):
+class RefreshDiscardView(Priced, generics.GenericAPIView[PriceRefresh]):
     """Decide against a preview."""
 
     serializer_class = RefreshSerializer

@@ -10,10 +10,11 @@ from typing import Any, Final
 import msgspec
 from django.db import connection
 
+from usage.ledger.opening import NAMED
 from usage.ledger.partitions import month_of, next_month
 from usage.ledger.row import COLUMNS, Entry, LedgerRow
 from usage.prices.book import PriceBook
-from usage.prices.cost import CostParts, cost_of
+from usage.prices.cost import CostParts, cost_of, length_of_one
 
 PARTS: Final = ("cost_input", "cost_cached", "cost_cache_write", "cost_output", "cost_units")
 # What a correction row repeats of its call, so that it meets the same budgets and cells; counts are not repeated.
@@ -29,12 +30,14 @@ WANTED = """l.kind = 0 AND l.measured AND l.time >= %(starts)s AND l.time < %(en
     AND (NOT %(only_unpriced)s OR l.unpriced = 1) AND (%(models)s::text[] IS NULL OR l.model = ANY(%(models)s))"""
 # The ledger has one index, by batch: one pass over each month finds the batches, then they are read a few at a time.
 BATCHES = f"SELECT l.batch_id, count(*) FROM usage_ledger l WHERE {WANTED} GROUP BY 1 ORDER BY 1"
+# A call is never posted before it happened, so older months need no look.
+COUNT = f"SELECT count(*) FROM usage_ledger l WHERE {WANTED}"
 CALLS = f"""
-SELECT l.id, w.slug, {READ} FROM usage_ledger l JOIN budgets_workflow w ON w.id = l.workflow_id
+SELECT l.id, w.slug, {READ} FROM usage_ledger l JOIN {NAMED} w ON w.id = l.workflow_id
 WHERE l.batch_id = ANY(%(batches)s) AND {WANTED} ORDER BY l.id
 """
 CORRECTIONS = f"""
-SELECT corrects, sum(unpriced)::int, {", ".join(f"sum({part})::bigint" for part in PARTS)}
+SELECT corrects, bool_or(kind = 2), sum(unpriced)::int, {", ".join(f"sum({part})::bigint" for part in PARTS)}
 FROM usage_ledger WHERE corrects = ANY(%s) GROUP BY corrects
 """
 
@@ -86,6 +89,16 @@ class Chunk:
 
     batches: Sequence[int]
     values: Mapping[str, Any]
+    calls: int = 0  # as counted when the batches were found
+
+
+def count_calls(selection: Selection, today: datetime) -> int:
+    """How many calls a preview has to look at: one pass over the ledger's months."""
+    values = selection.of_month(month_of(selection.starts))
+    values["month_ends"] = today + timedelta(days=1)  # a call may be dated a day ahead
+    with connection.cursor() as cursor:
+        cursor.execute(COUNT, values)
+        return int(cursor.fetchone()[0])
 
 
 def chunks(selection: Selection, today: datetime, size: int) -> Iterator[Chunk]:
@@ -101,20 +114,24 @@ def chunks(selection: Selection, today: datetime, size: int) -> Iterator[Chunk]:
             chosen.append(batch_id)
             count += calls
             if count >= size:
-                yield Chunk(chosen, values)
+                yield Chunk(chosen, values, count)
                 chosen, count = array("q"), 0
         if chosen:
-            yield Chunk(chosen, values)
+            yield Chunk(chosen, values, count)
         month = next_month(month)
 
 
 def read_calls(cursor: Any, chunk: Chunk) -> list[Call]:
-    """The calls of one chunk as they stand now; of a run over unpriced ones those that no correction has priced."""
+    """The calls of one chunk as they stand now, without those withdrawn; of a run over unpriced ones those still so."""
     cursor.execute(CALLS, {**chunk.values, "batches": list(chunk.batches)})
     rows = cursor.fetchall()
     cursor.execute(CORRECTIONS, [[row[0] for row in rows]])
-    corrected = {row[0]: row[1:] for row in cursor.fetchall()}
-    calls = [_call(row, corrected.get(row[0], NONE_YET)) for row in rows]
+    withdrawn, corrected = set(), {}
+    for call, is_withdrawn, *sums in cursor.fetchall():
+        if is_withdrawn:
+            withdrawn.add(call)
+        corrected[call] = sums
+    calls = [_call(row, corrected.get(row[0], NONE_YET)) for row in rows if row[0] not in withdrawn]
     return [call for call in calls if call.unpriced] if chunk.values["only_unpriced"] else calls
 
 
@@ -149,6 +166,7 @@ def change_of(call: Call, prices: PriceBook) -> Change | None:
         row["output_tokens"] or 0,
         quantities(row["units"]),
         row["reasoning_tokens"] or 0,
+        length_of_one(row["input_tokens"] or 0, plain_json(row["tags"])),
     )
     if cost is None:
         return None
@@ -158,19 +176,21 @@ def change_of(call: Call, prices: PriceBook) -> Change | None:
     return Change(price.price_id, cost)
 
 
+def plain_json(value: Any) -> Any:
+    """A JSON column, which psycopg gives as text or as an object."""
+    return msgspec.json.decode(value) if isinstance(value, str) else value
+
+
 def quantities(units: Any) -> dict[str, Decimal] | None:
     """The ledger's units column, which psycopg gives as text or as an object with decimal text."""
-    if isinstance(units, str):
-        units = msgspec.json.decode(units)
+    units = plain_json(units)
     return {name: Decimal(str(amount)) for name, amount in units.items()} if units else None
 
 
 def correction_row(call: Call, change: Change, posted_at: datetime) -> Entry:
     """The difference as a ledger row. It is no call: its counts are empty, only money and `unpriced` differ."""
     cost = change.cost
-    tags = call.row["tags"]
-    if isinstance(tags, str):
-        tags = msgspec.json.decode(tags)
+    tags = plain_json(call.row["tags"])
     row = LedgerRow(
         **{name: call.row[name] for name in REPEATED},
         posted_at=posted_at,

@@ -21,17 +21,17 @@ from usage.prices.names import canonical_provider
 def create_override(actor: Actor, values: Mapping[str, Any], reason: str = "") -> PriceEntry:
     """Write one; `values` has PriceEntry's columns. Problem `invalid` with a sentence per field where it cannot be."""
     with changing_configuration():
-        return _write(actor, values, reason)
+        return write_override(actor, values, reason)
 
 
 def replace_override(actor: Actor, entry_id: int, values: Mapping[str, Any], reason: str = "") -> PriceEntry:
     """Another price, or other dates, in place of `entry_id`, which is kept for the rows that it priced."""
     with changing_configuration():
         old = _locked(entry_id)
-        before = entry_facts(old)
+        before = {"entry": old.pk, **entry_facts(old)}
         old.superseded_at = timezone.now()
         old.save(update_fields=["superseded_at"])
-        return _write(actor, values, reason, before)
+        return write_override(actor, values, reason, before)
 
 
 def end_override(actor: Actor, entry_id: int, at: datetime | None = None, reason: str = "") -> PriceEntry:
@@ -90,7 +90,10 @@ def _locked(entry_id: int) -> PriceEntry:
     return entry
 
 
-def _write(actor: Actor, values: Mapping[str, Any], reason: str, before: dict[str, Any] | None = None) -> PriceEntry:
+def write_override(
+    actor: Actor, values: Mapping[str, Any], reason: str, before: dict[str, Any] | None = None
+) -> PriceEntry:
+    """Check, write and record; to be called inside `changing_configuration`. `before`: of the one that it replaces."""
     wrong = mistakes(values)
     if not wrong and (sentence := overlapping(values)):  # nobody else writes: the configuration lock is held
         wrong["valid_from"] = sentence

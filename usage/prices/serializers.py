@@ -1,12 +1,12 @@
 """How prices look in the API: dollars as decimal text, nano-dollars as whole numbers."""
 
-from datetime import timedelta
 from typing import Any
 
 from rest_framework import serializers
 
 from usage.models import PriceEntry, PriceRefresh, RepriceRun
 from usage.prices.entry import mistakes
+from usage.prices.preview import LONGEST
 
 TIERS = ["standard", "batch", "flex", "priority"]
 RATE: dict[str, Any] = {"max_digits": 16, "decimal_places": 8, "normalize_output": True, "allow_null": True}
@@ -99,8 +99,8 @@ class RepricePreviewSerializer(serializers.Serializer[Any]):
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if attrs["ends_at"] <= attrs["starts_at"]:
             raise serializers.ValidationError({"ends_at": "The end must come after the start."})
-        if attrs["ends_at"] - attrs["starts_at"] > timedelta(days=800):
-            raise serializers.ValidationError({"ends_at": "A run covers at most 800 days."})
+        if attrs["ends_at"] - attrs["starts_at"] > LONGEST:
+            raise serializers.ValidationError({"ends_at": f"A run covers at most {LONGEST.days} days."})
         return attrs
 
 
@@ -122,8 +122,9 @@ class RepriceSerializer(serializers.ModelSerializer[RepriceRun]):
     class Meta:
         model = RepriceRun
         fields = [
-            "id", "status", "starts_at", "ends_at", "model", "only_unpriced", "preview", "calls", "corrected",
-            "still_unpriced", "before", "after", "problem", "requested_by", "created_at", "finished_at",
+            "id", "status", "starts_at", "ends_at", "model", "only_unpriced", "expected", "seen", "preview", "calls",
+            "corrected", "still_unpriced", "before", "after", "written", "problem", "requested_by", "created_at",
+            "confirmed_at", "finished_at",
         ]  # fmt: skip
         read_only_fields = fields
 

@@ -1,36 +1,60 @@
 """What workers do with prices. Registered by `usage.tasks`, which imports this module."""
 
 import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from celery import shared_task
 from django.db import connection
 
 from budgets.audit.record import Actor
 from usage.models import RepriceRun
-from usage.prices import refresh, reprice
+from usage.prices import preview, refresh, reprice
 
 logger = logging.getLogger(__name__)
 WORKER_LOCK = 7_061_006  # advisory lock number, ours by choice: one worker re-prices at a time
+PREVIEW_LOCK = 7_061_011  # advisory lock number, ours by choice: one worker counts previews at a time
 
 
 @shared_task(name="usage.tasks.reprice")
 def carry_out_reprices() -> int:
     """Carry out every confirmed re-price run. Sent on confirmation, and by beat for what a dead worker left."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s)", [WORKER_LOCK])
-        if not cursor.fetchone()[0]:
+    return _each(WORKER_LOCK, RepriceRun.Status.RUNNING, lambda pk: reprice.carry_out(pk, Actor.job("re-price")))
+
+
+@shared_task(name="usage.tasks.preview_reprices")
+def preview_reprices() -> int:
+    """Count every re-price preview that was asked for. Sent when one is, and by beat for what a dead worker left."""
+    job = Actor.job("re-price preview")
+    return _each(PREVIEW_LOCK, RepriceRun.Status.PREVIEWING, lambda pk: preview.make_preview(pk, job))
+
+
+def _each(lock: int, status: RepriceRun.Status, work: Callable[[int], object]) -> int:
+    """`work` on the id of each run of this status, if no other worker is at it; how many there were."""
+    with _alone(lock) as alone:
+        if not alone:
             return 0
-    try:
-        runs = RepriceRun.objects.filter(status=RepriceRun.Status.RUNNING).order_by("id").values_list("pk", flat=True)
+        runs = list(RepriceRun.objects.filter(status=status).order_by("id").values_list("pk", flat=True))
         for pk in runs:
             try:
-                reprice.carry_out(pk, Actor.job("re-price"))
+                work(pk)
             except Exception:  # the run says what went wrong; the next one is not to blame
                 logger.exception("Re-price run %s failed.", pk)
         return len(runs)
+
+
+@contextmanager
+def _alone(lock: int) -> Iterator[bool]:
+    """Hold an advisory lock of the session; False where another worker has it. It goes with a killed connection."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(%s)", [lock])
+        held = bool(cursor.fetchone()[0])
+    try:
+        yield held
     finally:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_unlock(%s)", [WORKER_LOCK])
+        if held:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_advisory_unlock(%s)", [lock])
 
 
 @shared_task(name="usage.tasks.check_prices")

@@ -20,7 +20,7 @@ from budgets.audit.record import Actor
 from budgets.models import AuditEntry
 from budgets.organisation.configuration import current_generation
 from usage.models import PriceEntry, PriceRefresh, RepriceRun
-from usage.prices import book, refresh
+from usage.prices import book, refresh, tasks
 from usage.prices.seed import Seed, plant, read_seed
 from usage.prices.urls import urlpatterns as routes
 from usage.tests.price_cases import the_seed
@@ -171,10 +171,13 @@ def test_reprice_by_api_is_previewed_then_decided() -> None:
     admin = client_with("admin")
     window = {"starts_at": "2026-11-01T00:00Z", "ends_at": "2026-12-01T00:00Z"}
     run = admin.post("/api/v1/reprice-runs", window, format="json")
-    assert (run.status_code, run.json()["status"], run.json()["preview"]) == (201, "preview", [])
+    assert (run.status_code, run.json()["status"], run.json()["preview"]) == (202, "previewing", [])
     backwards = {"starts_at": "2026-12-01T00:00Z", "ends_at": "2026-11-01T00:00Z"}
     assert admin.post("/api/v1/reprice-runs", backwards, format="json").status_code == 422
     address = f"/api/v1/reprice-runs/{run.json()['id']}"
+    assert admin.post(f"{address}/confirm").status_code == 409  # nobody knows yet what it would do
+    assert tasks.preview_reprices() == 1
+    assert client_with("read").get(address).json()["status"] == "preview"
     assert admin.post(f"{address}/confirm").status_code == 202
     assert client_with("read").get(address).json()["status"] == "running"
     assert admin.post(f"{address}/discard").status_code == 409
@@ -293,6 +296,9 @@ def test_reprice_in_django_admin(client: Client) -> None:
     window = {**starts, "ends_at_0": "2026-12-01", "ends_at_1": "00:00"}
     assert browser.post("/admin/usage/repricerun/add/", {**window, "only_unpriced": "on"}).status_code == 302
     run = RepriceRun.objects.get()
+    assert run.status == "previewing"
+    tasks.preview_reprices()
+    run.refresh_from_db()
     assert run.status == "preview"
     assert browser.get(f"/admin/usage/repricerun/{run.pk}/change/").status_code == 200
     browser.post("/admin/usage/repricerun/", {"action": "discard", "_selected_action": [run.pk]})
