@@ -51,6 +51,7 @@ PAUSE = ("paused", Budget.Status.PAUSED)
 RESUME = ("resumed", Budget.Status.ACTIVE)
 ARCHIVE = ("archived", Budget.Status.ARCHIVED)
 RESTORE = "restored"
+RESERVED = {"new", "check", "bulk", "offers"}  # addresses of pages and of the API
 Turn = tuple[str, str]  # the act as history names it, the status it leads to
 
 
@@ -354,7 +355,10 @@ def _status_before(row: Budget) -> str:
 
 def _free_slug(values: BudgetValues) -> str:
     """The wanted slug, or one made from the name; with a number where that is taken."""
+    if values.slug in RESERVED:
+        raise InvalidBudget({"slug": f"“{values.slug}” is an address of its own. Choose another short name."})
     wanted = (values.slug or slugify(values.name))[:110].strip("-_.") or "budget"
+    wanted = f"{wanted}-budget" if wanted in RESERVED else wanted
     taken: set[Any] = set(Budget.objects.filter(slug__startswith=wanted).values_list("slug", flat=True))
     if values.slug and values.slug in taken:
         raise InvalidBudget({"slug": f"There is already a budget with the short name “{values.slug}”."})

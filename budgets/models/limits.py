@@ -188,6 +188,7 @@ class BudgetState(models.Model):
     updated_at = models.DateTimeField(auto_now=True)
 
     class Meta:
+        indexes = [models.Index(fields=["ends_at"], name="budget_state_end")]  # few run, many are over
         constraints = [
             models.UniqueConstraint(fields=["budget", "period_start"], name="budget_state_period"),
             models.CheckConstraint(condition=Q(limit__gte=0), name="budget_state_limit"),

@@ -1,8 +1,9 @@
-"""Changing budgets: new, edit, pause, resume, and the check of one field while it is typed in."""
+"""Changing budgets: new, copy, edit, pause, resume, archive, restore, undo, and the check of a field being typed."""
 
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
+from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
@@ -12,21 +13,35 @@ from budgets.models import AuditEntry, Budget, Organisation
 from budgets.pages.amounts import amount
 from budgets.pages.answers import go, tell, tell_problem
 from budgets.pages.door import changes_budgets
-from budgets.pages.forms import ACTION_HINTS, CHECKED, COVERS, BudgetForm, empty_form, form_of, read_form, suggestions
+from budgets.pages.forms import (
+    ACTION_HINTS,
+    CHECKED,
+    COVERS,
+    BudgetForm,
+    copy_of,
+    empty_form,
+    form_of,
+    people,
+    read_form,
+    suggestions,
+    with_amount,
+)
+from budgets.pages.standing import EACH
 from budgets.templatetags.form_parts import field_error
 
 TIERS = [("1", "Economy"), ("2", "Standard")]
 OFFERED = {"", *(number for number, _ in TIERS)}
-EACH = {"day": "a day", "week": "a week", "month": "a month", "quarter": "a quarter", "year": "a year"}
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @never_cache
 @changes_budgets
 def new(request: HttpRequest) -> HttpResponseBase:
-    """`/budgets/new/`."""
+    """`/budgets/new/`; with `copy` in the address it begins as another budget stands."""
     if request.method != "POST":
-        return _form(request, empty_form(request.GET.dict()))
+        return _form(request, _begun(request))
+    if use := request.POST.get("use"):
+        return _form(request, with_amount(request.POST.dict(), use))
     form = read_form(request.POST.dict(), owner_id=request.user.pk)
     if form.values is None:
         return _form(request, form)
@@ -46,6 +61,8 @@ def change(request: HttpRequest, slug: str) -> HttpResponseBase:
     budget = _live(slug)
     if request.method != "POST":
         return _form(request, form_of(budget), budget)
+    if use := request.POST.get("use"):
+        return _form(request, with_amount(request.POST.dict(), use), budget)
     form = read_form(request.POST.dict(), owner_id=budget.owner_id, edited=budget)
     if form.values is None:
         return _form(request, form, budget)
@@ -59,7 +76,7 @@ def change(request: HttpRequest, slug: str) -> HttpResponseBase:
         return _form(request, BudgetForm(form.typed, error.problems), budget)
     except (edit.StaleEdit, edit.RefusedEdit) as error:
         return _form(request, BudgetForm(form.typed, {"conflict": str(error)}), budget, status=409)
-    _tell(request, saved, f"Budget saved. {_may_spend(saved)}")
+    _tell(request, saved, f"Budget saved. {_may_spend(saved)}{_over_already(saved)}")
     return go(request, reverse("budget", args=[slug]))
 
 
@@ -81,6 +98,39 @@ def resume(request: HttpRequest, slug: str) -> HttpResponseBase:
     return redirect("budget", slug)
 
 
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
+@changes_budgets
+def archive(request: HttpRequest, slug: str) -> HttpResponseBase:
+    """`/budgets/<slug>/archive/`: says what that means, and does it once confirmed."""
+    budget = _live(slug)
+    refused = ""
+    if request.method == "POST":
+        try:
+            edit.archive_budget(Actor.of_request(request), budget, request.POST.get("reason", "").strip()[:500])
+        except (edit.InvalidBudget, edit.RefusedEdit) as error:
+            refused = str(error)
+        else:
+            _tell(request, budget, f"{budget.name} is archived. It counts and limits nothing any more.")
+            return go(request, reverse("budgets"))
+    context = {"here": "budgets", "organisation": Organisation.get(), "budget": budget, "refused": refused}
+    return render(request, "budgets/archive.html", context, status=409 if refused else 200)
+
+
+@require_POST
+@changes_budgets
+def restore(request: HttpRequest, slug: str) -> HttpResponseBase:
+    """Out of the archive; what was spent meanwhile is read from the ledger."""
+    budget = get_object_or_404(Budget, slug=slug)
+    try:
+        budget = edit.restore_budget(Actor.of_request(request), budget, request.POST.get("reason", "").strip()[:500])
+    except (edit.InvalidBudget, edit.RefusedEdit) as error:
+        tell_problem(request, str(error))
+    else:
+        _tell(request, budget, f"{budget.name} is back. What was spent meanwhile is being added up.")
+    return redirect("budget", slug)
+
+
 @require_POST
 @changes_budgets
 def undo(request: HttpRequest, slug: str, entry: int) -> HttpResponseBase:
@@ -93,8 +143,6 @@ def undo(request: HttpRequest, slug: str, entry: int) -> HttpResponseBase:
         tell_problem(request, str(error))
     else:
         tell(request, f"{budget.name} is as it was before.")
-    if budget.status == Budget.Status.ARCHIVED:
-        return redirect("budgets")
     return redirect("budget", slug)
 
 
@@ -110,7 +158,8 @@ def check(request: HttpRequest) -> HttpResponseBase:
 
 
 def _live(slug: str) -> Budget:
-    return get_object_or_404(Budget.objects.exclude(status=Budget.Status.ARCHIVED), slug=slug)
+    live = Budget.objects.select_related("owner").exclude(status=Budget.Status.ARCHIVED)
+    return get_object_or_404(live, slug=slug)
 
 
 def _tell(request: HttpRequest, budget: Budget, text: str) -> None:
@@ -122,6 +171,21 @@ def _tell(request: HttpRequest, budget: Budget, text: str) -> None:
 def _may_spend(budget: Budget) -> str:
     when = EACH.get(budget.period, "in its time")
     return f"{budget.name} may use {amount(budget.amount, budget.metric)} {when}."
+
+
+def _over_already(budget: Budget) -> str:
+    """What must be told of an amount that is below what was spent; it was judged with the edit."""
+    now = timezone.now()
+    state = budget.states.filter(starts_at__lte=now, ends_at__gt=now).first()
+    if state is None or state.spent < state.limit:
+        return ""
+    return f" {amount(state.spent, budget.metric)} is already spent, so it has run out."
+
+
+def _begun(request: HttpRequest) -> BudgetForm:
+    if slug := request.GET.get("copy"):
+        return copy_of(get_object_or_404(Budget.objects.select_related("owner"), slug=slug.replace("\0", "")))
+    return empty_form(request.GET.dict(), request.user.get_username())
 
 
 def _form(
@@ -136,7 +200,8 @@ def _form(
             "form": form,
             "budget": budget,
             "covers": COVERS,
-            "suggestions": suggestions(),
+            "conditions": [one | {"offers": suggestions(one["covers"])} for one in form.conditions],
+            "people": people(),
             "periods": Budget.Period.choices,
             "paces": Budget.Pace.choices,
             "actions": [(key, text, ACTION_HINTS[key]) for key, text in Budget.Action.choices],

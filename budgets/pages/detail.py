@@ -1,22 +1,25 @@
 """What one budget's page shows besides its standing: days, chart, crossings, history."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
+from django.contrib.auth import get_user_model
 from django.db.models import Sum
 from django.db.models.functions import TruncDate
 
 from budgets.currency.shown import shown
 from budgets.limits import scope as scopes
 from budgets.limits.calendar import DAY, Period, day_of, day_starts_at, expected_share
-from budgets.models import Alert, AuditEntry, Budget, BudgetSeries, Organisation
+from budgets.models import Alert, AuditEntry, Budget, BudgetSeries, BudgetState, Organisation
 from budgets.pages.amounts import amount, units
-from budgets.pages.moments import day, moment, weekday
+from budgets.pages.moments import day, moment, span_year, weekday
 from budgets.pages.standing import Standing
 
 DAYS_OF_A_DAILY_BUDGET = 14
 SHOWN = 50
+PAST = 12
 FIELDS = {
     "name": "name",
     "amount": "amount",
@@ -30,13 +33,17 @@ FIELDS = {
     "carry_over": "carried over",
     "pace": "pace",
     "status": "status",
+    "owner_id": "owner",
     "action_settings": "details of the action",
 }
 
 
 @dataclass(frozen=True)
 class DayRow:
-    """One day of the period: what was used on it, and in all until its end against what was expected by then."""
+    """One day of the period: what was used on it, and in all until its end against what was expected by then.
+
+    A daily budget begins anew each day: there `total` is what the day used.
+    """
 
     day: date
     used: int
@@ -63,7 +70,7 @@ def days_of(budget: Budget, standing: Standing, organisation: Organisation, now:
     rows, total = [], 0
     for i in range((min(today, standing.last) - first).days + 1):
         one = first + timedelta(days=i)
-        total += int(used.get(one, 0))
+        total = int(used.get(one, 0)) + (0 if daily else total)
         share = expected_share(period, day_starts_at(one + DAY, zone), zone, budget.pace)
         expected = standing.limit if daily else int(standing.limit * share)
         rows.append(DayRow(one, int(used.get(one, 0)), total, expected, one == today))
@@ -140,34 +147,63 @@ def crossings(budget: Budget, organisation: Organisation, now: datetime) -> list
     ]
 
 
+def past(budget: Budget, standing: Standing | None) -> list[dict[str, Any]]:
+    """The periods that are over, newest first: days, what was used of what was allowed, as text."""
+    states = BudgetState.objects.filter(budget=budget)
+    if standing:
+        states = states.filter(period_start__lt=standing.first)
+    return [
+        {
+            "days": span_year(one.period_start, one.period_end),
+            "spent": amount(one.spent, budget.metric),
+            "limit": amount(one.limit, budget.metric),
+            "percent": one.spent * 100 // one.limit if one.limit else 100,
+            "over": one.status == BudgetState.Status.EXHAUSTED,
+        }
+        for one in states.order_by("-period_start")[:PAST]
+    ]
+
+
 def history(budget: Budget, organisation: Organisation, now: datetime) -> list[dict[str, Any]]:
     """Who changed the budget, newest first, with each field's value before and after."""
     local = organisation.local
-    entries = AuditEntry.objects.filter(object_type=budget._meta.label_lower, object_id=str(budget.pk))
+    found = AuditEntry.objects.filter(object_type=budget._meta.label_lower, object_id=str(budget.pk))
+    entries = list(found.order_by("-position")[:SHOWN])
+    people = names_of(entries)
     return [
         {
+            "pk": entry.pk,
             "who": entry.who_text,
             "act": entry.act,
-            "changes": differences(entry.before or {}, entry.after or {}) if entry.before and entry.after else [],
+            "changes": differences(entry.before, entry.after, people) if entry.before and entry.after else [],
             "reason": entry.reason,
             "origin": AuditEntry.Origin(entry.origin).label,
             "when": moment(local(entry.at), local(now)),
         }
-        for entry in entries.order_by("-at", "-pk")[:SHOWN]
+        for entry in entries
     ]
 
 
-def differences(before: dict[str, Any], after: dict[str, Any]) -> list[tuple[str, str, str]]:
-    """(field in words, before, after) of what differs and means something to a reader."""
+def names_of(entries: Iterable[AuditEntry]) -> dict[int, str]:
+    """What the owners that these rows name are called. One statement."""
+    ids = {(one or {}).get("owner_id") for entry in entries for one in (entry.before, entry.after)} - {None}
+    users = get_user_model().objects.filter(pk__in=ids)
+    return {one.pk: one.get_full_name() or one.get_username() for one in users}
+
+
+def differences(
+    before: dict[str, Any], after: dict[str, Any], people: Mapping[int, str] | None = None
+) -> list[tuple[str, str, str]]:
+    """(field in words, before, after) of what differs and means something to a reader. `people`: owners' names."""
     metric = str(after.get("metric") or before.get("metric") or Budget.Metric.MONEY)
     return [
-        (words, _worded(field, before.get(field), metric), _worded(field, after.get(field), metric))
+        (words, *(_worded(field, one.get(field), metric, people or {}) for one in (before, after)))
         for field, words in FIELDS.items()
         if before.get(field) != after.get(field)
     ]
 
 
-def _worded(field: str, value: Any, metric: str) -> str:  # noqa: PLR0911  one line per kind of field
+def _worded(field: str, value: Any, metric: str, people: Mapping[int, str]) -> str:  # noqa: PLR0911  one line per kind of field
     choices = {
         "metric": Budget.Metric,
         "period": Budget.Period,
@@ -185,6 +221,10 @@ def _worded(field: str, value: Any, metric: str) -> str:  # noqa: PLR0911  one l
         return ", ".join(f"{one}%" for one in value)
     if field == "carry_over":
         return f"{float(value) * 100:.0f}%"
+    if field == "owner_id":
+        return people.get(value, "somebody who is gone")
+    if field == "action_settings":
+        return f"tier {value['tier']}" if "tier" in value else f"{value.get('per_minute', 0):,} calls a minute"
     if field in choices:
         return str(dict(choices[field].choices).get(value, value))
     return str(value)

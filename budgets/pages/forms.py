@@ -3,13 +3,15 @@
 What a budget may be is said by `budgets.limits.edit.validate`; here only writing is understood: "1,500", "50, 80, 100".
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from django.utils.text import slugify
+from django.contrib.auth import get_user_model
+from django.db.models import Q, Value
+from django.db.models.functions import Concat
 
 from budgets.limits.edit import BudgetValues, validate
 from budgets.limits.scope import DIMENSIONS
@@ -31,7 +33,8 @@ ACTION_HINTS = {
     "block": "Calls fail with a clear message",
 }
 TEXTS = ("name", "metric", "amount", "period", "starts_on", "ends_on", "thresholds", "on_exhausted", "per_minute")
-MORE_TEXTS = ("tier", "carry_over", "pace", "reason", "version")
+MORE_TEXTS = ("tier", "carry_over", "pace", "owner", "reason", "version")
+OFFERED = 50  # of workflows and teams at once; the others are found while typing
 DEFAULTS = {
     "metric": "money",
     "period": "month",
@@ -52,8 +55,8 @@ CHECKED = {
     "on_exhausted",
     "action_settings",
     "carry_over",
+    "owner",
 }
-ADDRESSES = {"new", "check"}  # of pages, so no budget's short name
 
 
 @dataclass
@@ -63,6 +66,7 @@ class BudgetForm:
     typed: dict[str, str]
     errors: dict[str, str] = field(default_factory=dict)
     values: BudgetValues | None = None
+    used_suggestion: bool = False
 
     @property
     def conditions(self) -> list[dict[str, Any]]:
@@ -82,9 +86,22 @@ class BudgetForm:
         return any(self.typed.get(f"covers_{i}") for i in range(1, self.rows))
 
 
-def empty_form(query: Mapping[str, str]) -> BudgetForm:
-    """A new budget's form; the address may choose a workflow."""
-    return BudgetForm(DEFAULTS | ({"value_0": query["workflow"][:128]} if query.get("workflow") else {}))
+def empty_form(query: Mapping[str, str], owner: str = "") -> BudgetForm:
+    """A new budget's form; the address may choose a workflow. `owner` is a user name."""
+    typed = DEFAULTS | {"owner": owner}
+    return BudgetForm(typed | ({"value_0": query["workflow"][:128]} if query.get("workflow") else {}))
+
+
+def copy_of(budget: Budget) -> BudgetForm:
+    """A new budget's form that begins as another budget stands."""
+    typed = form_of(budget).typed
+    return BudgetForm(typed | {"name": f"Copy of {budget.name}"[:128], "version": ""})
+
+
+def with_amount(post: Mapping[str, str], amount: str) -> BudgetForm:
+    """What was typed, with a suggested amount in its place; nothing is checked yet."""
+    typed = read_form(post).typed
+    return BudgetForm(typed | {"amount": amount[:40].replace("\0", "")}, used_suggestion=True)
 
 
 def form_of(budget: Budget) -> BudgetForm:
@@ -102,6 +119,7 @@ def form_of(budget: Budget) -> BudgetForm:
         "tier": str(budget.action_settings.get("tier", "")),
         "carry_over": f"{budget.carry_over * 100:.1f}".removesuffix(".0"),
         "pace": budget.pace,
+        "owner": budget.owner.get_username() if budget.owner else "",
         "version": str(budget.edit_version),
     }
     for i, (dimension, value) in enumerate(budget.scope.items()):
@@ -128,12 +146,11 @@ def read_form(post: Mapping[str, str], owner_id: int | None = None, edited: Budg
         starts_on=_date(typed, "starts_on", errors),
         ends_on=_date(typed, "ends_on", errors),
         carry_over=_share(typed["carry_over"], errors),
-        thresholds=_thresholds(typed["thresholds"], errors),
+        thresholds=read_thresholds(typed["thresholds"], errors),
         on_exhausted=typed["on_exhausted"],
         action_settings=_action_settings(typed, errors),
         pace=typed["pace"],
-        owner_id=owner_id,
-        slug=f"{name}-budget" if (name := slugify(typed["name"])) in ADDRESSES else "",
+        owner_id=_owner(typed["owner"].strip(), edited, errors) if "owner" in post else owner_id,
     )
     form.errors = validate(values) | errors
     form.values = None if form.errors else values
@@ -178,7 +195,8 @@ def _share(text: str, errors: dict[str, str]) -> Decimal:
     return round(share, 3)
 
 
-def _thresholds(text: str, errors: dict[str, str]) -> tuple[int, ...]:
+def read_thresholds(text: str, errors: dict[str, str]) -> tuple[int, ...]:
+    """Whole percents with anything usual between; what cannot be read puts a sentence into `errors`."""
     parts = text.replace("%", " ").replace(",", " ").replace(";", " ").split()
     if not all(part.isascii() and part.isdecimal() and len(part) < 6 for part in parts):
         errors["thresholds"] = "Write whole percents with commas between, for example 50, 80, 100."
@@ -214,6 +232,36 @@ def _scope(form: BudgetForm) -> dict[str, str]:
     return scope
 
 
+def _owner(text: str, edited: Budget | None, errors: dict[str, str]) -> int | None:
+    """Whoever this user name, full name or address is; nobody where it is empty. Who left stays where they stood."""
+    if not text:
+        return None
+    if edited and edited.owner and text == edited.owner.get_username():
+        return int(edited.owner.pk)
+    try:
+        return person(text)
+    except ValueError as error:
+        errors["owner"] = str(error)
+        return None
+
+
+def person(text: str) -> int:
+    """The id of an active user; ValueError carries the sentence to show."""
+    users = get_user_model().objects.filter(is_active=True)
+    exact = users.filter(username=text).values_list("pk", flat=True).first()
+    if exact is not None:
+        return int(exact)
+    called = users.annotate(full=Concat("first_name", Value(" "), "last_name")).filter(
+        Q(username__iexact=text) | Q(full__iexact=text) | Q(email__iexact=text)
+    )
+    found = list(called.values_list("pk", flat=True)[:2])
+    if not found:
+        raise ValueError(f"There is nobody called “{text[:60]}” here who may sign in.")
+    if len(found) > 1:
+        raise ValueError(f"More than one person is called “{text[:60]}”. Write the user name.")
+    return int(found[0])
+
+
 def _slug(covers: str, value: str, errors: dict[str, str]) -> str:
     model: Any = {"workflow": Workflow, "team": Team}.get(covers)
     if model is None:
@@ -225,9 +273,18 @@ def _slug(covers: str, value: str, errors: dict[str, str]) -> str:
     return str(found.slug)
 
 
-def suggestions() -> dict[str, Iterable[tuple[str, str]]]:
-    """(slug, name) of what may be covered, for the fields' lists."""
-    return {
-        "workflow": list(Workflow.objects.exclude(slug="unassigned").values_list("slug", "name")[:300]),
-        "team": list(Team.objects.values_list("slug", "name")[:300]),
-    }
+def suggestions(kind: str, text: str = "") -> list[tuple[str, str]]:
+    """(slug, name) of workflows or teams whose slug or name holds `text`; at most so many. One statement."""
+    model: Any = {"workflow": Workflow, "team": Team}.get(kind)
+    if model is None:
+        return []
+    found = model.objects.filter(Q(slug__icontains=text) | Q(name__icontains=text)) if text else model.objects.all()
+    if kind == "workflow":
+        found = found.exclude(status__in=[Workflow.Status.RESERVED, Workflow.Status.MERGED])
+    return list(found.values_list("slug", "name")[:OFFERED])
+
+
+def people() -> list[tuple[str, str]]:
+    """(user name, full name) of who may own a budget. One statement."""
+    users = get_user_model().objects.filter(is_active=True).order_by("username")[:OFFERED]
+    return [(one.get_username(), one.get_full_name()) for one in users]

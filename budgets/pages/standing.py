@@ -7,8 +7,10 @@ from fractions import Fraction
 from budgets.pages.amounts import amount
 from budgets.pages.moments import day
 
-CLOSE = Fraction(95, 100)  # landing above this share of the limit could go over
+CLOSE = 95  # percent of the limit; landing from here on could go over
+RISK_SCALE = 10**12  # of parts of the limit, so that thousands are ranked without fractions
 WELL_UNDER = Fraction(60, 100)
+EACH = {"day": "a day", "week": "a week", "month": "a month", "quarter": "a quarter", "year": "a year"}
 
 AFTERMATH = {
     "alert": "Nothing is stopped: this budget only tells people.",
@@ -19,6 +21,26 @@ AFTERMATH = {
     "require_approval": "Its calls wait for an approver until {day}.",
     "block": "Its calls are stopped until {day}.",
 }
+
+
+def tone_of(is_paused: bool, is_over: bool, limit: int, landing: int | None, crossed: int) -> str:
+    """`over`, `watch`, `ok` or `` (says nothing)."""
+    if is_paused:
+        return ""
+    if is_over or (landing is not None and landing > limit):
+        return "over"
+    if landing is not None:
+        return "watch" if landing * 100 >= limit * CLOSE else "ok"
+    return "watch" if crossed else "ok"
+
+
+def risk_of(is_paused: bool, is_over: bool, spent: int, limit: int, landing: int | None) -> tuple[int, int, int]:
+    """Sorts the riskiest first: over, then the furthest over at an even pace, then the fullest; paused last.
+
+    A limit of nothing is wholly used.
+    """
+    most = spent if landing is None else max(spent, landing)
+    return (1 if is_paused else 0, 0 if is_over else 1, -(most * RISK_SCALE // limit if limit else RISK_SCALE))
 
 
 @dataclass(frozen=True)
@@ -80,14 +102,7 @@ class Standing:
 
     @property
     def tone(self) -> str:
-        """`over`, `watch`, `ok` or `` (says nothing)."""
-        if self.is_paused:
-            return ""
-        if self.is_over or (self.excess is not None and self.excess > 0):
-            return "over"
-        if self.landing is not None:
-            return "watch" if self.landing >= self.limit * CLOSE else "ok"
-        return "watch" if self.crossed else "ok"
+        return tone_of(self.is_paused, self.is_over, self.limit, self.landing, self.crossed)
 
     @property
     def words(self) -> str:
@@ -166,10 +181,8 @@ class Standing:
         return AFTERMATH[self.action].format(day=day(self.free_again))
 
     @property
-    def risk(self) -> tuple[int, int, Fraction]:
-        """Sorts the riskiest first: over, then the furthest over at an even pace, then the fullest; paused last."""
-        ahead = Fraction(self.landing, self.limit) if self.landing is not None and self.limit else self.used
-        return (1 if self.is_paused else 0, 0 if self.is_over else 1, -max(ahead, self.used))
+    def risk(self) -> tuple[int, int, int]:
+        return risk_of(self.is_paused, self.is_over, self.spent, self.limit, self.landing)
 
     @property
     def spark_points(self) -> str:

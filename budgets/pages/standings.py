@@ -15,6 +15,17 @@ from budgets.pages import pace
 from budgets.pages.standing import Standing
 
 SPARK_DAYS = 30
+FIRST_USE = Subquery(
+    BudgetSeries.objects.filter(budget=OuterRef("budget"), bucket__gte=OuterRef("starts_at"))
+    .order_by("bucket")
+    .values("bucket")[:1],
+    output_field=DateTimeField(),
+)
+
+
+def running(now: datetime) -> QuerySet[BudgetState]:
+    """The states of the periods that run."""
+    return BudgetState.objects.filter(starts_at__lte=now, ends_at__gt=now)
 
 
 def standings(
@@ -26,14 +37,9 @@ def standings(
     """
     chosen = Budget.objects.exclude(status=Budget.Status.ARCHIVED) if budgets is None else budgets
     chosen_rows = list(chosen)
-    first_use = BudgetSeries.objects.filter(budget=OuterRef("budget"), bucket__gte=OuterRef("starts_at")).order_by(
-        "bucket"
-    )
     states = {
         state.budget_id: state
-        for state in BudgetState.objects.filter(
-            budget__in=[row.pk for row in chosen_rows], starts_at__lte=now, ends_at__gt=now
-        ).annotate(first_use=Subquery(first_use.values("bucket")[:1], output_field=DateTimeField()))
+        for state in running(now).filter(budget__in=[row.pk for row in chosen_rows]).annotate(first_use=FIRST_USE)
     }
     names = scope_names(row.scope for row in chosen_rows)
     found = [_standing(row, states[row.pk], organisation, now, names) for row in chosen_rows if row.pk in states]
@@ -51,9 +57,8 @@ def _standing(
     period = Period(state.period_start, state.period_end, state.starts_at, state.ends_at)
     share = expected_share(period, now, zone, budget.pace)
     expected: int | None = state.projected
-    seen_from = getattr(state, "first_use", None) or now
-    if expected is None and pace.seen_enough(seen_from, state.starts_at, state.ends_at, now):
-        expected = pace.landing(state.spent, share, expected_share(period, seen_from, zone, budget.pace))
+    if expected is None:
+        expected = pace.expected(period, state.spent, getattr(state, "first_use", None), now, zone, budget.pace)
     return Standing(
         budget_id=budget.pk,
         slug=budget.slug,

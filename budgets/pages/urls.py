@@ -7,7 +7,7 @@ from django.urls import path
 from django.views.decorators.http import require_safe
 
 from budgets.limits import api_urls  # noqa: F401  (registers the converter `short_name`)
-from budgets.pages import changes, views
+from budgets.pages import bulk, changes, listing, views
 from budgets.pages.door import signed_in
 from budgets.pages.sign_in import SignIn, SignOut
 
@@ -29,15 +29,19 @@ urlpatterns = [
     path("sign-out/", SignOut.as_view(), name="sign-out"),
     path("favicon.ico", icon, name="favicon"),
     path("menu/", menu, name="menu"),
-    path("budgets/", views.budget_list, name="budgets"),
+    path("budgets/", listing.budget_list, name="budgets"),
     path("budgets/new/", changes.new, name="budget-new"),
     path("budgets/check/", changes.check, name="budget-check"),
+    path("budgets/bulk/", bulk.bulk_act, name="budget-bulk"),
+    path("budgets/bulk/undo/<int:first>/<int:last>/", bulk.bulk_undo, name="budget-bulk-undo"),
     path("budgets/<short_name:slug>/", views.budget, name="budget"),
     path("budgets/<short_name:slug>/edit/", changes.change, name="budget-edit"),
     path("budgets/<short_name:slug>/pause/", changes.pause, name="budget-pause"),
     path("budgets/<short_name:slug>/resume/", changes.resume, name="budget-resume"),
+    path("budgets/<short_name:slug>/archive/", changes.archive, name="budget-archive"),
+    path("budgets/<short_name:slug>/restore/", changes.restore, name="budget-restore"),
     path("budgets/<short_name:slug>/undo/<int:entry>/", changes.undo, name="budget-undo"),
-    path("export/budgets.csv", views.budgets_csv, name="budgets-csv"),
+    path("export/budgets.csv", listing.budgets_csv, name="budgets-csv"),
     path("export/budgets/<short_name:slug>.csv", views.budget_csv, name="budget-csv"),
     path("series/budgets/<short_name:slug>.json", views.budget_series, name="budget-series"),
 ]

@@ -7,20 +7,19 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from fractions import Fraction
 
-from django.db.models import Max, Min, Q, Sum
+from django.db.models import Max, Min, Sum
 from django.db.models.functions import TruncDate
 
 from budgets.limits.calendar import DAY, day_starts_at
-from budgets.models import UNASSIGNED, Budget, Organisation, Workflow
+from budgets.models import UNASSIGNED, BudgetState, Organisation, Workflow
 from budgets.pages import pace
 from budgets.pages.standing import Standing
-from budgets.pages.standings import standings, with_sparks
+from reports.overview.crowd import Crowd, crowd
 from reports.overview.spend import DayModel, Spend, most_used, shape
 from reports.overview.window import Window
 from usage.models import IngestBatch, QuarterHour
 from usage.prices.colours import colours_of
 
-SHOWN = 8  # budgets on the Overview
 QUIET_AFTER = timedelta(minutes=60)
 BEHIND_AFTER = timedelta(seconds=60)
 
@@ -59,17 +58,14 @@ class Overview:
     spend: Spend
     before: tuple[int, ...]
     landing: int | None
-    plan: Standing | None
-    budgets: tuple[Standing, ...]
-    budget_count: int
-    starting: int
+    crowd: Crowd
     unclaimed: Unclaimed | None
     paused: tuple[Workflow, ...]
     freshness: Freshness
 
     @property
-    def shown(self) -> tuple[Standing, ...]:
-        return self.budgets[:SHOWN]
+    def plan(self) -> Standing | None:
+        return self.crowd.plan
 
 
 def day_models(window: Window) -> list[DayModel]:
@@ -158,35 +154,18 @@ def landing(window: Window, spent: int, now: datetime) -> int | None:
     return pace.landing(spent, share(now), share(max(first_use, starts)))
 
 
-def plan_of(window: Window, rows: list[Standing]) -> Standing | None:
-    """The budget of the whole organisation over exactly this period, where there is one; else nothing is a plan."""
-    fits = [
-        row
-        for row in rows
-        if row.metric == Budget.Metric.MONEY
-        and row.is_whole_organisation
-        and not row.is_paused
-        and (row.first, row.last) == (window.first, window.ends)
-    ]
-    return fits[0] if len(fits) == 1 else None
-
-
 def overview(organisation: Organisation, window: Window, now: datetime) -> Overview:
     """All figures of the page, read at one moment."""
     used = day_models(window)
     spend = shape(window, used, colours_of(most_used(used)))
-    rows, starting = standings(organisation, now)
-    plan = plan_of(window, rows)
-    shown = with_sparks(rows[:SHOWN], organisation, window.today)
+    budgets = crowd(organisation, window, now)
+    plan = budgets.plan
     return Overview(
         spend=spend,
         before=cost_by_day_before(window),
         # One figure for one thing: where a budget covers all, its own pace says where it leads.
         landing=plan.landing if plan else landing(window, spend.total, now),
-        plan=plan,
-        budgets=(*shown, *rows[SHOWN:]),
-        budget_count=len(rows) + len(starting),
-        starting=len(starting),
+        crowd=budgets,
         unclaimed=unclaimed(window),
         paused=tuple(Workflow.objects.filter(paused_at__isnull=False).order_by("name")[:20]),
         freshness=freshness(),
@@ -200,6 +179,6 @@ def change_mark(organisation: Organisation, now: datetime) -> str:
     """
     folded = IngestBatch.objects.filter(folded_at__isnull=False).order_by("-pk").values_list("pk", "folded_at").first()
     waiting = IngestBatch.objects.filter(folded_at__isnull=True).aggregate(last=Max("pk"))["last"]
-    states = Budget.objects.filter(~Q(status=Budget.Status.ARCHIVED)).aggregate(last=Max("states__updated_at"))["last"]
+    states = BudgetState.objects.filter(ends_at__gt=now).aggregate(last=Max("updated_at"))["last"]
     stamp = f"{states.timestamp():.3f}" if states else "-"
     return f"{folded[0] if folded else 0}.{waiting or 0}.{stamp}.{organisation.generation}.{int(now.timestamp()) // 60}"

@@ -1,11 +1,11 @@
-"""The one sentence at the top: the amount first, then the reason. Pure: no Django, no models."""
+"""The one sentence at the top: the amount first, then the reason. No queries."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from budgets.pages.amounts import amount, whole
 from budgets.pages.moments import day
 from budgets.pages.standing import Standing
+from reports.overview.crowd import Crowd
 from reports.overview.window import Window
 
 
@@ -22,42 +22,40 @@ class Saying:
         return "".join(text for text, _ in self.parts)
 
 
-def say(window: Window, spent: int, landing: int | None, plan: Standing | None, budgets: Sequence[Standing]) -> Saying:
+def say(window: Window, spent: int, landing: int | None, budgets: Crowd) -> Saying:
     """What matters most now: a budget that ran out, one that will, all well, or that there is none."""
-    live = [one for one in budgets if not one.is_paused]
-    if over := [one for one in live if one.is_over]:
-        return _ran_out(over)
+    if budgets.worst:
+        return _ran_out(budgets.worst, budgets)
+    plan = budgets.plan
     if plan and plan.excess is not None and plan.excess > 0:
-        return _over_plan(plan, [one for one in live if one is not plan])
-    if heading := [one for one in live if one.excess is not None and one.excess > 0]:
-        return _heading_over(heading)
-    if not live:
+        return _over_plan(plan, budgets.furthest)
+    if budgets.leading:
+        return _heading_over(budgets.leading, budgets.heading - 1)
+    closest = budgets.closest
+    if closest is None:
         return _no_budget(window, spent, landing)
-    closest = live[0]
     parts: tuple[tuple[str, str], ...]
-    if len(live) == 1:
+    if budgets.live == 1:
         parts = ((closest.name, closest.slug), (f" is within its budget: {closest.spent_words}.", ""))
     else:
         parts = (
-            (f"All {len(live)} budgets are within their limits. Closest is ", ""),
+            (f"All {budgets.live:,} budgets are within their limits. Closest is ", ""),
             (closest.name, closest.slug),
             (f": {closest.spent_words}.", ""),
         )
     return Saying("ok", "check", parts)
 
 
-def _ran_out(over: Sequence[Standing]) -> Saying:
-    worst = next((one for one in over if one.is_stopped), over[0])
+def _ran_out(worst: Standing, budgets: Crowd) -> Saying:
     spent, limit = exact_pair(worst)
     sentence: list[tuple[str, str]] = [
         (worst.name, worst.slug),
         (f" has run out: {spent} of {limit}. {worst.aftermath}", ""),
     ]
-    rest = [one for one in over if one is not worst]
-    if len(rest) == 1:
-        sentence += [(" ", ""), (rest[0].name, rest[0].slug), (" has run out too.", "")]
-    elif rest:
-        sentence.append((f" {len(rest)} other budgets have run out too.", ""))
+    if budgets.over == 2 and budgets.second:
+        sentence += [(" ", ""), (budgets.second.name, budgets.second.slug), (" has run out too.", "")]
+    elif budgets.over > 2:
+        sentence.append((f" {budgets.over - 1:,} other budgets have run out too.", ""))
     return Saying("over", "over", tuple(sentence))
 
 
@@ -68,7 +66,7 @@ def exact_pair(one: Standing) -> tuple[str, str]:
     return whole(one.spent), whole(one.limit)
 
 
-def _over_plan(plan: Standing, others: Sequence[Standing]) -> Saying:
+def _over_plan(plan: Standing, worst: Standing | None) -> Saying:
     landing, excess = plan.landing or 0, plan.excess or 0
     sentence: list[tuple[str, str]] = [
         (
@@ -76,11 +74,6 @@ def _over_plan(plan: Standing, others: Sequence[Standing]) -> Saying:
             "",
         )
     ]
-    worst = max(
-        (one for one in others if one.metric == "money" and (one.excess or 0) > 0),
-        key=lambda one: one.excess or 0,
-        default=None,
-    )
     if worst is not None:
         sentence += [
             (" ", ""),
@@ -90,8 +83,7 @@ def _over_plan(plan: Standing, others: Sequence[Standing]) -> Saying:
     return Saying("watch", "warn", tuple(sentence))
 
 
-def _heading_over(heading: Sequence[Standing]) -> Saying:
-    worst = heading[0]
+def _heading_over(worst: Standing, rest: int) -> Saying:
     sentence: list[tuple[str, str]] = [
         (worst.name, worst.slug),
         (
@@ -100,9 +92,8 @@ def _heading_over(heading: Sequence[Standing]) -> Saying:
             "",
         ),
     ]
-    if len(heading) > 1:
-        rest = len(heading) - 1
-        sentence.append((f" {rest} other budget{' is' if rest == 1 else 's are'} likely to go over.", ""))
+    if rest:
+        sentence.append((f" {rest:,} other budget{' is' if rest == 1 else 's are'} likely to go over.", ""))
     return Saying("watch", "warn", tuple(sentence))
 
 

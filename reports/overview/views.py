@@ -138,7 +138,7 @@ def _context(request: HttpRequest) -> dict[str, Any]:
     window = window_of(query, now, organisation.zone, organisation.fiscal_year_starts)
     found = figures.overview(organisation, window, now)
     spend, fresh = found.spend, found.freshness
-    saying = say(window, spend.total, found.landing, found.plan, found.budgets)
+    saying = say(window, spend.total, found.landing, found.crowd)
     names = ",".join(one.name for one in spend.series)
     shape_mark = f"{window.today}.{crc32(names.encode())}"
     local = organisation.local
@@ -157,7 +157,7 @@ def _context(request: HttpRequest) -> dict[str, Any]:
         "mode": "total" if query.get("chart") == "total" else "daily",
         "days_words": span_year(window.first, window.last),
         "zone_words": place(organisation.time_zone),
-        "same_end": same_end(found.shown),
+        "same_end": same_end(found.crowd.shown),
         "updated": ago(now - fresh.folded_at) if fresh.folded_at else "",
         "quiet_since": moment(local(fresh.arrived_at), local(now)) if fresh.arrived_at and fresh.is_quiet(now) else "",
         "behind": fresh.waiting if fresh.is_behind(now) else 0,

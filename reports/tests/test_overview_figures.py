@@ -211,7 +211,7 @@ def test_the_sentence_leads_with_what_ran_out():
     budget_with("Ad copy", 8000 * NANO, {today: 8012 * NANO}, now, on_exhausted="block", slug="ad-copy")
     budget_with("Calm", 900 * NANO, {}, now)
     found = figures.overview(organisation, window, now)
-    saying = say(window, found.spend.total, found.landing, found.plan, found.budgets)
+    saying = say(window, found.spend.total, found.landing, found.crowd)
     after = window.ends + timedelta(days=1)
     month = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")[after.month - 1]
     assert saying.text == f"Ad copy has run out: $8,012 of $8,000. Its calls are stopped until 1 {month}."

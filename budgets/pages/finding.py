@@ -1,0 +1,174 @@
+"""What the list of budgets is filtered by, from the address to a queryset: page, CSV and bulk acts share it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlencode
+
+from django.contrib.auth import get_user_model
+from django.db.models import CharField, Count, Exists, F, OuterRef, Q, QuerySet, Subquery, TextField, Value
+from django.db.models.fields.json import KeyTextTransform
+from django.db.models.functions import Cast, Coalesce, Concat
+
+from budgets.limits.scope import DIMENSIONS, WHOLE_COMPANY
+from budgets.models import Budget, Organisation, Team, Workflow
+from budgets.pages.ranking import Ranked, rank
+from budgets.pages.standings import running
+
+STATUSES = {
+    "": "All",
+    "over": "Over",
+    "risk": "Likely or could go over",
+    "ok": "On pace",
+    "paused": "Paused",
+    "idle": "Not running now",
+    "archived": "Archived",
+}
+COVERS = {"": "Anything", "company": WHOLE_COMPANY, **{name: name.capitalize() for name in DIMENSIONS}}
+WORDS = 10  # of a search that are looked for
+OFFERED = 200
+
+
+@dataclass(frozen=True)
+class Filters:
+    """As they stand in the address; `note` says what of it was not understood."""
+
+    status: str = ""
+    q: str = ""
+    team: str = ""
+    covers: str = ""
+    owner: str = ""
+    note: str = ""
+
+    @classmethod
+    def of(cls, query: Mapping[str, str]) -> "Filters":
+        """Unknown values are left out and noted."""
+        status, covers = query.get("status", ""), query.get("covers", "")
+        said = []
+        if status not in STATUSES:
+            said.append(f"“{status[:40]}” is no status that TokenOps knows; all budgets are shown.")
+        if covers not in COVERS:
+            said.append(f"A budget cannot cover “{covers[:40]}”; this filter was left out.")
+        return cls(
+            status=status if status in STATUSES else "",
+            q=_text(query, "q"),
+            team=_text(query, "team"),
+            covers=covers if covers in COVERS else "",
+            owner=_text(query, "owner"),
+            note=" ".join(said),
+        )
+
+    @property
+    def given(self) -> dict[str, str]:
+        """Those that are set, for addresses and hidden fields."""
+        return {one.name: value for one in fields(self) if one.name != "note" and (value := getattr(self, one.name))}
+
+    @property
+    def address(self) -> str:
+        return urlencode(self.given)
+
+    @property
+    def rest(self) -> str:
+        """The address without the status, for the links that choose one."""
+        return urlencode({name: value for name, value in self.given.items() if name != "status"})
+
+    @property
+    def is_narrowed(self) -> bool:
+        """By something that the short row of links does not show."""
+        return bool(self.team or self.covers or self.owner)
+
+    def budgets(self) -> QuerySet[Budget]:
+        """What fits all but the status, archived ones included."""
+        chosen = Budget.objects.all()
+        if self.covers:
+            chosen = chosen.filter(scope={}) if self.covers == "company" else chosen.filter(scope__has_key=self.covers)
+        if self.team:
+            theirs = Workflow.objects.filter(team__slug=self.team).values("slug")
+            chosen = chosen.annotate(of_workflow=KeyTextTransform("workflow", "scope")).filter(
+                Q(scope__team=self.team) | Q(of_workflow__in=theirs)
+            )
+        if self.owner:
+            chosen = chosen.filter(owner__username=self.owner)
+        return _searched(chosen, self.q) if self.q else chosen
+
+
+@dataclass(frozen=True)
+class Found:
+    """What fits: the ranked ones whose period runs, how many of each status, and the others as querysets."""
+
+    ranked: tuple[Ranked, ...]
+    counts: Mapping[str, int]
+    idle: QuerySet[Budget]
+    archived: QuerySet[Budget]
+
+
+def _text(query: Mapping[str, str], name: str) -> str:
+    return query.get(name, "").strip().replace("\0", "")[:128]
+
+
+def _searched(budgets: QuerySet[Budget], text: str) -> QuerySet[Budget]:
+    """Each word must stand in the name or in what is covered, by its slug or by its name."""
+    workflow, team = (KeyTextTransform(name, "scope") for name in ("workflow", "team"))
+    hay: Any = Concat(
+        F("name"),
+        Value(" "),
+        Cast("scope", TextField()),
+        Value(" "),
+        Coalesce(_named(Workflow, workflow), Value("")),
+        Value(" "),
+        Coalesce(_named(Team, team), Value("")),
+        output_field=TextField(),
+    )
+    found = budgets.annotate(hay=hay)
+    for word in text.split()[:WORDS]:
+        fits = Q(hay__icontains=word)
+        if word.casefold() in WHOLE_COMPANY.casefold():
+            fits |= Q(scope={})
+        found = found.filter(fits)
+    return found
+
+
+def _named(model: Any, slug: KeyTextTransform) -> Subquery:
+    outer = slug.copy()
+    outer.set_source_expressions([OuterRef("scope")])
+    return Subquery(model.objects.filter(slug=outer).values("name")[:1], output_field=CharField())
+
+
+def find(filters: Filters, organisation: Organisation, now: datetime) -> Found:
+    """Two statements, whatever the number of budgets; `idle` and `archived` are not read yet."""
+    fits = filters.budgets()
+    live = fits.exclude(status=Budget.Status.ARCHIVED)
+    ranked = rank(organisation, now, live)
+    sizes = fits.aggregate(
+        archived=Count("pk", filter=Q(status=Budget.Status.ARCHIVED)),
+        live=Count("pk", filter=~Q(status=Budget.Status.ARCHIVED)),
+    )
+    counts = dict.fromkeys(STATUSES, 0) | {"": sizes["live"], "archived": sizes["archived"]}
+    counts["idle"] = sizes["live"] - len(ranked)
+    for one in ranked:
+        counts[one.kind] += 1
+    return Found(
+        ranked=tuple(one for one in ranked if filters.status in {"", one.kind}),
+        counts=counts,
+        idle=live.filter(~Exists(running(now).filter(budget=OuterRef("pk")))).order_by("name", "pk"),
+        archived=fits.filter(status=Budget.Status.ARCHIVED).order_by("-updated_at", "name", "pk"),
+    )
+
+
+def chosen(filters: Filters, organisation: Organisation, now: datetime, most: int) -> list[int]:
+    """Ids of all that the page with these filters lists, over all its pages; at most `most` and one."""
+    found = find(filters, organisation, now)
+    if filters.status == "archived":
+        return list(found.archived.values_list("pk", flat=True)[: most + 1])
+    idle = list(found.idle.values_list("pk", flat=True)[: most + 1]) if filters.status in {"", "idle"} else []
+    return ([one.budget_id for one in found.ranked] + idle)[: most + 1]
+
+
+def offered() -> dict[str, list[tuple[str, str]]]:
+    """What the filters for team and owner offer, as (value, words). Two statements."""
+    owners = get_user_model().objects.filter(pk__in=Budget.objects.filter(owner__isnull=False).values("owner"))
+    return {
+        "teams": list(Team.objects.values_list("slug", "name")[:OFFERED]),
+        "owners": [(one.get_username(), one.get_full_name() or one.get_username()) for one in owners[:OFFERED]],
+    }
