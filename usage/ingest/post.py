@@ -13,7 +13,7 @@ from usage.ingest.event import MAX_COST, NANO, Event, Refusal
 from usage.ingest.workflows import Named
 from usage.ledger.row import STATED, LedgerRow
 from usage.prices.book import Price, PriceBook
-from usage.prices.cost import CostParts, cost_of
+from usage.prices.cost import CostParts, cost_of, length_of_one
 from usage.prices.tiers import tier_of
 
 _json = msgspec.json.Encoder(order="deterministic", decimal_format="string")
@@ -98,7 +98,8 @@ def put_cost(row: LedgerRow, event: Event, price: Price | None) -> None:
     if price is None:
         parts = None if tokens_in or tokens_out or event.units else NOTHING
     else:
-        parts = cost_of(price, tokens_in, cached, written, tokens_out, event.units, event.reasoning_tokens or 0)
+        thought, length = event.reasoning_tokens or 0, length_of_one(tokens_in, event.tags)
+        parts = cost_of(price, tokens_in, cached, written, tokens_out, event.units, thought, length)
     if parts is None:
         row.unpriced = 1
         return

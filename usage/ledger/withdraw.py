@@ -20,7 +20,7 @@ from usage.ledger.append import append, raw_cursor
 from usage.ledger.opening import NAMED
 from usage.ledger.partitions import ensure_months
 from usage.ledger.row import COLUMNS, Entry, LedgerRow
-from usage.prices.correction import PARTS, REPEATED
+from usage.prices.correction import PARTS, REPEATED, plain_json
 from usage.prices.reprice import ENTER, posting
 
 # Beside what a correction repeats: what makes a call a retry, an escalation or a step of its run.
@@ -102,7 +102,7 @@ def taking_back(
     more = corrections or (0,) * (1 + len(PARTS))
     has_cost = call["cost"] is not None or corrections is not None
     parts = [-((call[part] or 0) + (extra or 0)) for part, extra in zip(PARTS, more[1:], strict=True)]
-    tags = plain(call["tags"])
+    tags = plain_json(call["tags"])
     row = LedgerRow(
         **{name: call[name] for name in KEPT},
         **{name: None if call[name] is None else -call[name] for name in NEGATED},
@@ -110,19 +110,14 @@ def taking_back(
         kind=2,
         corrects=call_id,
         unpriced=-(call["unpriced"] + (more[0] or 0)),
-        units=as_text(negated(plain(call["units"]))),
-        context=as_text(negated(plain(call["context"]))),
+        units=as_text(negated(plain_json(call["units"]))),
+        context=as_text(negated(plain_json(call["context"]))),
         tags=as_text(tags),
     )
     if has_cost:
         row.cost = sum(parts)
         row.cost_input, row.cost_cached, row.cost_cache_write, row.cost_output, row.cost_units = parts
     return Entry(row, workflow, tags)
-
-
-def plain(value: Any) -> Any:
-    """A JSON column, which psycopg gives as text or as an object."""
-    return msgspec.json.decode(value) if isinstance(value, str) else value
 
 
 def negated(amounts: dict[str, Any] | None) -> dict[str, Any] | None:

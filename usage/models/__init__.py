@@ -1,7 +1,7 @@
 """The tables of this floor."""
 
 from usage.models.costs import OtherCost
-from usage.models.imports import Import, ImportedObject
+from usage.models.imports import Import, ImportedObject, ImportProblem
 from usage.models.ledger import Claim, IngestBatch, LedgerEntry, QuarantinedItem
 from usage.models.prices import ModelColour, ModelTier, PriceEntry, PriceRefresh, RepriceRun
 from usage.models.rollups import QuarterHour, Run, Sums, WideDay
@@ -10,6 +10,7 @@ from usage.models.sources import SourceHour
 __all__ = [
     "Claim",
     "Import",
+    "ImportProblem",
     "ImportedObject",
     "IngestBatch",
     "LedgerEntry",

@@ -7,8 +7,10 @@ from django.db import models
 class Import(models.Model):
     """One uploaded file on its way: its columns are mapped, it is checked (dry run), carried out, and may be undone.
 
-    `errors` are the first thousand of {"line", "column", "value", "problem"}; `summary` is what the check found it
-    would bring, as label → value pairs for a reader. Lines count from 1, the header being line 1.
+    `options` are how the file is written (encoding, delimiter, decimal comma, order of a date's parts, time zone of
+    times without one) and what its kind asks. `summary` is what the check found it would bring, as (label, value) for
+    a reader. `rows_done` counts the file's lines that the work at hand has dealt with. What was wrong with lines is in
+    `problems`. `attempts` grows whenever a worker begins, and starts anew with every step forward.
     """
 
     class Status(models.TextChoices):
@@ -30,12 +32,15 @@ class Import(models.Model):
     header = models.JSONField(default=list)
     mapping = models.JSONField(default=dict, help_text="Field → column of the file.")
     options = models.JSONField(default=dict)
-    rows = models.PositiveIntegerField(default=0)
+    rows = models.PositiveIntegerField(default=0, help_text="Lines of the file, the header not among them.")
     rows_done = models.PositiveIntegerField(default=0)
     good = models.PositiveIntegerField(default=0)
     bad = models.PositiveIntegerField(default=0)
     skipped = models.PositiveIntegerField(default=0, help_text="There already.")
-    errors = models.JSONField(default=list)
+    left_out = models.PositiveIntegerField(default=0, help_text="Lines that hold nothing to import.")
+    undo_rows = models.PositiveIntegerField(default=0, help_text="How much its undo has to take back.")
+    undo_done = models.PositiveIntegerField(default=0)
+    attempts = models.PositiveSmallIntegerField(default=0)
     summary = models.JSONField(default=list)
     problem = models.TextField(blank=True)
     requested_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
@@ -53,6 +58,23 @@ class Import(models.Model):
 
     def __str__(self) -> str:
         return self.file_name
+
+
+class ImportProblem(models.Model):
+    """What is wrong with one line. Lines count from 1, the header being line 1, as an editor shows them."""
+
+    import_run = models.ForeignKey(Import, models.CASCADE, related_name="problems")
+    line = models.PositiveIntegerField()
+    column = models.CharField(max_length=200, blank=True, help_text="As the file names it; empty: the whole line.")
+    value = models.CharField(max_length=200, blank=True)
+    sentence = models.CharField(max_length=500)
+
+    class Meta:
+        ordering = ["line", "id"]
+        indexes = [models.Index(fields=["import_run", "line"], name="import_problem_lines")]
+
+    def __str__(self) -> str:
+        return f"Line {self.line}: {self.sentence}"
 
 
 class ImportedObject(models.Model):

@@ -31,6 +31,22 @@ class CostParts(msgspec.Struct, frozen=True, gc=False):
     total: int
 
 
+LONG: Final = 200_001  # tokens of input from which providers that say "> 200k" count a call as long
+
+
+def length_of_one(input_tokens: int, tags: Mapping[str, str] | None) -> int | None:
+    """The input of one call in an imported row that sums many: the average, or what the export says of its length.
+
+    None for an ordinary call, which is as long as it is. Where neither is known the calls count as short ones.
+    """
+    if not tags or tags.get("imported") != "aggregate":
+        return None
+    if tags.get("context_window", "").startswith(">"):
+        return max(LONG, input_tokens)
+    calls = tags.get("calls", "")
+    return input_tokens // int(calls) if calls.isascii() and calls.isdecimal() and int(calls) else 0
+
+
 def cost_of(
     price: Price,
     input_tokens: int,
@@ -39,17 +55,19 @@ def cost_of(
     output_tokens: int,
     units: Mapping[str, Quantity] | None = None,
     reasoning_tokens: int = 0,
+    input_of_one: int | None = None,
 ) -> CostParts | None:
     """The cost of one call, or None when the price does not cover all of it (unpriced, which is not free).
 
     `input_tokens` counts cached and cache-written tokens too, `output_tokens` counts reasoning; `reasoning_tokens`
     matters only where a provider prices them apart. A call whose whole input reaches a long-context step is priced at
-    that step as a whole. ValueError where the subsets exceed the input or a count is negative: the sender's mistake,
+    that step as a whole; `input_of_one` is that input where the counts sum many calls (`length_of_one`). ValueError where the subsets exceed the input or a count is negative: the sender's mistake,
     to be refused before it comes here.
     """
     rates = price.rates
+    whole = input_tokens if input_of_one is None else input_of_one
     for start, step in price.steps:
-        if input_tokens < start:
+        if whole < start:
             break
         rates = step
     plain = input_tokens - cached_input_tokens - cache_write_tokens
