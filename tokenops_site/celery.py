@@ -20,6 +20,12 @@ app.conf.beat_schedule = {
     # Re-price previews and confirmed runs start at once; these go on with what a dead worker left.
     "preview-reprices": {"task": "usage.tasks.preview_reprices", "schedule": 20.0, "options": {"expires": 20}},
     "reprice": {"task": "usage.tasks.reprice", "schedule": 60.0, "options": {"expires": 60}},
+    # Often, so that each night's turn comes soon after the organisation's midnight, wherever that is.
+    "share-pools": {"task": "usage.tasks.share_pools", "schedule": 900.0, "options": {"expires": 900}},
+    # Files are checked and imported at once; these go on with what a dead worker left.
+    "check-imports": {"task": "usage.tasks.check_imports", "schedule": 10.0, "options": {"expires": 10}},
+    "run-imports": {"task": "usage.tasks.run_imports", "schedule": 10.0, "options": {"expires": 10}},
+    "verify-history": {"task": "budgets.tasks.verify_history", "schedule": 1800.0, "options": {"expires": 1800}},
     "check-prices": {"task": "usage.tasks.check_prices", "schedule": 86400.0, "options": {"expires": 3600}},
 }
 

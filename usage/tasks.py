@@ -3,12 +3,22 @@
 from celery import shared_task
 from django.utils import timezone
 
+from usage.imports.tasks import check_imports, run_imports
 from usage.ledger.partitions import make_ahead
 from usage.ledger.retention import expire
 from usage.prices.tasks import carry_out_reprices, check_prices, preview_reprices
 from usage.rollups.fold import fold_all
+from usage.sharing.nightly import share_nightly
 
-__all__ = ["carry_out_reprices", "check_prices", "fold", "keep_house", "preview_reprices"]
+__all__ = [
+    "carry_out_reprices",
+    "check_imports",
+    "check_prices",
+    "fold",
+    "keep_house",
+    "preview_reprices",
+    "run_imports",
+]
 
 
 @shared_task(name="usage.tasks.fold")
@@ -22,3 +32,9 @@ def keep_house() -> None:
     """Make next months' partitions; detach what is past retention and proven."""
     make_ahead(timezone.now())
     expire(timezone.now())
+
+
+@shared_task(name="usage.tasks.share_pools")
+def share_pools() -> int:
+    """Share out the pools whose turn of the day is due. Running it twice, or together, changes nothing."""
+    return share_nightly()

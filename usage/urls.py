@@ -5,8 +5,12 @@ from django.urls import include, path
 from usage.ingest.views import EventsView
 
 urlpatterns = [
+    path("", include("usage.coverage.urls")),
+    path("", include("usage.ingest.urls")),
     path("api/v1/events", EventsView.as_view(), name="events"),
     path("api/v1/", include("usage.prices.urls")),
     path("", include("usage.welcome.urls")),
+    path("", include("usage.sharing.urls")),
+    path("", include("usage.planning.urls")),
     path("", include("usage.costs.urls")),
 ]

@@ -5,10 +5,12 @@ from decimal import Decimal
 from typing import Any
 
 from django.db import transaction
+from django.utils import timezone
 
 from budgets.audit.record import Actor, record
+from budgets.limits.calendar import day_of
 from budgets.limits.edit import InvalidBudget, RefusedEdit, StaleEdit, changing_pools_too
-from budgets.models import Budget
+from budgets.models import Budget, Organisation
 from budgets.notices.hint import hint_settle
 from budgets.pools.within import ALIKE, problems_with
 
@@ -40,6 +42,8 @@ def set_sharing(
         if not sharing and live_children(row).exists():
             raise RefusedEdit(f"Budgets still share {row.name}. Take them out of it first.")
         before = {"sharing": row.sharing, "shares_nightly": row.shares_nightly}
+        if shares_nightly and not row.shares_nightly:
+            row.shared_on = day_of(timezone.now(), Organisation.get().zone)  # the first turn is tonight's
         row.sharing, row.shares_nightly = sharing, shares_nightly and bool(sharing)
         after = {"sharing": row.sharing, "shares_nightly": row.shares_nightly}
         if after != before:

@@ -14,7 +14,7 @@ from budgets.limits.values import MOST, values_of
 from budgets.models import AuditEntry, Budget
 from budgets.notices.hint import hint_settle
 from budgets.pools.membership import live_children
-from budgets.pools.within import exactly
+from budgets.pools.words import exactly
 
 SHARED_OUT = "shared out"
 

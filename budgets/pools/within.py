@@ -7,8 +7,7 @@ from django.db import IntegrityError
 from django.db.models import Count, Q, Sum
 
 from budgets.models import Budget
-from budgets.pages.amounts import amount as in_words
-from budgets.pages.amounts import cents
+from budgets.pools.words import exactly
 
 CONSTRAINT = "budget_pool_amounts"
 ALIKE = ("metric", "period", "starts_on", "ends_on")
@@ -20,11 +19,6 @@ class PoolChangedMeanwhile(Exception):
 
     def __init__(self) -> None:
         super().__init__(ONCE_MORE)
-
-
-def exactly(value: int, metric: str) -> str:
-    """An amount with its unit, money to the cent."""
-    return cents(value) if metric == Budget.Metric.MONEY else in_words(value, metric)
 
 
 def problems_with(row: Budget) -> dict[str, str]:
