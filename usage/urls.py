@@ -9,6 +9,7 @@ urlpatterns = [
     path("", include("usage.ingest.urls")),
     path("api/v1/events", EventsView.as_view(), name="events"),
     path("api/v1/", include("usage.prices.urls")),
+    path("", include("usage.prices.pages.urls")),
     path("", include("usage.welcome.urls")),
     path("", include("usage.sharing.urls")),
     path("", include("usage.planning.urls")),

@@ -136,6 +136,11 @@ class RepriceRun(models.Model):
     def __str__(self) -> str:
         return f"Re-pricing of {self.starts_at:%Y-%m-%d} to {self.ends_at:%Y-%m-%d}"
 
+    @property
+    def difference(self) -> int:
+        """By which the preview changes what was spent, in nano-dollars."""
+        return self.after - self.before
+
 
 class PriceRefresh(models.Model):
     """What the installed genai-prices says that the book does not: shown first, applied only when someone confirms.
