@@ -90,6 +90,10 @@ if not DATABASE_URL:
     raise ImproperlyConfigured("DATABASE_URL is not set. `manage.py serve` starts a PostgreSQL of its own and sets it.")
 if not DATABASE_URL.startswith(("postgres://", "postgresql://")):
     raise ImproperlyConfigured("DATABASE_URL must be a postgresql:// address: TokenOps runs on PostgreSQL only.")
+# Who owns the history; only `prepare`, `protect_history`, `backup` and `restore` connect as that role. Empty: triggers.
+DATABASE_OWNER_URL = env.text("DATABASE_OWNER_URL")
+if DATABASE_OWNER_URL and not DATABASE_OWNER_URL.startswith(("postgres://", "postgresql://")):
+    raise ImproperlyConfigured("DATABASE_OWNER_URL must be a postgresql:// address, on the server of DATABASE_URL.")
 DATABASES = {"default": dj_database_url.parse(DATABASE_URL, conn_max_age=None, conn_health_checks=True)}
 DATABASES["default"].setdefault("OPTIONS", {}).setdefault("connect_timeout", 5)
 # Compiling a statement takes a second where running it takes milliseconds, and all of ours are of the second kind.
@@ -180,6 +184,14 @@ INGEST_MAX_DISCOVERED = env.number("INGEST_MAX_DISCOVERED", 5_000)  # workflows 
 LEDGER_RETENTION_DAYS = env.number("LEDGER_RETENTION_DAYS", 800, 62, 36_500)
 DATA_UPLOAD_MAX_MEMORY_SIZE = INGEST_MAX_BYTES
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 2_000
+
+# --- Imports ------------------------------------------------------------------------------------
+IMPORT_MAX_BYTES = env.number("IMPORT_MAX_BYTES", 50 * 2**20, 1024)  # of one uploaded file
+FILE_UPLOAD_HANDLERS = [
+    "usage.imports.upload.BoundedUpload",
+    "django.core.files.uploadhandler.MemoryFileUploadHandler",
+    "django.core.files.uploadhandler.TemporaryFileUploadHandler",
+]
 
 # --- Prices -------------------------------------------------------------------------------------
 # Read the price data that genai-prices publishes (a request to raw.githubusercontent.com) instead of the installed.
