@@ -54,8 +54,9 @@ def serve(supervisor: Supervisor, folder: Path, demo: bool) -> None:
     environment = settings(folder, demo)
     for name in ("PORT", "PUSH_PORT"):
         check_port(environment, name)
-    environment["DATABASE_URL"] = database(supervisor, folder, demo)
-    administrator = prepare(supervisor, environment)
+    environment["DATABASE_URL"], owner_url = database(supervisor, folder, demo)
+    administrator = prepare(supervisor, {**environment, "DATABASE_OWNER_URL": owner_url})
+    environment.pop("DATABASE_OWNER_URL", None)  # nothing that serves requests knows it
     installation.remember(folder, environment)
     for program in programs(environment, demo):
         supervisor.start(program)
@@ -105,11 +106,14 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def database(supervisor: Supervisor, folder: Path, demo: bool) -> str:
-    """DATABASE_URL as given (the demo: a database beside it), else that of the embedded server, started here."""
-    given = os.environ.get("DATABASE_URL", "").strip()
+def database(supervisor: Supervisor, folder: Path, demo: bool) -> tuple[str, str]:
+    """The application's address and the owner's ("" for none).
+
+    DATABASE_URL as given (the demo: a database beside it), else that of the embedded server, started here.
+    """
+    given, owner = (os.environ.get(name, "").strip() for name in ("DATABASE_URL", "DATABASE_OWNER_URL"))
     if given:
-        return demo_beside(given) if demo else given
+        return demo_beside(given, owner) if demo else given, owner
     started = time.monotonic()
     postgres = EmbeddedPostgres(
         folder, os.environ.get("TOKENOPS_POSTGRES", "auto"), os.environ.get("TOKENOPS_POSTGRES_USER", "nobody")
@@ -121,14 +125,14 @@ def database(supervisor: Supervisor, folder: Path, demo: bool) -> str:
     make_database(postgres.url("postgres"), name)
     seconds = time.monotonic() - started
     supervisor.say(f"PostgreSQL {postgres.programs.major} is up in {postgres.place} ({seconds:.1f} s).")
-    return postgres.url(name)
+    return postgres.application_url(name), postgres.url(name)
 
 
-def demo_beside(url: str) -> str:
+def demo_beside(url: str, owner_url: str = "") -> str:
     """The address of `<name>_demo` on the same server, created if need be. Raises CannotServe."""
     name = f"{urlsplit(url).path.lstrip('/') or 'tokenops'}_demo"
     try:
-        make_database(url, name)
+        make_database(owner_url or url, name)
     except psycopg.Error as problem:
         raise CannotServe(f"The demo's database {name} could not be made on DATABASE_URL's server: {problem}") from None
     return urlsplit(url)._replace(path=f"/{name}").geturl()

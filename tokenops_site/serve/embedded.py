@@ -1,6 +1,7 @@
 """A PostgreSQL of our own: made, started and reached by this installation only.
 
-No network: a Unix socket in a folder of mode 700, scram-sha-256 with a random password kept in a file of mode 600.
+No network: a Unix socket in a folder of mode 700, scram-sha-256 with random passwords kept in files of mode 600. The
+superuser, who owns the history, is `serve`'s; the application has a role of its own (`tokenops_site/roles.py`).
 Durable as a server's: fsync and full-page writes stay on, and the cluster has checksums.
 """
 
@@ -28,6 +29,7 @@ from tokenops_site.serve.programs import Programs, find
 from tokenops_site.serve.unprivileged import choose_place, identity, reachable_programs
 
 OWNER = "tokenops"
+APPLICATION = "tokenops_app"
 # sun_path holds 104 bytes on macOS and 108 on Linux, the closing zero included; the socket's own name takes 15.
 LONGEST_SOCKET_FOLDER = 103 - len("/.s.PGSQL.5432")
 SETTINGS = {
@@ -64,7 +66,8 @@ class EmbeddedPostgres:
         self.place = choose_place(folder, self.identity)
         self.data = self.place / "data"
         self.programs = self._find_programs()
-        self.password = self._read_or_make_password()
+        self.password = self._read_or_make_password("postgres-password")
+        self.application_password = self._read_or_make_password("postgres-app-password")
         self.socket_folder = self._choose_socket_folder()
 
     def prepare(self) -> None:
@@ -89,8 +92,13 @@ class EmbeddedPostgres:
         )
 
     def url(self, database: str) -> str:
-        """The address of a database of this cluster, as DATABASE_URL wants it."""
+        """The address of a database of this cluster for its superuser, as DATABASE_OWNER_URL wants it."""
         return f"postgresql://{OWNER}:{self.password}@{quote(str(self.socket_folder), safe='')}/{database}"
+
+    def application_url(self, database: str) -> str:
+        """The same for the application's role, as DATABASE_URL wants it. `manage.py prepare` makes that role."""
+        where = quote(str(self.socket_folder), safe="")
+        return f"postgresql://{APPLICATION}:{self.application_password}@{where}/{database}"
 
     def wait_until_ready(self, is_running: Callable[[], bool], seconds: float = 60) -> None:
         """Until it takes connections. Raises PostgresDidNotStart when it ends first or the time is over."""
@@ -122,8 +130,8 @@ class EmbeddedPostgres:
         kept = {name: value for name, value in os.environ.items() if name in ("PATH", "TZ", "DYLD_LIBRARY_PATH")}
         return {**kept, "LC_ALL": _locale(), "LC_MESSAGES": "C", "HOME": str(self.place)}
 
-    def _read_or_make_password(self) -> str:
-        path = self.folder / "postgres-password"
+    def _read_or_make_password(self, name: str) -> str:
+        path = self.folder / name
         if not path.exists():
             with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
                 file.write(secrets.token_urlsafe(32))
