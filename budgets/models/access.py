@@ -1,8 +1,12 @@
 """Senders and the keys they show."""
 
+from datetime import datetime, timedelta
+from typing import Any
+
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
+from django.db.models import Case, Exists, OuterRef, Q, Value, When
 
 from budgets.models.workflows import check_slug
 
@@ -21,6 +25,31 @@ class Source(models.Model):
         return self.slug
 
 
+EXPIRING = timedelta(days=14)  # how long before its end a key is said to expire
+
+
+class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
+    """Keys with where they stand."""
+
+    def with_state(self, now: datetime) -> "ApiKeyQuerySet":
+        """Annotates `state` (a value of `ApiKey.State`), so that lists filter and count by it in the database."""
+        newer = ApiKey.objects.filter(replaces=OuterRef("pk"))
+        state = ApiKey.State
+        whens: Any = (
+            When(revoked_at__isnull=False, then=Value(state.REVOKED)),
+            When(expires_at__lte=now, then=Value(state.EXPIRED)),
+            When(Exists(newer), then=Value(state.ROTATING)),
+            When(expires_at__lte=now + EXPIRING, then=Value(state.EXPIRING)),
+        )
+        return self.annotate(
+            state=Case(*whens, default=Value(state.ACTIVE), output_field=models.CharField(max_length=8))
+        )
+
+    def in_force(self, now: datetime) -> "ApiKeyQuerySet":
+        """Keys that are taken now."""
+        return self.filter(Q(expires_at=None) | Q(expires_at__gt=now), revoked_at=None)
+
+
 class ApiKey(models.Model):
     """A bearer key, kept as a SHA-256 only (256 random bits need no slow hash), shown once when it is made."""
 
@@ -29,6 +58,15 @@ class ApiKey(models.Model):
         BUNDLE = "bundle", "Pull the policy bundle"
         READ = "read", "Read figures"
         ADMIN = "admin", "Change settings"
+
+    class State(models.TextChoices):
+        """Where a key stands; made from its dates by `ApiKeyQuerySet.with_state`."""
+
+        ACTIVE = "active", "Active"
+        EXPIRING = "expiring", "Expires soon"
+        ROTATING = "rotating", "Being replaced"
+        EXPIRED = "expired", "Expired"
+        REVOKED = "revoked", "Revoked"
 
     name = models.CharField(max_length=128)
     source = models.ForeignKey(Source, models.PROTECT, related_name="keys")
@@ -46,6 +84,8 @@ class ApiKey(models.Model):
     replaces = models.ForeignKey(
         "self", models.SET_NULL, null=True, blank=True, related_name="replaced_by", help_text="Rotated from this key."
     )
+
+    objects = ApiKeyQuerySet.as_manager()
 
     class Meta:
         verbose_name = "API key"

@@ -4,11 +4,10 @@ from datetime import timedelta
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import transaction
 from django.utils import timezone
 
-from budgets.access.keys import make_key
-from budgets.audit.record import Actor, record
+from budgets.access.change import InvalidKey, KeyValues, create_key
+from budgets.audit.record import Actor
 from budgets.models import ApiKey
 
 
@@ -35,29 +34,15 @@ class Command(BaseCommand):
         )
         parser.add_argument("--expires", type=int, metavar="DAYS", help="days from now; default: never")
 
-    @transaction.atomic
     def handle(self, *args: Any, **options: Any) -> None:
         days = options["expires"]
         if days is not None and days < 1:
             raise CommandError("--expires: write a number of days of at least 1.")
         expires_at = None if days is None else timezone.now() + timedelta(days=days)
+        values = KeyValues(options["name"], tuple(options["scopes"]), tuple(options["also"]), expires_at)
         try:
-            key, plain = make_key(
-                options["name"],
-                options["scopes"],
-                source=options["source"],
-                also=options["also"],
-                expires_at=expires_at,
-            )
-        except ValueError as problem:
+            key, plain = create_key(Actor.command("create_api_key"), values, options["source"] or "")
+        except InvalidKey as problem:
             raise CommandError(str(problem)) from None
-        after = {
-            "name": key.name,
-            "source": key.source.slug,
-            "also": sorted(key.sources.values_list("slug", flat=True)),
-            "scopes": key.scopes,
-            "expires_at": None if expires_at is None else expires_at.isoformat(),
-        }
-        record(Actor.command("create_api_key"), "created", key, None, after)
         self.stdout.write(plain)
         self.stderr.write(f"Key {key.prefix}… of source {key.source.slug}; it cannot be shown again.")
