@@ -26,6 +26,7 @@ app.conf.beat_schedule = {
     "check-imports": {"task": "usage.tasks.check_imports", "schedule": 10.0, "options": {"expires": 10}},
     "run-imports": {"task": "usage.tasks.run_imports", "schedule": 10.0, "options": {"expires": 10}},
     "verify-history": {"task": "budgets.tasks.verify_history", "schedule": 1800.0, "options": {"expires": 1800}},
+    "send-refused-again": {"task": "usage.tasks.send_refused_again", "schedule": 5.0, "options": {"expires": 5}},
     "check-prices": {"task": "usage.tasks.check_prices", "schedule": 86400.0, "options": {"expires": 3600}},
 }
 

@@ -4,6 +4,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from usage.imports.tasks import check_imports, run_imports
+from usage.ingest.send_many import send_waiting
 from usage.ledger.partitions import make_ahead
 from usage.ledger.retention import expire
 from usage.prices.tasks import carry_out_reprices, check_prices, preview_reprices
@@ -38,3 +39,9 @@ def keep_house() -> None:
 def share_pools() -> int:
     """Share out the pools whose turn of the day is due. Running it twice, or together, changes nothing."""
     return share_nightly()
+
+
+@shared_task(name="usage.tasks.send_refused_again")
+def send_refused_again() -> int:
+    """Send refused events that somebody asked to send again. Running it twice, or together, changes nothing."""
+    return send_waiting()

@@ -18,13 +18,13 @@ else:
 
 @admin.register(QuarantinedItem)
 class QuarantineAdmin(QuarantineAdminBase):
-    """Items arrive by themselves and are never deleted; only their body can be corrected."""
+    """Items arrive by themselves and are never deleted; a corrected body stands beside the one that was sent."""
 
     list_display = ("received_at", "event_id", "code", "reason", "times", "status")
     list_filter = ("status", "code")
     search_fields = ("event_id", "body")
-    fields = ("status", "received_at", "source_id", "event_id", "code", "reason", "times", "body")
-    readonly_fields = ("status", "received_at", "source_id", "event_id", "code", "reason", "times")
+    fields = ("status", "received_at", "source_id", "event_id", "code", "reason", "times", "body", "corrected")
+    readonly_fields = ("status", "received_at", "source_id", "event_id", "code", "reason", "times", "body")
     actions = ("send_once_more", "set_aside")
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -38,9 +38,9 @@ class QuarantineAdmin(QuarantineAdminBase):
         return str(item.problem.get("detail") or item.problem.get("title", ""))
 
     def save_model(self, request: HttpRequest, obj: QuarantinedItem, form: Any, change: bool) -> None:
-        before = QuarantinedItem.objects.get(pk=obj.pk).body
-        obj.save(update_fields=["body"])
-        record(Actor.of_request(request), "corrected", obj, {"body": before}, {"body": obj.body})
+        before = QuarantinedItem.objects.get(pk=obj.pk).to_send
+        obj.save(update_fields=["corrected"])
+        record(Actor.of_request(request), "corrected", obj, {"body": before}, {"body": obj.to_send})
 
     @admin.action(description="Send again", permissions=["change"])
     def send_once_more(self, request: HttpRequest, items: QuerySet[QuarantinedItem]) -> None:

@@ -270,19 +270,19 @@ class Intake:
         return answer
 
 
-def take(sender: Sender, items: Sequence[Item]) -> Answer:
+def take(sender: Sender, items: Sequence[Item], intake: type[Intake] = Intake) -> Answer:
     """Take a batch. Should the database refuse a value that the checks let through, only that item is refused.
 
     Other database errors are the caller's to answer; nothing was taken then.
     """
     try:
-        return Intake(sender, items).take()
+        return intake(sender, items).take()
     except (psycopg.DataError, psycopg.IntegrityError) as error:
         logger.exception("A value passed the checks and was refused by the database")
         if len(items) > 1:
-            return merged(take(sender, [item]) for item in items)
+            return merged(take(sender, [item], intake) for item in items)
         items[0].refusal = Refusal("cannot-be-stored", f"The database refused a value: {str(error).splitlines()[0]}")
-        return Intake(sender, items).take()
+        return intake(sender, items).take()
 
 
 def merged(answers: Iterable[Answer]) -> Answer:

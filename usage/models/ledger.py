@@ -3,6 +3,7 @@
 Both tables are made by SQL in the migration (partitions are beyond Django), so the models are unmanaged.
 """
 
+from django.conf import settings
 from django.db import models
 
 
@@ -127,7 +128,10 @@ class IngestBatch(models.Model):
 
 
 class QuarantinedItem(models.Model):
-    """A refused item with its body and the reason, to be looked at, corrected and replayed."""
+    """A refused item with its body and the reason, to be looked at, corrected and replayed.
+
+    `queued_at` asks for it to be sent again in the background; that was tried once `tried_at` is not before it.
+    """
 
     class Status(models.TextChoices):
         OPEN = "open", "To mend"
@@ -140,13 +144,30 @@ class QuarantinedItem(models.Model):
     code = models.CharField(max_length=64, db_index=True)
     problem = models.JSONField()
     body = models.TextField(help_text="As sent, cut at 64 KiB; NUL shown as \\u0000.")
+    corrected = models.TextField(
+        blank=True, db_default="", default="", help_text="The body as corrected; empty where it is as sent."
+    )
     body_digest = models.BinaryField(max_length=16, help_text="So that a sender's retries keep one row.")
     times = models.PositiveIntegerField(default=1)
     status = models.CharField(max_length=9, choices=Status, default=Status.OPEN)
+    queued_at = models.DateTimeField(null=True, editable=False)
+    queued_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, editable=False, related_name="+"
+    )
+    tried_at = models.DateTimeField(null=True, editable=False)
 
     class Meta:
         ordering = ["-received_at"]
         constraints = [models.UniqueConstraint(fields=["source_id", "body_digest"], name="quarantine_once")]
+        indexes = [
+            models.Index(fields=["-received_at"], condition=models.Q(status="open"), name="quarantine_open"),
+            models.Index(fields=["queued_at"], condition=models.Q(queued_at__isnull=False), name="quarantine_queued"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.event_id or 'item'}: {self.code}"
+
+    @property
+    def to_send(self) -> str:
+        """What is sent again: the body as corrected, or as it came."""
+        return self.corrected or self.body

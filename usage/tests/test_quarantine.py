@@ -37,7 +37,7 @@ def test_a_refused_item_is_corrected_and_sent_again(browser):
     assert not LedgerEntry.objects.exists()
 
     corrected = json.loads(item.body) | {"cached_input_tokens": 20}
-    answer = browser.post(f"{LIST}{item.pk}/change/", {"body": json.dumps(corrected)}, follow=True)
+    answer = browser.post(f"{LIST}{item.pk}/change/", {"corrected": json.dumps(corrected)}, follow=True)
     assert answer.status_code == 200
     assert "Taken: 1 event." in send_again(browser, item).content.decode()
     assert LedgerEntry.objects.get().cached_input_tokens == 20

@@ -1,0 +1,119 @@
+"""Send many refused items again: asked for in one statement, done in the background, each item with its own end."""
+
+import logging
+import threading
+import time
+from dataclasses import dataclass
+from datetime import datetime
+
+from celery import current_app
+from django.contrib.auth.models import User
+from django.db import connection, transaction
+from django.db.models import Count, F, Max, Q, QuerySet
+from django.utils import timezone
+
+from budgets.audit.record import Actor
+from budgets.models import AuditEntry
+from usage.ingest.requeue import send_now
+from usage.models import QuarantinedItem
+
+logger = logging.getLogger(__name__)
+SEND_LOCK = 7_061_014  # advisory lock number, ours by choice: one worker sends at a time
+TASK = "usage.tasks.send_refused_again"
+AT_A_TIME = 50
+UNTRIED = Q(tried_at=None) | Q(tried_at__lt=F("queued_at"))
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far the newest request to send many is."""
+
+    asked_at: datetime
+    total: int
+    tried: int
+    taken: int
+
+    @property
+    def left(self) -> int:
+        return self.total - self.tried
+
+    @property
+    def refused(self) -> int:
+        return self.tried - self.taken
+
+    @property
+    def percent(self) -> str:
+        """As an SVG width."""
+        return f"{self.tried * 100 / self.total:.1f}%" if self.total else "100%"
+
+
+def ask_to_send(items: QuerySet[QuarantinedItem], by: User | None) -> int:
+    """Mark the open ones among `items` and tell a worker; how many. The sweep makes up for a lost message."""
+    asked: int = (
+        items.filter(status=QuarantinedItem.Status.OPEN).order_by().update(queued_at=timezone.now(), queued_by=by)
+    )
+    if asked:
+        # In a thread: a broker that does not answer must not hold up whoever asks.
+        hint = threading.Thread(target=_hint, name="tokenops-resend-hint", daemon=True)
+        transaction.on_commit(hint.start)
+    return asked
+
+
+def _hint() -> None:
+    try:
+        current_app.send_task(TASK, retry=False)
+    except Exception:  # the broker is a hint, the database is the truth
+        logger.warning("The broker did not take a request to send again; the sweep will.", exc_info=True)
+
+
+def waiting() -> QuerySet[QuarantinedItem]:
+    """Asked for and not tried yet, the oldest request first."""
+    queued = QuarantinedItem.objects.filter(UNTRIED, queued_at__isnull=False, status=QuarantinedItem.Status.OPEN)
+    return queued.order_by("queued_at", "pk")
+
+
+def send_waiting(seconds: float = 20) -> int:
+    """Send what waits, for about so long; how many were tried. Whoever finds another at it leaves."""
+    if not waiting().exists():
+        return 0
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(%s)", [SEND_LOCK])
+        if not cursor.fetchone()[0]:
+            return 0
+        try:
+            return send_for(seconds)
+        finally:
+            cursor.execute("SELECT pg_advisory_unlock(%s)", [SEND_LOCK])
+
+
+def send_for(seconds: float) -> int:
+    """The work itself, item by item: a killed worker leaves the rest to the next."""
+    tried, started = 0, time.monotonic()
+    while time.monotonic() - started < seconds:
+        chosen = list(waiting().select_related("queued_by")[:AT_A_TIME])
+        if not chosen:
+            break
+        for item in chosen:
+            send_now(actor_of(item), item)
+            tried += 1
+    return tried
+
+
+def actor_of(item: QuarantinedItem) -> Actor:
+    """Who asked for it; TokenOps did it."""
+    if item.queued_by is None:
+        return Actor.job("sending again")
+    return Actor(item.queued_by, item.queued_by.get_username(), AuditEntry.Origin.JOB)
+
+
+def progress() -> Progress | None:
+    """Of the newest request; None where there was none. Two statements."""
+    queued = QuarantinedItem.objects.filter(queued_at__isnull=False)
+    newest = queued.aggregate(newest=Max("queued_at"))["newest"]
+    if newest is None:
+        return None
+    done = Q(tried_at__gte=F("queued_at")) | ~Q(status=QuarantinedItem.Status.OPEN)
+    sums = queued.filter(queued_at=newest).aggregate(
+        total=Count("pk"), tried=Count("pk", filter=done), taken=Count("pk", filter=Q(status="replayed"))
+    )
+    return Progress(newest, sums["total"], sums["tried"], sums["taken"])
