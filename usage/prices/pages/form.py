@@ -4,10 +4,10 @@ import json
 import re
 from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from django import forms
-from django.forms import BaseFormSet, formset_factory
+from django.forms import formset_factory
 from django.http import QueryDict
 
 from budgets.limits.calendar import DAY, day_of, day_starts_at
@@ -17,6 +17,11 @@ from usage.prices.entry import decimal_text, mistakes
 from usage.prices.pages.words import LABELS, MILLION, TIERS
 from usage.prices.price import FIELDS, REQUEST, TOKEN_KINDS
 from usage.prices.seed import FAR_PAST
+
+if TYPE_CHECKING:
+    FormSet = forms.BaseFormSet[Any]
+else:
+    FormSet = forms.BaseFormSet  # takes no type arguments when running
 
 WRITTEN: Final = re.compile(r"[0-9]{1,3}(,[0-9]{3})+(\.[0-9]+)?|[0-9]+(\.[0-9]*)?|\.[0-9]+")
 UNITS: Final = (
@@ -190,9 +195,9 @@ class PriceForm:
         values = initial or (_initial(edited, organisation) if edited else {})
         self.organisation, self.edited = organisation, edited
         self.main = MainForm(data, initial=values)
-        self.units: BaseFormSet[Any] = Units(data, initial=values.get("units"), prefix="units")
-        self.steps: BaseFormSet[Any] = Steps(data, initial=values.get("steps"), prefix="steps")
-        self.hours: BaseFormSet[Any] = Hours(data, initial=values.get("hours"), prefix="hours")
+        self.units: FormSet = Units(data, initial=values.get("units"), prefix="units")
+        self.steps: FormSet = Steps(data, initial=values.get("steps"), prefix="steps")
+        self.hours: FormSet = Hours(data, initial=values.get("hours"), prefix="hours")
 
     def values(self) -> dict[str, Any] | None:
         """Checked columns of a PriceEntry; None where something is wrong, which the parts then say."""
@@ -252,7 +257,7 @@ class PriceForm:
         return day_starts_at(day + DAY, self.organisation.zone)
 
 
-def _rows(found: BaseFormSet[Any]) -> list[dict[str, Any]]:
+def _rows(found: FormSet) -> list[dict[str, Any]]:
     return [row for one in found.forms if (row := one.row())]
 
 
