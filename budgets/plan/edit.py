@@ -5,7 +5,7 @@ the history by a mark of their own ("together"), by which they are taken back.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, TypeAlias
@@ -23,6 +23,7 @@ MOST = 10**18  # nano-dollars, as for budgets
 LONGEST_NOTE = 200
 CENT = NANO // 100
 Key: TypeAlias = tuple[date, int | None]
+Stands: TypeAlias = tuple[int | None, str]  # amount and note
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +42,14 @@ class PlanValue:
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """How many lines were made, changed or removed, and the mark by which that is undone ("" where none was)."""
+    """How many lines were made, changed or removed, and the mark by which that is undone ("" where none was).
+
+    `left`: how many an undo left alone, since they were changed meanwhile.
+    """
 
     count: int
     together: str
+    left: int = 0
 
 
 class InvalidPlan(ValueError):
@@ -66,10 +71,10 @@ def set_lines(
     actor: Actor,
     values: Sequence[PlanValue],
     reason: str = "",
-    seen: Mapping[Key, int | None] | None = None,
+    seen: Mapping[Key, Stands] | None = None,
     together: str = "",
 ) -> Saved:
-    """Save these lines; others stay. `seen`: amounts that the editor saw, which must still stand.
+    """Save these lines; others stay. `seen`: what the editor saw, which must still stand.
 
     `together` marks rows of history that shall be undone with those of other calls. Raises InvalidPlan, StalePlan.
     """
@@ -77,25 +82,38 @@ def set_lines(
     _check(values)
     with transaction.atomic():
         lines = _locked(values)
-        for key, amount in (seen or {}).items():
-            if (lines[key].amount if key in lines else None) != amount:
-                raise StalePlan
+        if any(_stands(lines.get(key)) != stood for key, stood in (seen or {}).items()):
+            raise StalePlan
         return _save(actor, values, lines, reason, together or uuid4().hex)
 
 
-def undo_together(actor: Actor, together: str) -> Saved:
-    """Take back everything marked so. Raises StalePlan where one of those lines was changed since or none is known."""
+def undo_together(actor: Actor, together: str, leave_changed: bool = False) -> Saved:
+    """Take back everything marked so.
+
+    Raises StalePlan where one of those lines was changed since (unless `leave_changed`) or none is known.
+    """
     entries = AuditEntry.objects.filter(object_type=OBJECT_TYPE, after__together=together).order_by("id")
     before: dict[Key, PlanValue] = {}
-    after: dict[Key, int | None] = {}
+    after: dict[Key, Stands] = {}
     teams: dict[str, int] = dict(Team.objects.values_list("slug", "pk"))
     for entry in entries:
         was, became = _value(entry.before or {}, teams), _value(entry.after or {}, teams)
         before.setdefault(was.key, was)
-        after[became.key] = became.amount
+        after[became.key] = (became.amount, became.note)
     if not before:
         raise StalePlan
-    return set_lines(actor, list(before.values()), f"Undo of a change by {entries[0].who_text}", seen=after)
+    reason = f"Undo of a change by {entries[0].who_text}"
+    with transaction.atomic():
+        lines = _locked(list(before.values()))
+        stale = {key for key, stood in after.items() if _stands(lines.get(key)) != stood}
+        if stale and not leave_changed:
+            raise StalePlan
+        saved = set_lines(actor, [value for value in before.values() if value.key not in stale], reason)
+        return replace(saved, left=len(stale))
+
+
+def _stands(line: PlanLine | None) -> Stands:
+    return (line.amount, line.note) if line else (None, "")
 
 
 def copied(source: Iterable[PlanLine], months: int, percent: Decimal, taken: set[Key] | None = None) -> list[PlanValue]:
@@ -170,9 +188,7 @@ def _save(
 
 
 def _differs(value: PlanValue, line: PlanLine | None) -> bool:
-    if line is None:
-        return value.amount is not None
-    return (line.amount, line.note) != (value.amount, value.note)
+    return _stands(line) != (value.amount, value.note)
 
 
 def _stated(value: PlanValue, teams: Mapping[int, Team], together: str, line: PlanLine | None) -> dict[str, Any]:

@@ -134,7 +134,7 @@ def edit_row(request: HttpRequest, year: int, slug: str = "") -> HttpResponseBas
     if form.seen != seen_mark(row.cells):
         form.problem, form.seen = str(edit.StalePlan()), seen_mark(row.cells)
         return _row_page(request, organisation, year, row, form, 409)
-    seen = {value.key: cell.plan for value, cell in zip(form.values, row.cells, strict=True)}
+    seen = {value.key: (cell.plan, cell.note) for value, cell in zip(form.values, row.cells, strict=True)}
     try:
         saved = edit.set_lines(Actor.of_request(request), form.values, seen=seen)
     except edit.InvalidPlan as error:

@@ -73,13 +73,14 @@ def test_weights_are_the_workflows_or_the_teams_by_cost():
     team = Team.objects.create(slug="brand", name="Brand")
     heavy = Workflow.objects.create(slug="heavy", name="Heavy", team=team, value_weight=Decimal(4))
     light = Workflow.objects.create(slug="light", name="Light", team=team, value_weight=Decimal(1))
-    Workflow.objects.create(slug="old", name="Old", status="merged", merged_into=heavy)
+    old = Workflow.objects.create(slug="old", name="Old")
     budgets = [
         a_budget(NANO, "A", scope={"workflow": "light"}),
         a_budget(NANO, "B", scope={"workflow": "old"}),
         a_budget(NANO, "C", scope={"team": "brand"}),
         a_budget(NANO, "D", scope={"environment": "staging"}),
     ]
+    Workflow.objects.filter(pk=old.pk).update(status="merged", merged_into=heavy)
     weights = {row.pk: row for row in budgets}
     found = demand_of(budgets, Organisation.get(), NOW)
     assert [found[pk].weight for pk in weights] == [1, 4, Fraction(5, 2), 1]
