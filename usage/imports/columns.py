@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -9,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from budgets.models import Organisation
 from usage.imports.kind import Column, Kind, LineError
-from usage.imports.sheet import Form, Line, cells_of, read_lines
+from usage.imports.sheet import Form, Line, Unreadable, cells_of, read_lines
 from usage.imports.writing import (
     Writing,
     guess_decimal_comma,
@@ -56,13 +57,12 @@ def remembered(kind: Kind, header: Sequence[str]) -> Import | None:
 
 
 def first_lines(run: Import, many: int) -> list[dict[str, str]]:
-    """Values of the first lines by heading, unreadable lines left out. Raises Unreadable."""
+    """Values of the first lines by heading, as far as they can be read: the check says what is wrong with others."""
     found = []
-    for line in islice(read_lines(run.file, form(run)), 1, many + 1):
-        try:
-            found.append(cells_of(line, run.header))
-        except ValueError:
-            continue
+    with suppress(Unreadable):
+        for line in islice(read_lines(run.file, form(run)), 1, many + 1):
+            with suppress(ValueError):
+                found.append(cells_of(line, run.header))
     return found
 
 
