@@ -56,20 +56,7 @@ def new(request: HttpRequest) -> HttpResponseBase:
 def edit(request: HttpRequest, pk: int) -> HttpResponseBase:
     """`/settings/keys/<id>/edit/`: name, rights, sources and end; undone from the toast."""
     key = get_object_or_404(ApiKey.objects.select_related("source"), pk=pk)
-    values = change.values_of(key)
-    form = KeyChangeForm(
-        request.POST or None,
-        key=key,
-        organisation=Organisation.get(),
-        initial={
-            "name": values.name,
-            "scopes": list(values.scopes),
-            "also": ", ".join(values.also),
-            "expires": "keep",
-            "seen": change.stamp(key),
-        },
-    )
-    status = None
+    form = change_form(key, request.POST or None)
     if request.method == "POST" and form.is_valid():
         try:
             saved = change.change_key(
@@ -82,12 +69,25 @@ def edit(request: HttpRequest, pk: int) -> HttpResponseBase:
         except change.InvalidKey as error:
             put_errors(form, error)
         except change.RefusedKey as error:
-            form.add_error(None, str(error))
-            status = 409
+            key.refresh_from_db()
+            return form_page(request, "keys/edit.html", change_form(key), {"key": key, "conflict": str(error)}, 409)
         else:
             tell_change(request, saved)
             return go(request, reverse("key", args=[pk]))
-    return form_page(request, "keys/edit.html", form, {"key": key}, status)
+    return form_page(request, "keys/edit.html", form, {"key": key})
+
+
+def change_form(key: ApiKey, typed: Any = None) -> KeyChangeForm:
+    """The form of a key as it is now, or as it was typed."""
+    values = change.values_of(key)
+    initial = {
+        "name": values.name,
+        "scopes": list(values.scopes),
+        "also": ", ".join(values.also),
+        "expires": "keep",
+        "seen": change.stamp(key),
+    }
+    return KeyChangeForm(typed, key=key, organisation=Organisation.get(), initial=initial)
 
 
 @form_view
@@ -161,7 +161,6 @@ def shown_once(request: HttpRequest, key: ApiKey, plain: str, old: ApiKey | None
         },
         status=201,
     )
-    answer["Cache-Control"] = "no-store"
     answer["Referrer-Policy"] = "no-referrer"
     return answer
 
