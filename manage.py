@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Django's command line. `serve` brings up everything, database included, and so runs before Django's settings."""
+"""Django's command line. `serve`, `backup` and `restore` bring up the database themselves, before Django's settings."""
 
 import os
 import sys
@@ -11,6 +11,10 @@ def main() -> None:
         from tokenops_site.serve.command import main as serve
 
         sys.exit(serve(sys.argv[2:]))
+    if sys.argv[1:2] in (["backup"], ["restore"]):
+        from tokenops_site.backup.command import main as carry
+
+        sys.exit(carry(sys.argv[1:]))
     from tokenops_site.serve.installation import recall
 
     recall(os.environ)

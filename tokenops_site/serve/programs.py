@@ -87,13 +87,18 @@ def _system() -> list[Programs]:
     return sorted(found.values(), key=lambda one: one.major, reverse=True)
 
 
-def _wheel(name: str) -> Programs | None:
+def wheel_folder(name: str) -> Path | None:
+    """The folder with the programs of an installed wheel."""
     spec = importlib.util.find_spec(name)
     if spec is None or not spec.submodule_search_locations:
         return None
-    package = Path(next(iter(spec.submodule_search_locations)))
-    one = _inspect(package / "pginstall" / "bin")
-    return None if one is None else Programs(one.folder, one.major, root=package)
+    return Path(next(iter(spec.submodule_search_locations))) / "pginstall" / "bin"
+
+
+def _wheel(name: str) -> Programs | None:
+    folder = wheel_folder(name)
+    one = None if folder is None else _inspect(folder)
+    return None if one is None else Programs(one.folder, one.major, root=one.folder.parent.parent)
 
 
 def _inspect(folder: Path) -> Programs | None:
