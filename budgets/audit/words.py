@@ -1,0 +1,78 @@
+"""The words for the kinds of this floor."""
+
+from budgets.audit.wording import Wording, money, one_of, register
+from budgets.models import ApiKey, PlannedActivity, Workflow
+from budgets.pages.detail import FIELDS, differences
+
+MONTHS = list(enumerate(("January", "February", "March", "April", "May", "June", "July", "August", "September",
+                         "October", "November", "December"), start=1))  # fmt: skip
+
+
+def register_words() -> None:
+    """Called once, when the addresses of this floor are read."""
+    register(
+        Wording("budgets.budget", "budget", FIELDS, page="budget", key="slug", differences=differences),
+        Wording(
+            "budgets.workflow",
+            "workflow",
+            {
+                "paused": "paused",
+                "slug": "short name",
+                "default_tier": "usual tier",
+                "value_weight": "value weight",
+                "risk_categories": "risk categories",
+                "guardrails": "limits",
+                "cost_centre": "cost centre",
+                "ledger_code": "ledger code",
+            },
+            {"status": one_of(Workflow.Status.choices)},
+            page="workflow",
+            key="slug",
+        ),
+        Wording(
+            "budgets.team",
+            "team",
+            {"slug": "short name", "cost_centre": "cost centre", "ledger_code": "ledger code"},
+            page="teams",
+        ),
+        Wording(
+            "budgets.apikey",
+            "key",
+            {
+                "scopes": "what it may do",
+                "also": "other sources",
+                "expires_at": "expires",
+                "revoked_at": "revoked",
+                "replaces": "replaces",
+            },
+            {"scopes": lambda value: ", ".join(one_of(ApiKey.Scope.choices)(one) for one in value)},
+            page="keys",
+        ),
+        Wording("budgets.source", "source", page="data-health"),
+        Wording(
+            "budgets.organisation",
+            "organisation",
+            {
+                "time_zone": "time zone",
+                "currency": "currency shown",
+                "fiscal_year_starts": "fiscal year starts in",
+                "closed_before": "closed before",
+                "setup": "set-up steps",
+            },
+            {"fiscal_year_starts": one_of(MONTHS)},
+            {"closed month": "closed a month of {object}"},
+            page="settings",
+        ),
+        Wording("budgets.currencyrate", "currency rate", {"per_dollar": "for a dollar"}, page="rates"),
+        Wording("budgets.planline", "plan", values={"amount": money}, page="plan"),
+        Wording(
+            "budgets.plannedactivity",
+            "activity",
+            {"starts_at": "starts", "ends_at": "ends", "is_all_day": "all day", "expects": "expects"},
+            {
+                "kind": one_of(PlannedActivity.Kind.choices),
+                "expects": one_of(PlannedActivity.Expects.choices),
+            },
+            page="calendar",
+        ),
+    )
