@@ -9,6 +9,7 @@ urlpatterns = [
     path("api/v1/", include("budgets.workflows.api_urls")),
     path("api/v1/organisation", OrganisationView.as_view(), name="api-organisation"),
     path("", include("budgets.pages.urls")),
+    path("", include("budgets.audit.urls")),
     path("", include("budgets.access.urls")),
     path("", include("budgets.organisation.urls")),
     path("", include("budgets.activities.urls")),
