@@ -11,7 +11,12 @@ urlpatterns = [
     path("api/v1/", include("usage.prices.urls")),
     path("", include("usage.prices.pages.urls")),
     path("", include("usage.welcome.urls")),
+    path("", include("usage.imports.urls")),
+    path("api/v1/imports", include("usage.imports.api_urls")),
     path("", include("usage.sharing.urls")),
     path("", include("usage.planning.urls")),
     path("", include("usage.costs.urls")),
+    path("", include("usage.rates.urls")),
+    path("api/v1/", include("usage.costs.api_urls")),
+    path("", include("usage.workflows.urls")),
 ]

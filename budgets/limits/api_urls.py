@@ -2,8 +2,7 @@
 
 from django.urls import path, register_converter
 
-from budgets.limits import api
-from budgets.workflows import api as workflows
+from budgets.limits import api, api_bulk
 
 
 class ShortName:
@@ -22,13 +21,12 @@ register_converter(ShortName, "short_name")
 
 urlpatterns = [
     path("budgets", api.BudgetListView.as_view(), name="api-budgets"),
+    path("budgets/bulk", api_bulk.BulkView.as_view(), name="api-budgets-bulk"),
+    path("budgets/bulk/undo", api_bulk.BulkUndoView.as_view(), name="api-budgets-bulk-undo"),
     path("budgets/<short_name:slug>", api.BudgetView.as_view(), name="api-budget"),
     path("budgets/<short_name:slug>/pause", api.PauseView.as_view(), name="api-budget-pause"),
     path("budgets/<short_name:slug>/resume", api.ResumeView.as_view(), name="api-budget-resume"),
     path("budgets/<short_name:slug>/archive", api.ArchiveView.as_view(), name="api-budget-archive"),
+    path("budgets/<short_name:slug>/restore", api.RestoreView.as_view(), name="api-budget-restore"),
     path("budgets/<short_name:slug>/undo", api.UndoView.as_view(), name="api-budget-undo"),
-    path("workflows", workflows.WorkflowListView.as_view(), name="api-workflows"),
-    path("workflows/<short_name:slug>/pause", workflows.WorkflowPauseView.as_view(), name="api-workflow-pause"),
-    path("workflows/<short_name:slug>/resume", workflows.WorkflowResumeView.as_view(), name="api-workflow-resume"),
-    path("teams", workflows.TeamListView.as_view(), name="api-teams"),
 ]

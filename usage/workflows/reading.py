@@ -1,0 +1,198 @@
+"""Workflows with what they used in a month: filtered, sorted and paged in SQL, from rollups.
+
+What is merged into a workflow counts as its own; the merged one's row shows what was posted under its own name.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from django.db import connection
+from django.db.models import QuerySet, Sum
+
+from budgets.limits.calendar import DAY, day_of, day_starts_at, period_bounds
+from budgets.models import UNASSIGNED, Organisation, Workflow
+from usage.models import QuarterHour
+from usage.workflows.filters import TABS, Filters
+
+PER_PAGE = 50
+TIERS = {1: "Economy", 2: "Standard", 3: "Premium"}
+
+FROM = """
+FROM budgets_workflow w
+LEFT JOIN budgets_team team ON team.id = w.team_id
+LEFT JOIN auth_user person ON person.id = w.owner_id
+"""
+COUNTS = f"SELECT {', '.join(f'count(*) FILTER (WHERE {sql})' for _, sql in TABS.values())} {FROM} WHERE {{narrowing}}"
+# Summed by workflow before names are joined: rows of rollups are many, workflows few.
+USED = """
+WITH used AS MATERIALIZED (
+    SELECT workflow_id, sum(cost)::bigint AS cost, sum(calls)::bigint AS calls, sum(unpriced)::bigint AS unpriced
+    FROM usage_quarterhour WHERE bucket >= %(starts)s AND bucket < %(stops)s GROUP BY workflow_id
+), counted AS MATERIALIZED (
+    SELECT coalesce(own.merged_into_id, own.id) AS id,
+        sum(used.cost)::bigint AS cost, sum(used.calls)::bigint AS calls, sum(used.unpriced)::bigint AS unpriced
+    FROM used JOIN budgets_workflow own ON own.id = used.workflow_id GROUP BY 1
+    UNION ALL
+    SELECT own.id, used.cost, used.calls, used.unpriced
+    FROM used JOIN budgets_workflow own ON own.id = used.workflow_id WHERE own.merged_into_id IS NOT NULL
+)"""
+ROWS = f"""{USED}
+SELECT w.id, w.slug, w.name, w.status, w.paused_at IS NOT NULL, team.name, team.slug,
+    coalesce(nullif(concat_ws(' ', nullif(person.first_name, ''), nullif(person.last_name, '')), ''), person.username),
+    w.default_tier, target.name, target.slug,
+    coalesce(counted.cost, 0) AS cost, coalesce(counted.calls, 0) AS calls, coalesce(counted.unpriced, 0),
+    sum(coalesce(counted.cost, 0)) OVER ()::bigint, sum(coalesce(counted.calls, 0)) OVER ()::bigint,
+    coalesce((SELECT sum(cost) FROM used), 0)::bigint
+{FROM}
+LEFT JOIN budgets_workflow target ON target.id = w.merged_into_id
+LEFT JOIN counted ON counted.id = w.id
+WHERE {{condition}} ORDER BY {{order}} {{part}}
+"""
+# Of runs whose last call lies in the month; the cost of all of them, failures too, over those that were approved.
+OUTCOMES = """
+SELECT coalesce(own.merged_into_id, own.id), count(*) FILTER (WHERE outcome IN ('approved', 'shipped')),
+    sum(run.cost)::bigint
+FROM usage_run run JOIN budgets_workflow own ON own.id = run.workflow_id
+WHERE last_call >= %(starts)s AND last_call < %(stops)s
+    AND run.workflow_id IN (
+        SELECT approved.workflow_id FROM usage_run approved JOIN budgets_workflow one ON one.id = approved.workflow_id
+        WHERE approved.outcome IN ('approved', 'shipped') AND coalesce(one.merged_into_id, one.id) = ANY(%(ids)s)
+        UNION
+        SELECT alias.id FROM budgets_workflow alias WHERE alias.merged_into_id = ANY(%(ids)s))
+GROUP BY 1
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Month:
+    """The month that runs, in the organisation's zone, up to the end of today; all its bounds."""
+
+    first: date
+    today: date
+    starts: datetime
+    stops: datetime
+
+    @classmethod
+    def of(cls, organisation: Organisation, now: datetime) -> "Month":
+        today = day_of(now, organisation.zone)
+        period = period_bounds("month", today, organisation.zone)
+        return cls(period.first, today, period.starts_at, day_starts_at(today + DAY, organisation.zone))
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One workflow of the list. Costs in nano-dollars; `share` of all spend in percent, None where there is none."""
+
+    id: int
+    slug: str
+    name: str
+    status: str
+    is_paused: bool
+    team: str
+    team_slug: str
+    owner: str
+    tier: int | None
+    merged_into: str
+    merged_into_slug: str
+    cost: int
+    calls: int
+    unpriced: int
+    share: int | None
+    assets: int = 0
+    runs_cost: int = 0
+
+    @property
+    def is_reserved(self) -> bool:
+        return self.slug == UNASSIGNED
+
+    @property
+    def status_words(self) -> str:
+        return "Paused" if self.is_paused else str(dict(Workflow.Status.choices)[self.status])
+
+    @property
+    def tone(self) -> str:
+        return "over" if self.is_paused else {"production": "ok", "discovered": "watch"}.get(self.status, "")
+
+    @property
+    def tier_words(self) -> str:
+        return "" if self.tier is None else TIERS.get(self.tier, f"Tier {self.tier}")
+
+    @property
+    def share_words(self) -> str:
+        return "" if self.share is None else "under 1%" if self.cost and not self.share else f"{self.share}%"
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A page of rows, with the totals of all rows that the filters let through, and all spend of the month."""
+
+    rows: tuple[Row, ...]
+    cost: int = 0
+    calls: int = 0
+    all_cost: int = 0
+
+
+def tab_counts(filters: Filters) -> dict[str, int]:
+    """How many workflows each tab holds under the same search and team. One statement."""
+    with connection.cursor() as cursor:
+        cursor.execute(COUNTS.format(narrowing=filters.narrowing), filters.values)
+        return dict(zip(TABS, cursor.fetchone(), strict=True))
+
+
+def list_workflows(filters: Filters, month: Month, page: int | None = 1) -> Listed:
+    """One page of them, from 1; None: all, without outcomes. Two statements, one where `page` is None."""
+    part = "" if page is None else f"LIMIT {PER_PAGE} OFFSET {PER_PAGE * (page - 1)}"
+    statement = ROWS.format(condition=filters.condition, order=filters.order, part=part)
+    with connection.cursor() as cursor:
+        cursor.execute(statement, {**filters.values, "starts": month.starts, "stops": month.stops})
+        found = cursor.fetchall()
+    outcomes = _outcomes([row[0] for row in found], month) if page is not None and found else {}
+    rows = tuple(_row(values, outcomes) for values in found)
+    return Listed(rows, *found[0][-3:]) if found else Listed(rows)
+
+
+def _row(values: Sequence[Any], outcomes: dict[int, tuple[int, int]]) -> Row:
+    *told, cost, calls, unpriced, _, _, all_cost = values
+    share = int(cost * 100 // all_cost) if all_cost > 0 else None
+    texts = [value if value is not None or n == 8 else "" for n, value in enumerate(told)]
+    return Row(*texts, cost, calls, unpriced, share, *outcomes.get(values[0], (0, 0)))
+
+
+def _outcomes(ids: list[int], month: Month) -> dict[int, tuple[int, int]]:
+    """Workflow → approved runs of the month and the cost of all its runs; absent where none was ever approved."""
+    with connection.cursor() as cursor:
+        cursor.execute(OUTCOMES, {"ids": ids, "starts": month.starts, "stops": month.stops})
+        return {workflow: (assets, int(cost or 0)) for workflow, assets, cost in cursor.fetchall() if assets}
+
+
+def outcome_of(workflow: Workflow, month: Month) -> tuple[int, int]:
+    """Approved runs of the month, and the cost of all its runs. One statement."""
+    return _outcomes([workflow.pk], month).get(workflow.pk, (0, 0))
+
+
+def ever_used(workflow: Workflow) -> tuple[int, int]:
+    """Nano-dollars and calls that count under it, other names included: what merging would move. One statement."""
+    ids = Workflow.objects.counted_as(workflow.slug).values("pk")
+    return _summed(QuarterHour.objects.filter(workflow_id__in=ids))
+
+
+def _summed(rows: QuerySet[QuarterHour]) -> tuple[int, int]:
+    found = rows.aggregate(cost=Sum("cost"), calls=Sum("calls"))
+    return int(found["cost"] or 0), int(found["calls"] or 0)
+
+
+def unclaimed_total(month: Month) -> tuple[int, int]:
+    """Nano-dollars and calls of the month that no workflow claims: what the Overview says. One statement."""
+    return _of_status(month, [Workflow.Status.RESERVED, Workflow.Status.DISCOVERED])
+
+
+def nameless_total(month: Month) -> tuple[int, int]:
+    """Of them, those whose sender named no workflow at all. One statement."""
+    return _of_status(month, [Workflow.Status.RESERVED])
+
+
+def _of_status(month: Month, statuses: list[Workflow.Status]) -> tuple[int, int]:
+    ids = Workflow.objects.filter(status__in=statuses).values("pk")
+    return _summed(QuarterHour.objects.filter(bucket__gte=month.starts, bucket__lt=month.stops, workflow_id__in=ids))
