@@ -89,20 +89,24 @@ class PoolForm(SharingForm):
     )
     budget = forms.CharField(
         label="Budget",
-        required=False,
         max_length=128,
         widget=forms.TextInput(attrs={"list": "candidates", "autocomplete": "off"}),
+        error_messages={"required": "Choose a budget."},
     )
-    name = forms.CharField(label="Name", required=False, max_length=128)
+    name = forms.CharField(
+        label="Name",
+        max_length=128,
+        error_messages={"required": "Give the pool a name that its readers know, for example “Marketing, monthly”."},
+    )
     covers = forms.ChoiceField(label="What it covers", required=False)
     metric = forms.ChoiceField(
         label="Counted in", choices=[("money", "US dollars"), ("tokens", "Tokens"), ("calls", "Calls")], initial="money"
     )
     amount = forms.CharField(
         label="Amount",
-        required=False,
         max_length=40,
         widget=forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"}),
+        error_messages={"required": "Enter an amount."},
     )
     period = forms.ChoiceField(label="Time", choices=Budget.Period.choices[:5], initial="month")
     field_order = ["which", "budget", "name", "covers", "metric", "amount", "period", "sharing", "shares_nightly"]
@@ -111,6 +115,10 @@ class PoolForm(SharingForm):
         super().__init__(*args, **named)
         covers: Any = self.fields["covers"]
         covers.choices = [("", "Whole company"), *Team.objects.values_list("slug", "name")]
+        if self.is_bound:
+            unneeded = ("name", "amount", "metric", "period") if self.data.get("which") == OLD else ("budget",)
+            for name in unneeded:
+                self.fields[name].required = False
         self.chosen: Budget | None = None
         self.values: BudgetValues | None = None
 
@@ -118,12 +126,12 @@ class PoolForm(SharingForm):
         """`chosen` is the budget that is there, or `values` what the new one shall be."""
         stated = self.cleaned_data
         if stated.get("which") == OLD:
-            self.chosen = _checked(self, "budget", named_budget)
+            self.chosen = _checked(self, "budget", named_budget) if "budget" in stated else None
             return stated
         metric = stated.get("metric", "money")
-        amount = _checked(self, "amount", lambda text: amounts.written(text, metric))
-        if not stated.get("name"):
-            self.add_error("name", "Give the pool a name that its readers know, for example “Marketing, monthly”.")
+        amount = None
+        if "amount" in stated:
+            amount = _checked(self, "amount", lambda text: amounts.written(text, metric))
         if amount is not None and stated.get("name"):
             covers = stated.get("covers")
             self.values = BudgetValues(
