@@ -11,6 +11,8 @@ from budgets.audit.record import Actor, record
 from budgets.models import AuditEntry, Organisation, PlannedActivity
 from budgets.organisation.configuration import HOLD_CONFIGURATION
 
+UNDO_LOCK = 7_061_011  # advisory lock number, ours by choice
+
 
 class InvalidActivity(ValueError):
     """`problems`: field → sentence."""
@@ -68,11 +70,11 @@ def remove_activity(actor: Actor, activity: PlannedActivity, reason: str = "") -
 def undo_activity(actor: Actor, entry: AuditEntry) -> str:
     """Restore how it was before `entry`; its name. Raises RefusedActivity, InvalidActivity."""
     with _calendar() as organisation:
+        row = _one_at_a_time(entry.object_id)
         newest = newest_entry(PlannedActivity, entry.object_id)
         if newest is None or newest.pk != entry.pk:
             raise RefusedActivity("Somebody changed this since. Nothing was undone.")
         reason = f"Undo of “{entry.act}” by {entry.who_text}"
-        row = PlannedActivity.objects.filter(pk=entry.object_id).first()
         if entry.before is None:
             if row is None:
                 raise RefusedActivity("This is removed already.")
@@ -101,6 +103,13 @@ def undo_all(actor: Actor, entries: Sequence[AuditEntry]) -> tuple[int, int]:
             else:
                 done += 1
     return done, kept
+
+
+def _one_at_a_time(pk: str) -> PlannedActivity | None:
+    """The row, locked, if it is there. Undoing is done by one at a time, since what is gone has no row to lock."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [UNDO_LOCK])
+    return PlannedActivity.objects.select_for_update(no_key=True).filter(pk=pk).first()
 
 
 def _fit(values: ActivityValues, organisation: Organisation, pk: int | None = None) -> ActivityValues:

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 from django import forms
 
 from budgets.activities.recurrence import DAY_NAMES, WEEKDAYS, BadRule, Rule, read
-from budgets.activities.values import ActivityValues
+from budgets.activities.values import LAST_DAY, ActivityValues
 from budgets.models import PlannedActivity
 from budgets.pages.named import team_choices, team_named, workflow_named, workflow_offers
 
@@ -122,6 +122,11 @@ class ActivityForm(forms.Form):
             note=sent["note"],
             uid=self.activity.uid if self.activity else "",
         )
+
+    def clean_last_day(self) -> date:
+        """Later days than these have no midnight after them."""
+        found: date = self.cleaned_data["last_day"]
+        return min(found, LAST_DAY + DAY)
 
     def _bounds(self, zone: ZoneInfo) -> tuple[datetime, datetime]:
         sent = self.cleaned_data

@@ -3,20 +3,20 @@
 A rule repeats by days, weeks, months or years; the time of day is its start's. It is kept in one form: parts in a fixed
 order, an end by count turned into the last day. So any stretch is expanded from close before it, never from the start,
 and how often a rule has been or will be does not matter.
+
+Expanded here and not by dateutil, which looks at the end only when a rule matches: one that never does (30 February,
+from a stranger's file) keeps it busy until the year 9999. The tests compare the two.
 """
 
+from calendar import monthrange
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import date, datetime, time, timedelta
+from datetime import date, timedelta
 from functools import lru_cache
 from itertools import islice
-from typing import Any
-
-from dateutil import rrule
 
 from budgets.pages.moments import MONTHS, day_year
 
-FREQUENCIES = {"DAILY": rrule.DAILY, "WEEKLY": rrule.WEEKLY, "MONTHLY": rrule.MONTHLY, "YEARLY": rrule.YEARLY}
 UNITS = {"DAILY": "day", "WEEKLY": "week", "MONTHLY": "month", "YEARLY": "year"}
 WEEKDAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
 DAY_NAMES = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -80,7 +80,7 @@ def _understood(text: str) -> tuple[Rule, int]:
     """The rule, and after how many times it ends (0: not by count)."""
     parts = _parts(text)
     frequency = parts.get("FREQ", "")
-    if frequency not in FREQUENCIES:
+    if frequency not in UNITS:
         raise BadRule("It can repeat by days, weeks, months or years only.")
     if unknown := sorted(set(parts) - KNOWN):
         raise BadRule(f"Its way to repeat ({', '.join(unknown)[:60]}) is not understood.")
@@ -102,41 +102,66 @@ def dates(rule: Rule, start: date, first: date, last: date) -> Iterator[date]:
     begin, stop = max(first, start), min(last, rule.until or last)
     if stop < begin:
         return
-    for one in _expanded(rule, start, begin, stop):
-        if one.date() >= begin:
-            yield one.date()
+    for whole in _sets(rule, start, begin, stop):
+        found = [day for day in whole if _fits(rule, start, day)]
+        if rule.by_position:
+            places = {one - 1 if one > 0 else len(found) + one for one in rule.by_position}
+            found = [day for place, day in enumerate(found) if place in places]
+        yield from (day for day in found if begin <= day <= stop)
 
 
-def _expanded(rule: Rule, start: date, begin: date, stop: date) -> Iterator[datetime]:
-    """From the last whole interval before `begin`: what the start day says implicitly is then said outright."""
-    by_month, by_month_day = rule.by_month, rule.by_month_day
-    anchor = start
-    if rule.frequency in {"DAILY", "WEEKLY"}:
-        step = rule.interval * (7 if rule.frequency == "WEEKLY" else 1)
-        anchor = start + timedelta(days=max(0, (begin - start).days // step - 1) * step)
+def _sets(rule: Rule, start: date, begin: date, stop: date) -> Iterator[list[date]]:
+    """The days of each interval that the rule repeats by, from the one that `begin` lies in or the one before it."""
+    if rule.frequency == "DAILY":
+        for n in range(max(0, (begin - start).days // rule.interval), (stop - start).days // rule.interval + 1):
+            yield [start + n * rule.interval * DAY]
+    elif rule.frequency == "WEEKLY":
+        monday = start - (start.weekday() - WEEKDAYS.index(rule.week_starts)) % 7 * DAY
+        step = 7 * rule.interval
+        for n in range(max(0, (begin - monday).days // step), (stop - monday).days // step + 1):
+            yield [monday + (n * step + one) * DAY for one in range(7)]
     else:
-        if not rule.by_day and not by_month_day:
-            by_month_day = (start.day,)
-            by_month = by_month or ((start.month,) if rule.frequency == "YEARLY" else ())
-        months = rule.interval * (12 if rule.frequency == "YEARLY" else 1)
-        apart = (begin.year - start.year) * 12 + begin.month - start.month
-        if skipped := max(0, apart // months - 1) * months:
-            number = start.year * 12 + start.month - 1 + skipped
-            anchor = date(number // 12, 1 if rule.frequency == "YEARLY" else number % 12 + 1, 1)
-    week_starts: Any = _weekday_of(rule.week_starts)
-    return iter(
-        rrule.rrule(
-            FREQUENCIES[rule.frequency],  # type: ignore[arg-type]  # the stub wants its own literals
-            dtstart=datetime.combine(anchor, time()),
-            interval=rule.interval,
-            until=datetime.combine(stop, time()),
-            byweekday=[_weekday_of(one) for one in rule.by_day] or None,
-            bymonthday=list(by_month_day) or None,
-            bymonth=list(by_month) or None,
-            bysetpos=list(rule.by_position) or None,
-            wkst=week_starts,
-        )
+        step = rule.interval * (12 if rule.frequency == "YEARLY" else 1)
+        number = start.year * 12 + (start.month - 1 if rule.frequency == "MONTHLY" else 0)
+        for n in range(max(0, (begin.year * 12 + begin.month - 1 - number) // step), (LATEST.year - start.year) * 12):
+            year, month = divmod(number + n * step, 12)
+            first = date(year, month + 1, 1)
+            if first > stop:
+                return
+            length = (
+                (date(year + 1, 1, 1) - first).days if rule.frequency == "YEARLY" else monthrange(year, month + 1)[1]
+            )
+            yield [first + one * DAY for one in range(length)]
+
+
+def _fits(rule: Rule, start: date, day: date) -> bool:
+    """Whether the rule names this day of its interval; what it leaves open is as on the start day."""
+    by_month, by_month_day, by_day = rule.by_month, rule.by_month_day, rule.by_day
+    if rule.frequency == "WEEKLY" and not by_day:
+        by_day = (WEEKDAYS[start.weekday()],)
+    if rule.frequency in {"MONTHLY", "YEARLY"} and not by_day and not by_month_day:
+        by_month_day = (start.day,)
+        by_month = by_month or ((start.month,) if rule.frequency == "YEARLY" else ())
+    length = monthrange(day.year, day.month)[1]
+    return (
+        (not by_month or day.month in by_month)
+        and (not by_month_day or day.day in by_month_day or day.day - length - 1 in by_month_day)
+        and (not by_day or any(_is_weekday(one, day, rule) for one in by_day))
     )
+
+
+def _is_weekday(text: str, day: date, rule: Rule) -> bool:
+    """Whether `day` is "MO", or the "2MO" of its month (of its year where the rule names no months)."""
+    if WEEKDAYS[day.weekday()] != text[-2:]:
+        return False
+    if not text[:-2]:
+        return True
+    place = int(text[:-2])
+    whole_year = rule.frequency == "YEARLY" and not rule.by_month
+    first = date(day.year, 1, 1) if whole_year else day.replace(day=1)
+    days = (date(day.year + 1, 1, 1) - first).days if whole_year else monthrange(day.year, day.month)[1]
+    gone = (day - first).days
+    return place == (gone // 7 + 1 if place > 0 else -((days - 1 - gone) // 7 + 1))
 
 
 def _last_of(rule: Rule, start: date, count: int) -> date:
@@ -187,11 +212,6 @@ def _weekday(text: str, frequency: str) -> str:
     if not number:
         raise BadRule("Its rule has a zero where days are counted from one.")
     return f"{number}{name}"
-
-
-def _weekday_of(text: str) -> Any:
-    found: Any = getattr(rrule, text[-2:])
-    return found(int(text[:-2])) if text[:-2] else found
 
 
 def _until(text: str) -> date:

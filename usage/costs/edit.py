@@ -79,8 +79,8 @@ def undo(actor: Actor, entries: Iterable[AuditEntry]) -> list[OtherCost]:
 
 
 def _undo(actor: Actor, entry: AuditEntry) -> OtherCost:
-    newest = newest_entry(OtherCost, entry.object_id)
     row = OtherCost.objects.select_for_update(no_key=True).filter(pk=entry.object_id).first()
+    newest = newest_entry(OtherCost, entry.object_id)
     if row is None or newest is None or newest.pk != entry.pk:
         raise RefusedCost("Somebody changed this cost since. Nothing was undone.")
     if entry.act == "converted":
