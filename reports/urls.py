@@ -3,13 +3,22 @@
 from django.urls import path
 from drf_spectacular.views import SpectacularAPIView
 
+from budgets.limits import api_urls  # noqa: F401  (registers the converter `short_name`)
+from reports.breakdown import views as breakdown
 from reports.overview import views
 from reports.reference.views import reference
+from reports.suggestion import offers
+from reports.suggestion import views as typing
 
 urlpatterns = [
     path("", views.overview, name="overview"),
     path("overview/live/", views.live, name="overview-live"),
-    path("budget-meaning/", views.meaning, name="budget-meaning"),
+    path("budget-meaning/", typing.meaning, name="budget-meaning"),
+    path("budget-suggestion/", typing.suggestion, name="budget-suggestion"),
+    path("budget-offers/", offers.offers, name="budget-offers"),
+    path("budgets/<short_name:slug>/models/", breakdown.budget_models, name="budget-models"),
+    path("budgets/<short_name:slug>/models/card/", breakdown.budget_models_card, name="budget-models-card"),
+    path("export/budgets/<short_name:slug>/models.csv", breakdown.budget_models_csv, name="budget-models-csv"),
     path("series/spend-by-model.json", views.series, name="spend-series"),
     path("export/spend-by-model.csv", views.spend_csv, name="spend-csv"),
     path("api/schema/", SpectacularAPIView.as_view(), name="api-schema"),

@@ -1,4 +1,4 @@
-"""Budgets over HTTP: list with state, make, change, pause, resume, archive, undo."""
+"""Budgets over HTTP: list with state, make, change, pause, resume, archive, restore, undo; several at once."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -132,6 +132,17 @@ class BudgetView(Budgeted, generics.RetrieveAPIView[Budget]):
             )
         return Response(shown(changed))
 
+    @extend_schema(
+        summary="Archive a budget",
+        description="As `POST …/archive`: it counts no more, its past and its history stay, and it can be restored.",
+        responses={204: None},
+        tags=["budgets"],
+    )
+    def delete(self, request: Request, slug: str) -> Response:
+        with as_problems():
+            edit.archive_budget(Actor.of_request(request), self.get_object())
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
 
 class ActView(Budgeted, generics.GenericAPIView[Budget]):
     """One act on one budget."""
@@ -180,6 +191,11 @@ class ResumeView(ActView):
 @told("Archive a budget", "It counts no more and can no longer be changed. Its past stays.")
 class ArchiveView(ActView):
     act = staticmethod(edit.archive_budget)
+
+
+@told("Restore a budget", "Out of the archive, active or paused as it was. What was spent meanwhile counts.")
+class RestoreView(ActView):
+    act = staticmethod(edit.restore_budget)
 
 
 class UndoView(Budgeted, generics.GenericAPIView[Budget]):

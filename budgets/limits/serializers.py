@@ -146,14 +146,15 @@ def stated(sent: dict[str, Any], before: BudgetValues | None = None) -> BudgetVa
     if "thresholds" in sent:
         values["thresholds"] = tuple(sent["thresholds"])
     if "owner" in sent:
-        values["owner_id"] = _owner_id(sent["owner"])
+        values["owner_id"] = owner_id_of(sent["owner"])
     if before is None:
         return BudgetValues(**values)
     known = {name: getattr(before, name) for name in BudgetValues.__slots__}
     return BudgetValues(**(known | values))
 
 
-def _owner_id(username: str | None) -> int | None:
+def owner_id_of(username: str | None) -> int | None:
+    """The id of an active user; None for nobody. Raises a validation error for a name that is not known."""
     if not username:
         return None
     found = get_user_model().objects.filter(username=username, is_active=True).values_list("pk", flat=True).first()

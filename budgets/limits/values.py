@@ -150,7 +150,12 @@ def _problem_with_subject(scope: Mapping[str, str]) -> str | None:
     team, workflow = scope.get("team"), scope.get("workflow")
     if team is not None and not Team.objects.filter(slug=team).exists():
         return f"There is no team “{team}”. Add the team first, or choose another."
-    if workflow is not None and not Workflow.objects.filter(slug=workflow).exists():
+    if workflow is None:
+        return None
+    found = Workflow.objects.filter(slug=workflow).values_list("merged_into__slug", flat=True).first()
+    if found:
+        return f"“{workflow}” counts under “{found}” since they were merged. Choose that one."
+    if found is None and not Workflow.objects.filter(slug=workflow).exists():
         return f"There is no workflow “{workflow}”. Workflows appear when they first send usage, or add it first."
     return None
 

@@ -40,8 +40,8 @@ def new(request: HttpRequest) -> HttpResponseBase:
     """`/budgets/new/`; with `copy` in the address it begins as another budget stands."""
     if request.method != "POST":
         return _form(request, _begun(request))
-    if use := request.POST.get("use"):
-        return _form(request, with_amount(request.POST.dict(), use))
+    if "use" in request.POST:
+        return _form(request, with_amount(request.POST.dict(), request.POST["use"]))
     form = read_form(request.POST.dict(), owner_id=request.user.pk)
     if form.values is None:
         return _form(request, form)
@@ -61,8 +61,8 @@ def change(request: HttpRequest, slug: str) -> HttpResponseBase:
     budget = _live(slug)
     if request.method != "POST":
         return _form(request, form_of(budget), budget)
-    if use := request.POST.get("use"):
-        return _form(request, with_amount(request.POST.dict(), use), budget)
+    if "use" in request.POST:
+        return _form(request, with_amount(request.POST.dict(), request.POST["use"]), budget)
     form = read_form(request.POST.dict(), owner_id=budget.owner_id, edited=budget)
     if form.values is None:
         return _form(request, form, budget)

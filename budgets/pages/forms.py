@@ -66,6 +66,7 @@ class BudgetForm:
     typed: dict[str, str]
     errors: dict[str, str] = field(default_factory=dict)
     values: BudgetValues | None = None
+    stated: BudgetValues | None = None  # as far as it was understood, whatever is wrong with it
     used_suggestion: bool = False
 
     @property
@@ -153,7 +154,7 @@ def read_form(post: Mapping[str, str], owner_id: int | None = None, edited: Budg
         owner_id=_owner(typed["owner"].strip(), edited, errors) if "owner" in post else owner_id,
     )
     form.errors = validate(values) | errors
-    form.values = None if form.errors else values
+    form.values, form.stated = None if form.errors else values, values
     return form
 
 

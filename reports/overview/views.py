@@ -1,6 +1,5 @@
 """The Overview: page, live refresh, chart data, CSV. Views decode, authorise, call once, render."""
 
-from fractions import Fraction
 from typing import Any
 from zlib import crc32
 
@@ -9,20 +8,15 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_safe
 
-from budgets.limits.calendar import expected_share
-from budgets.limits.scope import in_words
 from budgets.models import Organisation
 from budgets.pages.amounts import per_unit, whole
-from budgets.pages.changes import EACH
 from budgets.pages.csv import csv_response, currency_code, exact
-from budgets.pages.door import changes_budgets, may_change_budgets, signed_in
-from budgets.pages.forms import read_form
+from budgets.pages.door import may_change_budgets, signed_in
 from budgets.pages.moments import ago, day, moment, place, span_year
-from budgets.pages.standings import same_end, scope_names
+from budgets.pages.standings import same_end
 from reports.overview import figures
-from reports.overview.meaning import meaning_of
 from reports.overview.saying import say
 from reports.overview.spend import chart
 from reports.overview.window import PERIODS, Window, ignored, window_of
@@ -99,36 +93,6 @@ def spend_csv(request: HttpRequest) -> HttpResponseBase:
             ]
             for row in rows
         ),
-    )
-
-
-@require_POST
-@changes_budgets
-def meaning(request: HttpRequest) -> HttpResponseBase:
-    """`/budget-meaning/`: what the budget that is being typed would have meant. Fetched into the form's side panel."""
-    values = read_form(request.POST.dict()).values
-    if values is None:
-        return render(request, "overview/meaning.html", {})
-    organisation, now = Organisation.get(), timezone.now()
-    found = meaning_of(values, organisation, now)
-    used = Fraction(found.so_far, values.amount) if found else Fraction(0)
-    share = expected_share(found.period, now, organisation.zone, values.pace) if found else Fraction(0)
-    change = found.change(values.amount) if found else None
-    return render(
-        request,
-        "overview/meaning.html",
-        {
-            "values": values,
-            "meaning": found,
-            "subject": in_words(values.scope, scope_names([dict(values.scope)])),
-            "each": EACH.get(values.period, "in its time"),
-            "before_name": values.period,
-            "change": change,
-            "change_size": abs(change or 0),
-            "percent": int(used * 100),
-            "fill": f"{float(min(used, Fraction(1))) * 100:.1f}%",
-            "mark": f"{float(share) * 100:.1f}%",
-        },
     )
 
 
