@@ -247,8 +247,6 @@ class TestApi:
         assert not TEXT.search(listed.content.decode())
         url = f"/api/v1/keys/{turned['id']}/revoke"
         ended = client.post(url, {"reason": "test"}, "application/json", headers=admin_key)
-            f"/api/v1/keys/{turned['id']}/revoke", {"reason": "test"}, "application/json", headers=admin_key
-        )
         assert ended.json()["state"] == "revoked"
         who = AuditEntry.objects.filter(object_id=str(turned["id"]), act="revoked").get()
         assert (who.who_text, who.origin, who.reason) == ("key Robot", "api", "test")
