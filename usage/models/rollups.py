@@ -60,7 +60,10 @@ class QuarterHour(Sums):
             )
         ]
         # What waits for a price is found without reading the rest.
-        indexes = [models.Index(fields=["bucket"], condition=~Q(unpriced=0), name="quarter_hour_unpriced")]
+        indexes = [
+            models.Index(fields=["bucket"], condition=~Q(unpriced=0), name="quarter_hour_unpriced"),
+            models.Index(fields=["workflow_id", "bucket"], name="quarter_hour_of_workflow"),
+        ]
 
 
 class WideDay(Sums):
@@ -115,4 +118,11 @@ class Run(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["workflow_id", "run_id"], name="run_identity")]
-        indexes = [models.Index(fields=["last_call"])]
+        indexes = [
+            models.Index(fields=["last_call"]),
+            models.Index(
+                fields=["workflow_id", "last_call"],
+                condition=Q(outcome__in=["approved", "shipped"]),
+                name="run_approved",
+            ),
+        ]

@@ -52,15 +52,16 @@ WHERE {{condition}} ORDER BY {{order}} {{part}}
 """
 # Of runs whose last call lies in the month; the cost of all of them, failures too, over those that were approved.
 OUTCOMES = """
-SELECT coalesce(own.merged_into_id, own.id), count(*) FILTER (WHERE outcome IN ('approved', 'shipped')),
-    sum(run.cost)::bigint
-FROM usage_run run JOIN budgets_workflow own ON own.id = run.workflow_id
-WHERE last_call >= %(starts)s AND last_call < %(stops)s
-    AND run.workflow_id IN (
-        SELECT approved.workflow_id FROM usage_run approved JOIN budgets_workflow one ON one.id = approved.workflow_id
-        WHERE approved.outcome IN ('approved', 'shipped') AND coalesce(one.merged_into_id, one.id) = ANY(%(ids)s)
-        UNION
-        SELECT alias.id FROM budgets_workflow alias WHERE alias.merged_into_id = ANY(%(ids)s))
+WITH approved AS MATERIALIZED (
+    SELECT DISTINCT coalesce(own.merged_into_id, own.id) AS id
+    FROM usage_run run JOIN budgets_workflow own ON own.id = run.workflow_id
+    WHERE run.outcome IN ('approved', 'shipped') AND run.last_call >= %(starts)s AND run.last_call < %(stops)s
+        AND coalesce(own.merged_into_id, own.id) = ANY(%(ids)s)
+)
+SELECT approved.id, count(*) FILTER (WHERE run.outcome IN ('approved', 'shipped')), sum(run.cost)::bigint
+FROM approved
+JOIN budgets_workflow own ON coalesce(own.merged_into_id, own.id) = approved.id
+JOIN usage_run run ON run.workflow_id = own.id AND run.last_call >= %(starts)s AND run.last_call < %(stops)s
 GROUP BY 1
 """
 
