@@ -5,11 +5,14 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from django.contrib.auth import get_user_model
 from django.core.management import call_command
 from django.utils import timezone
 from tokenops_sdk import verify
 
+from budgets.audit.record import Actor
 from budgets.models import Budget, BudgetState, Organisation, Workflow
+from budgets.workflows.merge import merge_workflow
 from routing.bundle import compile as compiling
 from routing.bundle.canonical import canonical
 from routing.bundle.compile import compile_if_changed
@@ -116,6 +119,27 @@ def test_the_kill_switch_is_in_the_next_revision():
     assert said["blocked"] == [
         {"code": "workflow_paused", "reason": "Runaway loop", "scope": {"workflow": "seo-briefs"}, "until": None}
     ]
+
+
+def test_pausing_on_the_page_reaches_the_bundle_under_every_name(client):
+    client.force_login(get_user_model().objects.create_superuser("boss"))
+    seo = Workflow.objects.create(slug="seo", name="SEO")
+    alias = Workflow.objects.create(slug="seo-v2", name="seo-v2", status="discovered")
+    budget = make_budget(scope={"workflow": "seo"})
+    compile_if_changed()
+    merge_workflow(Actor.command("test"), alias, seo)
+    assert compile_if_changed() is not None
+    assert newest()["workflows"]["seo-v2"]["merged_into"] == "seo"
+    set_state(budget, 10**12, "exhausted", 100)
+    compile_if_changed()
+    assert [one["scope"]["workflow"] for one in newest()["blocked"]] == ["seo", "seo-v2"]
+    client.post("/workflows/seo/pause/", {"reason": "Runaway loop"})
+    assert compile_if_changed() is not None
+    paused = {one["scope"]["workflow"] for one in newest()["blocked"] if one["reason"] == "Runaway loop"}
+    assert paused == {"seo", "seo-v2"}
+    client.post("/workflows/seo/resume/")
+    compile_if_changed()
+    assert {one["code"] for one in newest()["blocked"]} == {"budget_exhausted"}
 
 
 @pytest.mark.parametrize("junk", [5, "legal", {"a": 1}, [1, {"b": 2}]])

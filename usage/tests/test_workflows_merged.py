@@ -5,6 +5,7 @@ import threading
 from functools import partial
 
 import pytest
+from django.db import IntegrityError, transaction
 
 from budgets.limits.edit import BudgetValues, archive_budget, create_budget
 from budgets.limits.evaluate import evaluate_due
@@ -223,3 +224,15 @@ def test_two_merges_that_would_make_a_circle_leave_one():
 
     assert sorted(at_once(partial(merge, "a", "b"), partial(merge, "b", "a"))) == [False, True]
     assert Workflow.objects.filter(status="merged").count() == 1
+
+
+def test_the_database_itself_refuses_chains():
+    for slug in ("a", "b"):
+        Workflow.objects.create(slug=slug, name=slug, status="draft")
+    merge_workflow(ACTOR, workflow("a"), workflow("b"))
+    with pytest.raises(IntegrityError, match="merged itself"), transaction.atomic():
+        Workflow.objects.filter(slug="b").update(status="merged", merged_into=workflow("seo"))
+    with pytest.raises(IntegrityError, match="merged itself"), transaction.atomic():
+        Workflow.objects.create(slug="c", name="c", status="merged", merged_into=workflow("a"))
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Workflow.objects.filter(slug="seo").update(status="merged")
