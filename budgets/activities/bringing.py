@@ -41,8 +41,7 @@ def bring(request: HttpRequest) -> HttpResponseBase:
         return _page(request, CalendarFileForm(initial={"expects": "more"}), organisation)
     kept = _kept(request)
     form = CalendarFileForm(request.POST, request.FILES)
-    if kept is not None:
-        del form.fields["file"]
+    form.fields["file"].required = kept is None  # the confirmation carries it
     if not form.is_valid():
         return _page(request, form, organisation, status=422)
     upload = request.FILES.get("file")
@@ -51,7 +50,7 @@ def bring(request: HttpRequest) -> HttpResponseBase:
         content = kept if kept is not None else _content(upload)
         found = read_calendar(content, organisation.zone, form.defaults(timezone.now()))
     except BadCalendar as error:
-        form.add_error("file" if "file" in form.fields else None, str(error))
+        form.add_error("file", str(error))
         return _page(request, form, organisation, status=422)
     wanted = importing.plan(found)
     if kept is not None and request.POST.get("mark") == wanted.mark and wanted.does_something:

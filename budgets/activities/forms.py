@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 from django import forms
 
 from budgets.activities.recurrence import DAY_NAMES, WEEKDAYS, BadRule, Rule, read
-from budgets.activities.values import LAST_DAY, ActivityValues
+from budgets.activities.values import FIRST_DAY, LAST_DAY, ActivityValues
 from budgets.models import PlannedActivity
 from budgets.pages.named import team_choices, team_named, workflow_named, workflow_offers
 
@@ -123,10 +123,11 @@ class ActivityForm(forms.Form):
             uid=self.activity.uid if self.activity else "",
         )
 
+    def clean_first_day(self) -> date:
+        return _in_reach(self.cleaned_data["first_day"])
+
     def clean_last_day(self) -> date:
-        """Later days than these have no midnight after them."""
-        found: date = self.cleaned_data["last_day"]
-        return min(found, LAST_DAY + DAY)
+        return _in_reach(self.cleaned_data["last_day"])
 
     def _bounds(self, zone: ZoneInfo) -> tuple[datetime, datetime]:
         sent = self.cleaned_data
@@ -159,6 +160,11 @@ class ActivityForm(forms.Form):
         for name, sentence in problems.items():
             field = {"skipped_days": "skipped"}.get(name, FIELD_OF.get(name, name))
             self.add_error(field if field in self.fields else None, sentence)
+
+
+def _in_reach(day: date) -> date:
+    """The first and last days that are have no midnight in every zone; just beyond what is allowed is refused too."""
+    return max(FIRST_DAY - DAY, min(day, LAST_DAY + DAY))
 
 
 def _midnight(day: date, zone: ZoneInfo) -> datetime:

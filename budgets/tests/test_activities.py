@@ -274,7 +274,7 @@ def test_the_month_the_list_the_csv_and_the_file_show_the_same(boss):
     assert row.starts_at == datetime(2026, 11, 10, 16, 15, tzinfo=UTC)
     assert (row.recurrence, row.skipped_days) == ("FREQ=WEEKLY;BYDAY=TU,TH;UNTIL=20261120", ["2026-11-12"])
     page = boss.get("/calendar/?month=2026-11").content.decode()
-    assert page.count("Launch</span>") == 2 and "22:00" in page and "November 2026" in page
+    assert page.count("</span>Launch</span>") == 2 and "22:00" in page and "November 2026" in page
     listed = boss.get("/calendar/?month=2026-11&view=list").content.decode()
     assert "4 in November 2026" in listed and "Every week on Tue, Thu until 20 Nov 2026" in listed
     assert "More use than usual, about 1.5 times" in listed

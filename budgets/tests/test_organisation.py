@@ -6,13 +6,14 @@ from decimal import Decimal
 import pytest
 from django.contrib.auth.models import User
 from django.utils import timezone
+from rest_framework.test import APIClient
 
-from budgets.access.keys import make_key
+from budgets.access.keys import KeyHolder
 from budgets.audit.newest import newest_entry
 from budgets.currency.rates import RateValues, set_rate
 from budgets.limits.edit import BudgetValues, create_budget
 from budgets.limits.opening import open_budgets
-from budgets.models import AuditEntry, Organisation, PlannedActivity, Source
+from budgets.models import AuditEntry, Organisation, PlannedActivity
 from budgets.organisation import edit
 from budgets.tests.made import ACTOR
 
@@ -28,9 +29,10 @@ def boss(client):
 
 
 @pytest.fixture
-def api(client):
-    text = make_key("s", scopes=["admin"])[1]
-    return {"HTTP_AUTHORIZATION": f"Bearer {text}"}
+def api():
+    client = APIClient()
+    client.force_authenticate(KeyHolder(1, "robot", 1, "robot", (("robot", 1),), frozenset({"admin"}), None))
+    return client
 
 
 def test_another_zone_reopens_budgets_and_keeps_whole_days():
@@ -146,10 +148,10 @@ def test_statements_of_the_page(boss, django_assert_num_queries):
         boss.get("/settings/")
 
 
-def test_over_the_api(client, api):
-    assert client.get("/api/v1/organisation", **api).json()["time_zone"] == "UTC"
+def test_over_the_api(api):
+    assert api.get("/api/v1/organisation").json()["time_zone"] == "UTC"
     sent = {"time_zone": "Asia/Kolkata", "closed_before": "2026-01-01", "reason": "Start"}
-    answer = client.patch("/api/v1/organisation", sent, content_type="application/json", **api)
+    answer = api.patch("/api/v1/organisation", sent, format="json")
     assert answer.status_code == 200 and answer.json()["closed_before"] == "2026-01-01"
     assert AuditEntry.objects.filter(origin="api").count() == 2
     for wrong, field in (
@@ -158,6 +160,6 @@ def test_over_the_api(client, api):
         ({"closed_before": "2999-01-01", "name": "New"}, "closed_before"),
         ({"fiscal_year_starts": 0}, "fiscal_year_starts"),
     ):
-        answer = client.patch("/api/v1/organisation", wrong, content_type="application/json", **api)
+        answer = api.patch("/api/v1/organisation", wrong, format="json")
         assert answer.status_code == 422 and field in answer.json()["errors"], wrong
     assert Organisation.get().name == "My company"
