@@ -5,7 +5,9 @@ from datetime import UTC, date, datetime, timedelta
 from budgets.limits.calendar import day_of, day_starts_at, period_bounds, quarter_hour
 from budgets.models import NANO, Budget, BudgetSeries, BudgetState, Organisation, Team, Workflow
 from usage.models import IngestBatch, QuarterHour
+from usage.tests.rows import usage_row
 
+__all__ = ["arrived", "budget_with", "fill_company", "usage_row"]
 MODELS = (
     ("anthropic", "claude-sonnet-4-5", 2, 300),
     ("openai", "gpt-4.1", 2, 168),
@@ -23,15 +25,6 @@ WORKFLOWS = (
     ("blog-seo", "Blog and SEO drafts", "Content", 169),
     ("social-digest", "Social listening digest", "Insights", 60),
 )
-
-
-def usage_row(
-    bucket: datetime, cost: int = 0, model: str = "gpt-4.1", workflow_id: int = 1, **more: object
-) -> QuarterHour:
-    """One rollup row, not saved. `cost` in nano-dollars."""
-    fields = {"team": "", "provider": "openai", "tier": 0, "environment": "production", "service_tier": "standard"}
-    fields |= {"stage": "", "task_type": "", "status": "ok", "calls": 1}
-    return QuarterHour(bucket=quarter_hour(bucket), cost=cost, model=model, workflow_id=workflow_id, **(fields | more))
 
 
 def arrived(at: datetime, events: int = 1, folded: bool = True) -> IngestBatch:

@@ -17,7 +17,6 @@ from budgets.plan.edit import PlanValue, StalePlan, copied, set_lines, undo_toge
 from budgets.plan.year import label, months_of, written_month, year_of
 from budgets.tests.made import ACTOR, at_once
 from budgets.tests.test_budgets_api import client_with
-from reports.tests.rows import usage_row
 from usage.imports.kind import LineError
 from usage.imports.kinds.plan import KIND
 from usage.models import Import, OtherCost, QuarterHour
@@ -25,6 +24,7 @@ from usage.planning.figures import plan_year
 from usage.planning.forms import written_amount
 from usage.rollups.fold import fold_all
 from usage.tests.events import an_event, price_the_model, take
+from usage.tests.rows import usage_row
 
 pytestmark = pytest.mark.django_db
 NOV = date(2026, 11, 1)

@@ -15,10 +15,10 @@ from budgets.models import NANO, AuditEntry, Budget, BudgetSeries, Organisation,
 from budgets.pools.membership import join_pool, set_sharing
 from budgets.tests.made import ACTOR, a_budget, at_once, spend
 from budgets.tests.test_budgets_api import client_with
-from reports.tests.rows import usage_row
 from usage.sharing.demand import demand_of
 from usage.sharing.nightly import share_nightly
 from usage.sharing.proposal import propose
+from usage.tests.rows import usage_row
 
 NOW = datetime(2026, 11, 22, 10, 7, tzinfo=UTC)
 

@@ -109,7 +109,7 @@ def test_pool_and_plan_work_without_javascript(chromium, company, live_server):
     page.fill("#id_amount", "900")
     page.get_by_role("button", name="Make the pool").click()
     assert page.url == live_server.url + "/pools/spare/"
-    page.get_by_role("textbox", name="Budget").fill("reply-assistant")
+    page.fill("#id_budget", "reply-assistant")
     page.get_by_role("button", name="Put it in").click()
     assert "does not fit into the pool" in page.locator("#budget-err").inner_text()
     year = timezone.now().year
