@@ -48,10 +48,11 @@ def undo_change(actor: Actor, workflow: Workflow, entry: AuditEntry | None = Non
         if entry is not None and entry.pk != newest.pk:
             raise StaleEdit(row)
         reason = f"Undo of “{newest.act}” by {newest.who_text}"[:500]
-        return _undo(actor, row, newest, reason)
+        return undo_step(actor, row, newest, reason)
 
 
-def _undo(actor: Actor, row: Workflow, newest: AuditEntry, reason: str) -> Workflow:
+def undo_step(actor: Actor, row: Workflow, newest: AuditEntry, reason: str) -> Workflow:
+    """The opposite of one act on a locked row, whether or not something happened since: the caller knows."""
     before: dict[str, Any] = newest.before or {}
     if newest.act in OPPOSITE:
         return OPPOSITE[newest.act](actor, row, reason)

@@ -75,7 +75,7 @@ def test_all_sums_fall_to_zero_and_the_ledger_is_proven():
     assert check_ledger() == []  # before folding
     fold_all()
     assert check_ledger() == []
-    sums = {name for name in ("calls", "unmeasured", "unpriced", "input_tokens", "cost", "retries", "escalated")}
+    sums = ("calls", "unmeasured", "unpriced", "input_tokens", "cost", "retries", "escalated")
     for table in (QuarterHour, WideDay):
         for row in table.objects.values(*sums, "calls_in_runs", "cost_in_runs"):
             assert set(row.values()) == {0}, row
