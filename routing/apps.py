@@ -8,5 +8,7 @@ class RoutingConfig(AppConfig):
 
     def ready(self) -> None:
         from routing.tiers.first_rows import ensure_first_rows
+        from routing.wording import register_words
 
+        register_words()
         post_migrate.connect(ensure_first_rows, sender=self)

@@ -7,13 +7,12 @@ from datetime import datetime
 from django.db.models import Max
 from django.urls import reverse
 
-from budgets.audit.wording import changes, links, wording_of
+from budgets.audit.wording import Names, changes, links, names_in, sentence, wording_of
 from budgets.models import AuditEntry, Budget, Organisation
 from budgets.pages.moments import clock, day, day_year
 
 BUDGETS = "budgets.budget"
 INLINE = 2  # differences said in the sentence itself; more are a table below it
-NOTHING_BEFORE = "none"
 
 
 @dataclass(frozen=True)
@@ -37,32 +36,32 @@ class Told:
 
 
 def told(rows: Sequence[AuditEntry], organisation: Organisation, now: datetime, *, may_undo: bool) -> list[Told]:
-    """The rows in words. As many statements as the page has kinds with pages of their own, and one for what may be
-    undone.
+    """The rows in words. As many statements as there are kinds with pages of their own, and kinds referred to; and two
+    for what may be undone.
     """
     addresses = links((row.object_type, row.object_id) for row in rows)
     undoable = _undoable(rows) if may_undo else {}
-    return [_one(row, organisation, now, addresses, undoable) for row in rows]
+    names = names_in((row.object_type, row.before, row.after) for row in rows)
+    return [_one(row, organisation, now, (addresses, undoable, names)) for row in rows]
 
 
 def _one(
     row: AuditEntry,
     organisation: Organisation,
     now: datetime,
-    addresses: dict[tuple[str, str], str],
-    undoable: dict[int, str],
+    known: tuple[dict[tuple[str, str], str], dict[int, str], Names],
 ) -> Told:
+    addresses, undoable, names = known
     words = wording_of(row.object_type)
-    found = changes(words, row.before, row.after, organisation.zone)
-    verb, _, ending = words.acts.get(row.act, f"{row.act} {{object}}").partition("{object}")
-    ending = ending or f" {words.noun}"
+    found = changes(words, row.before, row.after, organisation.zone, names)
+    verb, ending = sentence(words, row.act)
     is_made = not (row.before and row.after)
     return Told(
         position=row.position,
         who=(row.who.get_full_name() if row.who else "") or row.who_text,
-        verb=verb.strip(),
+        verb=verb,
         object=row.object_name,
-        ending="" if row.object_type == "budgets.organisation" else ending.rstrip(),
+        ending=ending,
         url=addresses.get((row.object_type, row.object_id), ""),
         changes=found,
         is_made=is_made,

@@ -12,6 +12,7 @@ from datetime import datetime, tzinfo
 from typing import Any
 
 from django.apps import apps
+from django.contrib.auth.models import AbstractUser
 from django.urls import NoReverseMatch, reverse
 
 from budgets.pages.amounts import whole
@@ -26,9 +27,10 @@ NOTHING = (None, "", [], {})
 class Wording:
     """The words for one kind.
 
-    `noun` follows the object's name ("the Translation budget"); `fields` are the fields in words (others keep their
-    name), `values` how a field's value is said, `acts` acts that need other words than their own. `page` is the name of
-    the address of an object's page, which takes the model's attribute `key` ("" for none).
+    `phrase` is how a sentence calls an object ("the Translation budget"); `fields` are the fields in words (others keep
+    their name), `values` how a field's value is said, `acts` acts that need other words than their own. `page` is the
+    name of the address of an object's page, which takes the model's attribute `key` ("" for none). `references` are
+    fields that hold the id of another model's row ("team_id": "budgets.team").
     """
 
     type: str
@@ -38,6 +40,8 @@ class Wording:
     acts: Mapping[str, str] = field(default_factory=dict)
     page: str = ""
     key: str = ""
+    phrase: str = "the {object} {noun}"
+    references: Mapping[str, str] = field(default_factory=dict)
     differences: Callable[[dict[str, Any], dict[str, Any]], list[tuple[str, str, str]]] | None = None
 
 
@@ -74,10 +78,22 @@ def one_of(choices: Iterable[tuple[Any, Any]]) -> Callable[[Any], str]:
     return lambda value: str(labels.get(value, value))
 
 
-def said(words: Wording, name: str, value: Any, zone: tzinfo) -> str:
+def sentence(words: Wording, act: str) -> tuple[str, str]:
+    """What stands before the object's name and after it: ("changed the", " budget")."""
+    phrase = words.phrase.replace("{noun}", words.noun)
+    before, _, after = words.acts.get(act, f"{act} {{what}}").replace("{what}", phrase).partition("{object}")
+    return before.strip(), after.rstrip()
+
+
+Names = Mapping[tuple[str, str], str]  # (model, id) → what it is called
+
+
+def said(words: Wording, name: str, value: Any, zone: tzinfo, names: Names) -> str:
     """A value in words; "none" for nothing."""
     if value in NOTHING:
         return "none"
+    if name in words.references:
+        return names.get((words.references[name], str(value)), str(value))
     if name in words.values:
         try:
             return words.values[name](value)
@@ -86,23 +102,39 @@ def said(words: Wording, name: str, value: Any, zone: tzinfo) -> str:
     return _plain(value, zone)[:SHOWN]
 
 
-def changes(words: Wording, before: Any, after: Any, zone: tzinfo) -> list[tuple[str, str, str]]:
+def changes(words: Wording, before: Any, after: Any, zone: tzinfo, names: Names) -> list[tuple[str, str, str]]:
     """(field in words, before, after) of what differs. What was made, or is gone, has "none" on the other side."""
     if not isinstance(before or {}, dict) or not isinstance(after or {}, dict):
-        return [("value", said(words, "", before, zone), said(words, "", after, zone))]
+        return [("value", said(words, "", before, zone, names), said(words, "", after, zone, names))]
     was, now = before or {}, after or {}
     if words.differences is not None:
         return words.differences(was, now)
-    names = [name for name in {**words.fields, **was, **now} if name in was or name in now]
+    fields = [name for name in {**words.fields, **was, **now} if name in was or name in now]
     return [
         (
-            words.fields.get(name, name.replace("_", " ")),
-            said(words, name, was.get(name), zone),
-            said(words, name, now.get(name), zone),
+            words.fields.get(name, name.removesuffix("_id").replace("_", " ")),
+            said(words, name, was.get(name), zone, names),
+            said(words, name, now.get(name), zone, names),
         )
-        for name in names
+        for name in fields
         if (was.get(name) != now.get(name)) and not (was.get(name) in NOTHING and now.get(name) in NOTHING)
     ]
+
+
+def names_in(rows: Iterable[tuple[str, Any, Any]]) -> dict[tuple[str, str], str]:
+    """What the rows' (kind, before, after) refer to by id is called now. One statement for each model referred to."""
+    wanted: dict[str, set[int]] = {}
+    for kind, *sides in rows:
+        for name, model in wording_of(kind).references.items():
+            for side in sides:
+                value = side.get(name) if isinstance(side, dict) else None
+                if isinstance(value, int):
+                    wanted.setdefault(model, set()).add(value)
+    return {
+        (model, str(one.pk)): one.get_full_name() or one.get_username() if isinstance(one, AbstractUser) else str(one)
+        for model, ids in wanted.items()
+        for one in apps.get_model(model)._default_manager.filter(pk__in=ids)
+    }
 
 
 def links(objects: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:

@@ -28,12 +28,14 @@ def register_words() -> None:
             {"status": one_of(Workflow.Status.choices)},
             page="workflow",
             key="slug",
+            references={"owner_id": "auth.user", "team_id": "budgets.team"},
         ),
         Wording(
             "budgets.team",
             "team",
             {"slug": "short name", "cost_centre": "cost centre", "ledger_code": "ledger code"},
-            page="teams",
+            page="team",
+            key="slug",
         ),
         Wording(
             "budgets.apikey",
@@ -46,9 +48,11 @@ def register_words() -> None:
                 "replaces": "replaces",
             },
             {"scopes": lambda value: ", ".join(one_of(ApiKey.Scope.choices)(one) for one in value)},
-            page="keys",
+            page="key",
+            key="pk",
+            phrase="the key {object}",
         ),
-        Wording("budgets.source", "source", page="data-health"),
+        Wording("budgets.source", "source", {"slug": "short name"}, page="source", key="slug"),
         Wording(
             "budgets.organisation",
             "organisation",
@@ -60,11 +64,14 @@ def register_words() -> None:
                 "setup": "set-up steps",
             },
             {"fiscal_year_starts": one_of(MONTHS)},
-            {"closed month": "closed a month of {object}"},
+            {"closed month": "closed a month of {object}", "set up": "went on setting up {object}"},
             page="settings",
+            phrase="the settings of {object}",
         ),
         Wording("budgets.currencyrate", "currency rate", {"per_dollar": "for a dollar"}, page="rates"),
-        Wording("budgets.planline", "plan", values={"amount": money}, page="plan"),
+        Wording(
+            "budgets.planline", "plan", values={"amount": money}, page="plan", references={"team_id": "budgets.team"}
+        ),
         Wording(
             "budgets.plannedactivity",
             "activity",
@@ -73,6 +80,9 @@ def register_words() -> None:
                 "kind": one_of(PlannedActivity.Kind.choices),
                 "expects": one_of(PlannedActivity.Expects.choices),
             },
-            page="calendar",
+            page="activity",
+            key="pk",
+            phrase="{object} in the calendar",
+            references={"team_id": "budgets.team", "workflow_id": "budgets.workflow"},
         ),
     )

@@ -58,9 +58,9 @@ def test_an_empty_history_says_what_it_is(client, lena):
 def test_a_change_is_said_in_a_sentence_with_an_undo(client, lena):
     budget = changed(lena)
     said = text_of(client.get("/history/"))
-    assert "Lena Kraus changed Translation budget: amount from $2,500 to $3,000" in said
+    assert "Lena Kraus changed the Translation budget: amount from $2,500 to $3,000" in said
     assert "Browser · “Q4 launch languages”" in said
-    assert "command test created Translation budget" in said
+    assert "command test created the Translation budget" in said
     page = client.get("/history/").content.decode()
     assert page.count('class="btn sm"><svg class="i" aria-hidden="true"><use href="#undo"/>') == 1
     entry = AuditEntry.objects.order_by("-position").first()
