@@ -11,10 +11,10 @@ from django.http import HttpRequest
 
 from budgets.access.revoke import revoke_key
 from budgets.audit.record import Actor, record
-from budgets.limits.opening import reopen_all
 from budgets.models import Alert, ApiKey, AuditEntry, Organisation, Source, Team, Workflow
 from budgets.notices.hint import hint_settle
 from budgets.organisation.configuration import changing_configuration
+from budgets.organisation.edit import FIELDS, change_organisation, problems_of
 from budgets.pages.sign_in import SignInForm
 from budgets.workflows.guardrails import problems_with, tidied
 from budgets.workflows.pause import pause_workflow, resume_workflow
@@ -22,8 +22,9 @@ from budgets.workflows.pause import pause_workflow, resume_workflow
 if TYPE_CHECKING:
     AnyAdmin = admin.ModelAdmin[Any]
     WorkflowModelForm = forms.ModelForm[Workflow]
-else:
-    AnyAdmin, WorkflowModelForm = admin.ModelAdmin, forms.ModelForm  # take no type arguments when running
+    OrganisationModelForm = forms.ModelForm[Organisation]
+else:  # these take no type arguments when running
+    AnyAdmin, WorkflowModelForm, OrganisationModelForm = admin.ModelAdmin, forms.ModelForm, forms.ModelForm
 
 
 class AdminSignInForm(SignInForm, AdminAuthenticationForm):
@@ -49,14 +50,13 @@ class ConfigurationAdmin(AnyAdmin):
         return False
 
     def save_model(self, request: HttpRequest, obj: models.Model, form: Any, change: bool) -> None:
-        with changing_configuration() as generation:
+        with changing_configuration():
             was = type(obj)._default_manager.select_for_update(no_key=True).get(pk=obj.pk) if change else None
             before = values_of(was) if was else None
             self.write(obj, form, change)
             after = values_of(obj)
             if before != after:
                 record(Actor.of_request(request), "changed" if change else "created", obj, before, after)
-                self.follow(before or {}, after, generation)
             transaction.on_commit(hint_settle)
 
     def write(self, obj: models.Model, form: Any, change: bool) -> None:
@@ -64,9 +64,6 @@ class ConfigurationAdmin(AnyAdmin):
         columns = {field.name for field in obj._meta.concrete_fields}
         obj.save(update_fields=sorted(columns.intersection(form.changed_data)) if change else None)
         obj.refresh_from_db()
-
-    def follow(self, before: dict[str, Any], after: dict[str, Any], generation: int) -> None:
-        """What else the change means, in its transaction."""
 
 
 class ShownAdmin(AnyAdmin):
@@ -84,18 +81,35 @@ class ShownAdmin(AnyAdmin):
         return False
 
 
+class OrganisationForm(OrganisationModelForm):
+    """Checks what the settings page checks."""
+
+    class Meta:
+        model = Organisation
+        fields = ("name", "time_zone", "currency", "fiscal_year_starts")
+
+    def clean(self) -> dict[str, Any] | None:
+        found = super().clean()
+        changes = {name: self.cleaned_data[name] for name in self.changed_data if name in self.cleaned_data}
+        for name, sentence in problems_of(changes, Organisation.get()).items():
+            self.add_error(name, sentence)
+        return found
+
+
 @admin.register(Organisation)
 class OrganisationAdmin(ConfigurationAdmin):
-    """The one row. Another time zone or fiscal year gives every budget's periods other bounds."""
+    """The one row. Days are closed on the settings page, which shows first what that closes."""
 
+    form = OrganisationForm
     fields = ("name", "time_zone", "currency", "fiscal_year_starts", "closed_before")
+    readonly_fields = ("closed_before",)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
 
-    def follow(self, before: dict[str, Any], after: dict[str, Any], generation: int) -> None:
-        if any(before[name] != after[name] for name in ("time_zone", "fiscal_year_starts")):
-            reopen_all(generation)
+    def save_model(self, request: HttpRequest, obj: models.Model, form: Any, change: bool) -> None:
+        changes = {name: form.cleaned_data[name] for name in form.changed_data if name in FIELDS}
+        change_organisation(Actor.of_request(request), changes)
 
 
 @admin.register(Team)

@@ -7,7 +7,10 @@
   function tok(n) { return getComputedStyle(root).getPropertyValue(n).trim(); }
   function numbers(d, digits) {
     if (d.unit) return { format: function (v) { return new Intl.NumberFormat(d.locale, { maximumFractionDigits: 0 }).format(v) + " " + d.unit; } };
-    return new Intl.NumberFormat(d.locale, { style: "currency", currency: d.currency, maximumFractionDigits: digits, minimumFractionDigits: digits });
+    /* No cents for yen, except below what its axis can tell apart. */
+    var own = new Intl.NumberFormat(d.locale, { style: "currency", currency: d.currency }).resolvedOptions().maximumFractionDigits;
+    var places = digits === 2 ? Math.min(2, own) : digits;
+    return new Intl.NumberFormat(d.locale, { style: "currency", currency: d.currency, maximumFractionDigits: places, minimumFractionDigits: places });
   }
   /* A budget of cents, or a first day with three calls, needs more than whole dollars on its axis. */
   function axisDigits(d, most) { return d.unit || most >= 10 ? 0 : most >= 1 ? 2 : 4; }

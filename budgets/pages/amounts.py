@@ -77,6 +77,14 @@ def amount(value: int, metric: str) -> str:
     return f"{short_count(value)} {unit}"
 
 
+def entered(value: int, metric: str) -> str:
+    """As forms have it, in US dollars, with what pages show it as: "$1,500, about €1,380"."""
+    now = shown()
+    if metric != MONEY or now.code == "USD":
+        return amount(value, metric)
+    return f"${typed(value, MONEY)}, about {whole(value)}"
+
+
 def written(text: str, metric: str) -> int:
     """The integer that a person's "1,500", "$1500.50" or "2M" means; ValueError carries the sentence to show."""
     bare = text.strip().replace(" ", "").replace("\u00a0", "").removeprefix("$")

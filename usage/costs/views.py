@@ -11,6 +11,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from budgets.limits.calendar import day_of
+from budgets.limits.scope import DIMENSIONS
 from budgets.models import Organisation
 from budgets.pages.csv import csv_response, currency_code, exact
 from budgets.pages.door import signed_in
@@ -119,13 +120,13 @@ def months_csv(request: HttpRequest) -> HttpResponseBase:
 @never_cache
 @signed_in
 def beside_spend(request: HttpRequest) -> HttpResponseBase:
-    """`/settings/costs/beside/?first=&last=&team=&workflow=`: a line for other pages; empty where there is nothing.
+    """`/settings/costs/beside/?first=&last=&team=…`: a line for other pages; empty where there is nothing.
 
     Without days it is about this month.
     """
     organisation = Organisation.get()
     first, last = _days(request, organisation)
-    scope = {name: request.GET[name][:128] for name in ("team", "workflow") if request.GET.get(name, "").strip("\0 ")}
+    scope = {name: value.replace("\0", "")[:128] for name, value in request.GET.items() if name in DIMENSIONS}
     found = beside(first, last, scope)
     labels = dict(OtherCost.Kind.choices)
     return render(
