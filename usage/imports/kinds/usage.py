@@ -78,13 +78,13 @@ def ready(values: Sequence[Brought]) -> None:
 def write(actor: Actor, values: Sequence[Brought], run: Import) -> Written:
     """As ingest does: claim, price, append and charge. What is refused is told by line, not kept in quarantine."""
     source, made = Source.objects.get_or_create(slug=source_of(run), defaults={"name": f"Import: {source_of(run)}"})
-    if made:
-        record(actor, "created", source, None, {"slug": source.slug, "name": source.name})
     events = [(index, event) for index, value in enumerate(values) for event in value.events]
     items = [Item(number, b"", event) for number, (_, event) in enumerate(events)]
     intake = Intake(Sender(source.pk, source.slug, {}), items)
     pending = intake.check_all()
     rows = intake.write(raw_cursor(), pending) if pending else []
+    if made:  # after the configuration lock that writing takes: the history's comes last, always
+        record(actor, "created", source, None, {"slug": source.slug, "name": source.name})
     verdicts: dict[int, list[tuple[str, Refusal | None]]] = {}
     for number, verdict in intake.verdicts.items():
         verdicts.setdefault(events[number][0], []).append(verdict)
