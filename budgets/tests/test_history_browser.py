@@ -76,6 +76,7 @@ def test_it_works_without_javascript(chromium, lena, live_server):
     page.get_by_role("button", name="Sign in").click()
     page.get_by_role("link", name="Older").click()
     page.get_by_role("link", name="Newer").click()
+    page.get_by_text("More filters").click()
     page.select_option("#f-origin", "web")
     page.get_by_role("button", name="Show").click()
     assert page.locator(".history > li").count() == 1

@@ -110,7 +110,7 @@ def test_filters(client, lena, query, count):
     rows_of_all_kinds(lena)
     page = client.get(f"/history/?{query}")
     assert page.status_code == 200
-    assert page.content.decode().count('<details class="disc">') == count
+    assert page.content.decode().count('<p class="note gap-s">Row') == count
     assert ("No change matches" in page.content.decode()) == (count == 0)
     lines = list(csv.DictReader(io.StringIO(client.get(f"/export/history.csv?{query}").getvalue().decode())))
     assert len(lines) == count
@@ -122,7 +122,7 @@ def test_one_objects_history(client, lena):
     one = Workflow.objects.get(slug="briefs")
     page = client.get(f"/history/?object=budgets.workflow:{one.pk}")
     assert "Changes of Briefs workflow" in page.content.decode()
-    assert page.content.decode().count('<details class="disc">') == 2
+    assert page.content.decode().count('<p class="note gap-s">Row') == 2
 
 
 @pytest.mark.parametrize(
@@ -146,7 +146,7 @@ def test_what_is_unknown_is_left_out_with_a_note(client, lena, query, note):
     rows_of_all_kinds(lena)
     page = client.get(f"/history/?{query}")
     assert page.status_code == 200 and note in page.content.decode()
-    assert page.content.decode().count('<details class="disc">') == 5
+    assert page.content.decode().count('<p class="note gap-s">Row') == 5
     answer = client.get(f"/api/v1/history?{query}")
     assert answer.status_code == (422 if note else 200)
 
@@ -155,7 +155,7 @@ def test_days_are_the_organisations(client, lena):
     Organisation.objects.update(time_zone="Asia/Kolkata")
     entry = record(web(lena), "changed", Organisation.get(), {"name": "a"}, {"name": "b"})
     local = Organisation.get().local(entry.at).date().isoformat()
-    assert client.get(f"/history/?from={local}&to={local}").content.decode().count('<details class="disc">') == 1
+    assert client.get(f"/history/?from={local}&to={local}").content.decode().count('<p class="note gap-s">Row') == 1
 
 
 def test_the_csv_proves_itself_and_so_does_a_part(client, lena):
