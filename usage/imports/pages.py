@@ -60,7 +60,7 @@ def kinds_for(user: AbstractBaseUser | AnonymousUser) -> list[Kind]:
 
 @dataclass(frozen=True, slots=True)
 class Chooser:
-    """One field and the columns it may be; `samples` are of the column chosen."""
+    """One field and the column chosen for it, with `samples` of that; fields that have one come first."""
 
     column: Column
     chosen: str
@@ -79,6 +79,7 @@ class Asked:
 
 def choosers(run: Import, kind: Kind, mapping: dict[str, str], problems: dict[str, str]) -> list[Chooser]:
     lines = first_lines(run, SHOWN)
+    first = sorted(kind.columns, key=lambda column: not (column.required or column.name in mapping))
     return [
         Chooser(
             column,
@@ -86,7 +87,7 @@ def choosers(run: Import, kind: Kind, mapping: dict[str, str], problems: dict[st
             [line.get(mapping.get(column.name, ""), "") for line in lines],
             problems.get(column.name, ""),
         )
-        for column in kind.columns
+        for column in first
     ]
 
 
