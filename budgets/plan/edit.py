@@ -161,7 +161,9 @@ def _save(
 ) -> Saved:
     changed = [value for value in values if _differs(value, lines.get(value.key))]
     teams = Team.objects.in_bulk({value.team_id for value in changed if value.team_id is not None})
-    made, kept, gone = [], [], []
+    made: list[PlanLine] = []
+    kept: list[PlanLine] = []
+    gone: list[PlanLine] = []
     before: dict[Key, dict[str, Any]] = {}
     for value in changed:
         line = lines.get(value.key)

@@ -32,7 +32,8 @@ def problems_with(row: Budget) -> dict[str, str]:
 
 
 def _as_child(row: Budget) -> dict[str, str]:
-    pool = Budget.objects.get(pk=row.pool_id)
+    pool = row.pool
+    assert pool is not None  # asked for budgets of pools only
     if pool.status == Budget.Status.ARCHIVED:
         return {"amount": f"It belongs to the pool “{pool.name}”, which is archived. Take it out of that pool first."}
     for name in ALIKE:

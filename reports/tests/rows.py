@@ -7,7 +7,7 @@ from budgets.models import NANO, Budget, BudgetSeries, BudgetState, Organisation
 from usage.models import IngestBatch, QuarterHour
 from usage.tests.rows import usage_row
 
-__all__ = ["arrived", "budget_with", "fill_company", "usage_row"]
+__all__ = ["arrived", "at", "budget_with", "fill_company", "shaped", "usage_row"]
 MODELS = (
     ("anthropic", "claude-sonnet-4-5", 2, 300),
     ("openai", "gpt-4.1", 2, 168),

@@ -54,7 +54,7 @@ class PlanLineSerializer(serializers.Serializer[Any]):
 class PlanChangeSerializer(serializers.Serializer[Any]):
     """Lines to set; all others stay."""
 
-    lines = PlanLineSerializer(many=True, allow_empty=False, max_length=MOST_LINES)
+    lines = PlanLineSerializer(many=True, allow_empty=False, max_length=MOST_LINES)  # type: ignore[call-arg]  # for the list
     reason = serializers.CharField(required=False, allow_blank=True, max_length=400, default="")
 
 

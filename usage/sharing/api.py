@@ -15,6 +15,7 @@ from rest_framework.response import Response
 from budgets.access.problems import Problem
 from budgets.audit.record import Actor
 from budgets.limits.api import Budgeted, as_problems
+from budgets.limits.edit import changing_pools_too
 from budgets.limits.serializers import in_units, plain
 from budgets.models import Budget, Organisation
 from budgets.pools import membership
@@ -183,7 +184,7 @@ class PoolListView(Pooled, generics.ListCreateAPIView[Budget]):
         stated, actor = sent.validated_data, Actor.of_request(request)
         budget = budget_named(stated["budget"])
         children = [(budget_named(one["budget"], "budgets"), one["share"]) for one in stated["budgets"]]
-        with as_problems(), membership.changing_pools_too():
+        with as_problems(), changing_pools_too():
             membership.set_sharing(actor, budget, stated["sharing"], stated["shares_nightly"], stated["reason"])
             for child, share in children:
                 membership.join_pool(actor, budget, child, share, stated["reason"])
@@ -212,7 +213,7 @@ class PoolView(Pooled, generics.GenericAPIView[Budget]):
         sent.is_valid(raise_exception=True)
         pool, stated, actor = self.pool(slug), sent.validated_data, Actor.of_request(request)
         version, reason = stated.get("edit_version"), stated.get("reason", "")
-        with as_problems(), membership.changing_pools_too():
+        with as_problems(), changing_pools_too():
             if "shares" in stated:
                 shares = self._by_id(pool, stated["shares"])
                 pool = membership.set_shares(actor, pool, shares, reason, version)

@@ -52,7 +52,7 @@ def new(request: HttpRequest) -> HttpResponseBase:
     return go(request, reverse("pool", args=[made.slug]))
 
 
-def _make(actor: Actor, form: PoolForm, owner_id: int) -> Budget:
+def _make(actor: Actor, form: PoolForm, owner_id: int | None) -> Budget:
     sharing, nightly = form.cleaned_data["sharing"], form.cleaned_data["shares_nightly"]
     with changing_pools_too():
         budget = form.chosen

@@ -86,10 +86,10 @@ def _weights(
     found: dict[tuple[str, str], tuple[Fraction, str]] = {}
     # A merged workflow counts as the one that it was merged into.
     weight = Case(When(merged_into__isnull=False, then=F("merged_into__value_weight")), default=F("value_weight"))
-    for slug, value in Workflow.objects.filter(slug__in=wanted["workflow"]).values_list("slug", weight):
-        found["workflow", slug] = (Fraction(value), "workflow")
-    for team, value in _team_weights(wanted["team"], starts_at, ends_at).items():
-        found["team", team] = (value, "team")
+    for slug, own in Workflow.objects.filter(slug__in=wanted["workflow"]).values_list("slug", weight):
+        found["workflow", slug] = (Fraction(own), "workflow")
+    for team, mean in _team_weights(wanted["team"], starts_at, ends_at).items():
+        found["team", team] = (mean, "team")
     return found
 
 

@@ -1,5 +1,6 @@
 """Reading pools: the list, one pool, their CSV. Changing them is in `changes`."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.core.paginator import Paginator
@@ -50,7 +51,7 @@ def pool_list(request: HttpRequest) -> HttpResponseBase:
 @signed_in
 def pools_csv(request: HttpRequest) -> HttpResponseBase:
     """`/export/pools.csv`: the list with its filter, every row."""
-    found = pools(request.GET.get("q", "").strip()[:100].replace("\0", ""))
+    found: Iterable[Any] = pools(request.GET.get("q", "").strip()[:100].replace("\0", ""))  # with their sums
     return csv_response(
         "pools",
         [
