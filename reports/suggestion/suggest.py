@@ -57,7 +57,7 @@ def suggest(used: Sequence[int], metric: str, outcomes: Outcomes | None = None) 
     # The average stands for the middle of the periods; the next one is half their number and a half ahead.
     ahead = average if held_back else average * factor ** (Decimal(len(used) + 1) / 2)
     return Suggestion(
-        amount=round_up(int(ahead.to_integral_value(ROUND_HALF_UP)), metric),
+        amount=rounded(int(ahead.to_integral_value(ROUND_HALF_UP)), metric),
         average=int(average.to_integral_value(ROUND_HALF_UP)),
         growth=int(((factor - 1) * 100).to_integral_value(ROUND_HALF_UP)),
         periods=len(used),
@@ -75,7 +75,17 @@ def growth_of(used: Sequence[int]) -> Decimal:
 
 def round_up(amount: int, metric: str) -> int:
     """Up to two digits that count: 2,262 to 2,300; money to whole cents at least."""
-    least = NANO // 100 if metric == "money" else 1
-    steps = -(-amount // least)
-    size = 10 ** max(0, len(str(steps)) - 2)
-    return -(-steps // size) * size * least
+    size = _step(amount, metric)
+    return -(-amount // size) * size
+
+
+def rounded(amount: int, metric: str) -> int:
+    """To two digits that count: 2,505 to 2,500; never to nothing."""
+    size = _step(amount, metric)
+    return max(1, (2 * amount + size) // (2 * size)) * size
+
+
+def _step(amount: int, metric: str) -> int:
+    """The size of the second digit, or the least amount that people write."""
+    least: int = NANO // 100 if metric == "money" else 1
+    return least * 10 ** max(0, len(str(-(-amount // least))) - 2)
