@@ -19,7 +19,7 @@ SCOPE_HINTS = {
     "admin": "Changes budgets, workflows, prices and keys without a person. Give it to few, with an expiry.",
 }
 SCOPES = [
-    (value, format_html('{} <span class="hint">{}</span>', label, SCOPE_HINTS[value]))
+    (value, format_html('<span class="keep">{}</span> <span class="hint">{}</span>', label, SCOPE_HINTS[value]))
     for value, label in ApiKey.Scope.choices
 ]
 EXPIRIES = (("90", "In 90 days"), ("365", "In a year"), ("30", "In 30 days"), ("7", "In 7 days"), ("never", "Never"))
