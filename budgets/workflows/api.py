@@ -210,9 +210,7 @@ class WorkflowTakeBackView(ActView):
     act = staticmethod(take_back)
 
 
-@told(
-    "Take a merged workflow apart", "It counts for itself again; calls that came meanwhile stay with the other."
-)
+@told("Take a merged workflow apart", "It counts for itself again; calls that came meanwhile stay with the other.")
 class WorkflowUnmergeView(ActView):
     act = staticmethod(unmerge_workflow)
 

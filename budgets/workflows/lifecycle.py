@@ -59,19 +59,19 @@ def _capped(caps: Mapping[str, Any]) -> list[Boundary]:
     return [
         Boundary(
             "max_output_tokens",
-            "Answers have a longest length",
+            "The length of an answer is limited",
             "Limit how long one answer may be.",
             "max_output_tokens" in caps,
         ),
         Boundary(
             "run_amount",
-            "A run has a limit of money or tokens",
+            "What a run may cost is limited",
             "Limit what one run may cost, in money or tokens.",
             "max_run_money" in caps or "max_run_tokens" in caps,
         ),
         Boundary(
             "max_run_steps",
-            "A run has a most of steps",
+            "The steps of a run are limited",
             "Limit how many steps one run may take.",
             "max_run_steps" in caps,
         ),

@@ -54,6 +54,9 @@ class DemoBudget:
     settings: dict[str, int] | None = None
 
 
+# Generous enough that the simulated runs keep within them; production needs them.
+LIMITS: Final = {"max_output_tokens": 8_000, "max_run_money": "25", "max_run_steps": 40}
+
 PEOPLE: Final = (
     Person("lena", "Lena", "Kraus"),
     Person("marco", "Marco", "Díaz"),

@@ -109,6 +109,7 @@ def make_workflows(people: dict[str, int]) -> None:
                 "default_tier": one.default_tier,
                 "value_weight": Decimal(one.value_weight),
                 "risk_categories": list(one.risk_categories),
+                "guardrails": organisation.LIMITS,
             },
         )
 

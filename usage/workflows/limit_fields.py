@@ -25,10 +25,11 @@ def limit_fields(prefix: str) -> dict[str, forms.Field]:
     found: dict[str, forms.Field] = {}
     for limit in LIMITS:
         if limit is not CACHE:
-            unit = f"{limit.label}, {limit.unit}" if limit.kind in {"whole", "money"} else limit.label
+            says_unit = limit.kind not in {"whole", "money"} or limit.unit.split()[-1] in limit.label
+            label = limit.label if says_unit else f"{limit.label}, {limit.unit}"
             widget = forms.TextInput(attrs={"inputmode": _keyboard(limit), "autocomplete": "off"})
             found[f"{prefix}{limit.name}"] = forms.CharField(
-                label=unit, help_text=limit.hint, required=False, max_length=2000, widget=widget
+                label=label, help_text=limit.hint, required=False, max_length=2000, widget=widget
             )
             continue
         kinds = [(NO_CACHE, "No cache at all"), *((key, words.capitalize()) for key, words in CACHE_KINDS.items())]

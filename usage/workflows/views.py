@@ -37,8 +37,8 @@ from usage.workflows.spending import daily_chart, spending_of
 CHANGE = "budgets.change_workflow"
 OFFERED = 300
 COLUMNS = (
-    ("name", "Workflow", ""), ("team", "Team", ""), ("owner", "Owner", ""), ("tier", "Usual models", ""),
-    ("status", "Status", ""), ("spend", "Spent", "n"), ("calls", "Calls", "n"),
+    ("name", "Workflow", ""), ("spend", "Spent", "n"), ("calls", "Calls", "n"), ("", "Per asset", "n"),
+    ("team", "Team", ""), ("owner", "Owner", ""), ("tier", "Usual models", ""), ("status", "Status", ""),
 )  # fmt: skip
 
 
@@ -96,6 +96,9 @@ def _columns(filters: Filters) -> list[dict[str, str]]:
     """Heading, address that sorts by it (the other way at the second click), and which way it is sorted now."""
     found = []
     for key, words, kind in COLUMNS:
+        if not key:
+            found.append({"words": words, "kind": kind, "address": "", "way": ""})
+            continue
         first = f"-{key}" if kind else key
         other = key if kind else f"-{key}"
         way = {key: "ascending", f"-{key}": "descending"}.get(filters.sort, "")
