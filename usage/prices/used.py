@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from django.db.models import Case, Count, F, Min, Q, Sum, Value, When, Window
-from django.db.models.functions import Coalesce
+from django.db import connection
+from django.db.models import Sum
 
 from usage.models import QuarterHour
 from usage.prices.book import PriceBook
@@ -18,6 +18,18 @@ SUMS: Final = (
     "calls", "cost", "unpriced", "unmeasured", "input_tokens", "cached_input_tokens", "cache_write_tokens",
     "output_tokens",
 )  # fmt: skip
+
+
+# The condition is that of the index on what has no price, so that nothing else is read. A limit of null is none.
+UNPRICED: Final = """
+SELECT *, count(*) OVER (), sum(waiting) OVER () FROM (
+    SELECT provider, model, service_tier, sum(unpriced) AS waiting,
+        coalesce(sum((input_tokens + output_tokens) * unpriced / calls) FILTER (WHERE calls > 0), 0),
+        min(bucket) FILTER (WHERE unpriced > 0)
+    FROM usage_quarterhour WHERE unpriced <> 0
+    GROUP BY provider, model, service_tier HAVING sum(unpriced) > 0
+) AS models
+ORDER BY waiting DESC, provider, model, service_tier LIMIT %s"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,23 +77,11 @@ def unpriced_models(limit: int | None = SHOWN) -> tuple[list[Unpriced], int, int
 
     A correction in another month counts against the call that it corrects, so a model that is priced is none.
     """
-    tokens = (F("input_tokens") + F("output_tokens")) * F("unpriced")
-    rows = (
-        QuarterHour.objects.filter(~Q(unpriced=0))
-        .order_by()
-        .values_list("provider", "model", "service_tier")
-        .annotate(
-            waiting=Sum("unpriced"),
-            tokens=Coalesce(Sum(Case(When(calls__gt=0, then=tokens / F("calls")), default=Value(0))), 0),
-            since=Min("bucket", filter=Q(unpriced__gt=0)),
-        )
-        .filter(waiting__gt=0)
-        .annotate(models=Window(Count("*")), all_calls=Window(Sum("waiting")))
-        .order_by("-waiting", "provider", "model", "service_tier")[:limit]
-    )
-    found = list(rows)
-    models, calls = (int(found[0][6]), int(found[0][7])) if found else (0, 0)
-    return [Unpriced(*row[:3], int(row[3]), int(row[4]), row[5]) for row in found], models, calls
+    with connection.cursor() as cursor:
+        cursor.execute(UNPRICED, [limit])
+        rows = cursor.fetchall()
+    models, calls = (int(rows[0][6]), int(rows[0][7])) if rows else (0, 0)
+    return [Unpriced(*row[:3], int(row[3]), int(row[4]), row[5]) for row in rows], models, calls
 
 
 def keys_of(used: Iterable[tuple[str, str]], prices: PriceBook) -> dict[tuple[str, str], list[tuple[str, str]]]:

@@ -20,6 +20,7 @@ from budgets.pages.moments import place
 from usage.models import PriceEntry
 from usage.prices.discount import Discount, Line, apply_discount, digest, lines, undo_discount
 from usage.prices.entry import decimal_text
+from usage.prices.pages.days import DayField
 from usage.prices.pages.entries import changes_prices, dates_of, model_url
 from usage.prices.pages.seen import seen_models
 from usage.prices.pages.words import TIERS, extras, per_million
@@ -54,17 +55,8 @@ class DiscountForm(forms.Form):
             "Enter a percentage above 0 and at most 100, such as 12.5.",
         ),
     )
-    first_day = forms.DateField(
-        label="First day",
-        widget=forms.DateInput(attrs={"type": "date"}),
-        error_messages={"required": "Say from which day it holds.", "invalid": "Choose a day."},
-    )
-    last_day = forms.DateField(
-        label="Last day",
-        required=False,
-        widget=forms.DateInput(attrs={"type": "date"}),
-        help_text="Empty: until further notice.",
-    )
+    first_day = DayField(label="First day", error_messages={"required": "Say from which day it holds."})
+    last_day = DayField(label="Last day", required=False, help_text="Empty: until further notice.")
     reason = forms.CharField(
         label="Reason", required=False, max_length=500, help_text="For instance the contract. Kept in the history."
     )
@@ -122,8 +114,6 @@ def discount(request: HttpRequest) -> HttpResponseBase:
         made = apply_discount(Actor.of_request(request), asked, seen, form.cleaned_data["reason"])
     except Problem as problem:
         return _refused(request, organisation, form, problem)
-    except OverflowError:
-        return _refused(request, organisation, form, Problem(422, "invalid", "Choose days of this century."))
     return _saved(request, asked, made)
 
 

@@ -14,6 +14,7 @@ from budgets.limits.calendar import DAY, day_of, day_starts_at
 from budgets.models import Organisation
 from usage.models import PriceEntry
 from usage.prices.entry import decimal_text, mistakes
+from usage.prices.pages.days import DayField
 from usage.prices.pages.words import LABELS, MILLION, TIERS
 from usage.prices.price import FIELDS, REQUEST, TOKEN_KINDS
 from usage.prices.seed import FAR_PAST
@@ -66,18 +67,8 @@ class MainForm(forms.Form):
         help_text="As senders name it, or as the price book does.",
     )
     service_tier = forms.ChoiceField(label="Service tier", choices=list(TIERS.items()))
-    first_day = forms.DateField(
-        label="First day",
-        widget=forms.DateInput(attrs={"type": "date"}),
-        error_messages={"required": "Say from which day this price holds.", "invalid": "Choose a day."},
-    )
-    last_day = forms.DateField(
-        label="Last day",
-        required=False,
-        widget=forms.DateInput(attrs={"type": "date"}),
-        help_text="Empty: until further notice.",
-        error_messages={"invalid": "Choose a day, or leave it empty."},
-    )
+    first_day = DayField(label="First day", error_messages={"required": "Say from which day this price holds."})
+    last_day = DayField(label="Last day", required=False, help_text="Empty: until further notice.")
     input = PriceField(label="Input")
     cached_input = PriceField(label="Cached input", help_text="Empty: costs what input costs.")
     cache_write = PriceField(label="Cache write", help_text="Empty: costs what input costs.")

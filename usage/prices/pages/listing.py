@@ -23,6 +23,7 @@ from budgets.pages.door import signed_in
 from budgets.pages.moments import place
 from usage.models import PriceEntry
 from usage.prices import book as price_book
+from usage.prices.book import PriceBook
 from usage.prices.entry import decimal_text
 from usage.prices.pages.entries import CHANGE, dates_of, holds, model_url, set_by
 from usage.prices.pages.refreshing import waiting_banner
@@ -80,6 +81,7 @@ def listing(request: HttpRequest) -> HttpResponseBase:
     page = Paginator(book_rows(asked, now), PER_PAGE).get_page(request.GET.get("page"))
     entries = list(page.object_list)
     waiting, models, calls = unpriced_models()
+    prices = price_book.current(current_generation())
     return render(
         request,
         "prices/list.html",
@@ -87,7 +89,7 @@ def listing(request: HttpRequest) -> HttpResponseBase:
             "here": "settings",
             "organisation": organisation,
             "zone_words": place(organisation.time_zone),
-            "unpriced": [_waiting(one, now, organisation) for one in waiting],
+            "unpriced": [_waiting(one, prices, now, organisation) for one in waiting],
             "unpriced_models": models,
             "unpriced_more": models - len(waiting),
             "unpriced_calls": calls,
@@ -224,9 +226,8 @@ def _row(entry: PriceEntry, made: AuditEntry | None, organisation: Organisation,
     }
 
 
-def _waiting(one: Unpriced, now: datetime, organisation: Organisation) -> dict[str, Any]:
+def _waiting(one: Unpriced, prices: PriceBook, now: datetime, organisation: Organisation) -> dict[str, Any]:
     """A model without a price, with where to mend it."""
-    prices = price_book.current(current_generation())
     since = day_of(one.since, organisation.zone)
     names = {"provider": one.provider, "model": one.model, "tier": one.service_tier}
     return {

@@ -23,6 +23,7 @@ from budgets.pages.moments import moment, place, span_year
 from usage.models import RepriceRun
 from usage.prices import reprice
 from usage.prices.begin import begin_again, begin_preview, begin_reprice
+from usage.prices.pages.days import DayField
 from usage.prices.pages.entries import CHANGE, changes_prices
 from usage.prices.pages.seen import seen_models
 
@@ -34,10 +35,8 @@ MOVING = (Status.PREVIEWING, Status.RUNNING)
 class RepriceForm(forms.Form):
     """Which past calls. Days are the organisation's."""
 
-    first_day = forms.DateField(label="First day", widget=forms.DateInput(attrs={"type": "date"}))
-    last_day = forms.DateField(
-        label="Last day", widget=forms.DateInput(attrs={"type": "date"}), help_text="Of the calls by their own time."
-    )
+    first_day = DayField(label="First day")
+    last_day = DayField(label="Last day", help_text="Of the calls by their own time.")
     model = forms.CharField(
         label="Model",
         required=False,
@@ -59,8 +58,6 @@ class RepriceForm(forms.Form):
         first, last = values.get("first_day"), values.get("last_day")
         if first and last and last < first:
             self.add_error("last_day", "The last day must not come before the first.")
-        elif first and not date(2000, 1, 1) <= first <= date(9000, 1, 1):
-            self.add_error("first_day", "Choose a day after the year 2000.")
         elif first and last and last - first >= timedelta(days=800):
             self.add_error("last_day", "One run covers at most 800 days.")
         return values
