@@ -7,7 +7,7 @@ what is shown is rounded.
 import re
 from decimal import ROUND_HALF_UP, Decimal
 
-from budgets.currency.shown import shown
+from budgets.currency.shown import DOLLARS, organisations, shown
 
 NANO = 1_000_000_000
 MONEY, TOKENS, CALLS = "money", "tokens", "calls"
@@ -78,11 +78,12 @@ def amount(value: int, metric: str) -> str:
 
 
 def entered(value: int, metric: str) -> str:
-    """As forms have it, in US dollars, with what pages show it as: "$1,500, about €1,380"."""
-    now = shown()
-    if metric != MONEY or now.code == "USD":
+    """As forms have it, in US dollars, with what pages show it as: "$1,500, about €1,380". One statement for money."""
+    own = organisations() if metric == MONEY else DOLLARS
+    if own.code == "USD":
         return amount(value, metric)
-    return f"${typed(value, MONEY)}, about {whole(value)}"
+    there = own.units(value).quantize(Decimal(1) if own.units(value) >= 10 else own.cent, ROUND_HALF_UP)
+    return f"${typed(value, MONEY)}, about {own.symbol}{there:,}"
 
 
 def written(text: str, metric: str) -> int:
