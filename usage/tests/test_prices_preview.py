@@ -293,4 +293,4 @@ def test_a_run_over_many_workflows_is_paged_in_a_fixed_number_of_statements(
         with django_assert_num_queries(6):
             page = browser.get(f"/settings/prices/reprice/{run.pk}/")
     assert len(page.context["rows"]) == 50
-    assert "All 2000" in text(page)
+    assert "All 2000 workflows" in text(page)
