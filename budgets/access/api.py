@@ -16,6 +16,7 @@ from budgets.access.problems import Problem
 from budgets.access.revoke import revoke_key
 from budgets.audit.record import Actor
 from budgets.models import ApiKey
+from budgets.models.access import ApiKeyQuerySet
 
 
 class Keyed:
@@ -29,8 +30,8 @@ class Keyed:
 class KeySerializer(serializers.ModelSerializer[ApiKey]):
     """A key without its text. `state`: active, expiring (within 14 days), rotating, expired or revoked."""
 
-    source = serializers.CharField(source="source.slug")
-    also = serializers.SlugRelatedField(source="sources", slug_field="slug", many=True, read_only=True)
+    source: Any = serializers.CharField(source="source.slug")  # DRF has an attribute of that name
+    also: Any = serializers.SlugRelatedField(source="sources", slug_field="slug", many=True, read_only=True)
     created_by = serializers.CharField(source="created_by.username", allow_null=True, default=None)
     state = serializers.ChoiceField(choices=ApiKey.State.choices)
 
@@ -58,7 +59,7 @@ class KeyValuesSerializer(serializers.Serializer[Any]):
 
     name = serializers.CharField(max_length=128)
     scopes = serializers.ListField(child=serializers.CharField(max_length=16), allow_empty=False)
-    source = serializers.CharField(max_length=128, required=False, allow_blank=True, default="")
+    source: Any = serializers.CharField(max_length=128, required=False, allow_blank=True, default="")
     also = serializers.ListField(child=serializers.CharField(max_length=128), required=False, default=list)
     expires_at = serializers.DateTimeField(required=False, allow_null=True, default=None)
 
@@ -76,7 +77,7 @@ class WhySerializer(serializers.Serializer[Any]):
     reason = serializers.CharField(required=False, allow_blank=True, max_length=500, default="")
 
 
-def with_all(now: datetime) -> QuerySet[ApiKey]:
+def with_all(now: datetime) -> ApiKeyQuerySet:
     keys = ApiKey.objects.with_state(now).select_related("source", "created_by")
     return keys.prefetch_related("sources").order_by("-created_at", "-pk")
 
@@ -112,7 +113,7 @@ class KeyListView(Keyed, generics.ListCreateAPIView[ApiKey]):
         if wanted and wanted not in ApiKey.State.values:
             raise serializers.ValidationError({"state": [f"Choose from: {', '.join(ApiKey.State.values)}."]})
         keys = with_all(timezone.now())
-        return keys.filter(state=wanted) if wanted else keys
+        return keys.in_state(wanted) if wanted else keys
 
     @extend_schema(
         summary="Make a key",

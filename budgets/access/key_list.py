@@ -46,7 +46,7 @@ class KeyFilter:
 
     def fits(self, keys: ApiKeyQuerySet) -> ApiKeyQuerySet:
         """Those keys, of `with_state`."""
-        return self.found(keys).filter(state=self.state) if self.state else self.found(keys)
+        return self.found(keys).in_state(self.state) if self.state else self.found(keys)
 
     def found(self, keys: ApiKeyQuerySet) -> ApiKeyQuerySet:
         """Those that are searched for, whatever their state."""
@@ -77,8 +77,8 @@ def keys_at(now: datetime) -> ApiKeyQuerySet:
 
 def counted(found: KeyFilter, now: datetime) -> list[tuple[str, str, int]]:
     """The filters with how many keys each would show: key, words, count. One statement."""
-    keys = found.found(ApiKey.objects.with_state(now)).order_by().values("state")
-    counts: dict[str, int] = dict(keys.annotate(many=Count("pk")).values_list("state", "many"))
+    keys: Any = found.found(ApiKey.objects.with_state(now)).order_by()
+    counts: dict[str, int] = dict(keys.values("state").annotate(many=Count("pk")).values_list("state", "many"))
     counts[""] = sum(counts.values())
     return [(key, text, counts.get(key, 0)) for key, text in FILTERS.items()]
 

@@ -45,6 +45,10 @@ class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
             state=Case(*whens, default=Value(state.ACTIVE), output_field=models.CharField(max_length=8))
         )
 
+    def in_state(self, state: str) -> "ApiKeyQuerySet":
+        """Those of `with_state` that stand so."""
+        return self.filter(Q(state=state))
+
     def in_force(self, now: datetime) -> "ApiKeyQuerySet":
         """Keys that are taken now."""
         return self.filter(Q(expires_at=None) | Q(expires_at__gt=now), revoked_at=None)

@@ -1,7 +1,8 @@
 """How much of the spend is known, read from rollups: a fixed number of statements, never the ledger."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import connection
 from django.db.models import F, Q
@@ -133,8 +134,7 @@ def health(window: Window, now: datetime) -> Health:
     values = {"starts": window.starts_at, "stops": window.stops_at}
     with connection.cursor() as cursor:
         cursor.execute(CELLS, values)
-        *sums, names, models, most = cursor.fetchone() or (0,) * 13
-        calls = Calls(*(int(one or 0) for one in sums), tuple(names or ()), models or 0, tuple(most or ()))
+        calls = calls_of(cursor.fetchone())
         cursor.execute(RUNS, values)
         runs = Runs(*cursor.fetchone())
         cursor.execute(ARRIVALS, values)
@@ -151,6 +151,14 @@ def health(window: Window, now: datetime) -> Health:
         backlog=measure(),
         waiting_budgets=waiting_budgets(now),
     )
+
+
+def calls_of(row: Any) -> Calls:
+    """The one row of CELLS."""
+    *sums, names, models, most = row
+    counts: Any = [int(one or 0) for one in sums]
+    found = Calls(*counts)
+    return replace(found, unclaimed_names=tuple(names or ()), unpriced_models=models, unpriced_names=tuple(most or ()))
 
 
 def waiting_budgets(now: datetime) -> int:
