@@ -10,7 +10,12 @@ MONTHS = list(enumerate(("January", "February", "March", "April", "May", "June",
 
 def register_words() -> None:
     """Called once, when the addresses of this floor are read."""
-    register(
+    register(*_what_is_governed(), *_what_is_set_up())
+
+
+def _what_is_governed() -> list[Wording]:
+    """Budgets, workflows, teams, and the plans made of them."""
+    return [
         Wording("budgets.budget", "budget", FIELDS, page="budget", key="slug", differences=differences),
         Wording(
             "budgets.workflow",
@@ -37,6 +42,34 @@ def register_words() -> None:
             page="team",
             key="slug",
         ),
+        Wording("budgets.currencyrate", "currency rate", {"per_dollar": "for a dollar"}, page="rates"),
+        Wording(
+            "budgets.planline",
+            "plan",
+            values={"amount": money},
+            page="plan",
+            phrase="the plan {object}",
+            references={"team_id": "budgets.team"},
+        ),
+        Wording(
+            "budgets.plannedactivity",
+            "activity",
+            {"starts_at": "starts", "ends_at": "ends", "is_all_day": "all day", "expects": "expects"},
+            {
+                "kind": one_of(PlannedActivity.Kind.choices),
+                "expects": one_of(PlannedActivity.Expects.choices),
+            },
+            page="activity",
+            key="pk",
+            phrase="{object} in the calendar",
+            references={"team_id": "budgets.team", "workflow_id": "budgets.workflow"},
+        ),
+    ]
+
+
+def _what_is_set_up() -> list[Wording]:
+    """Keys and sources, and the organisation itself."""
+    return [
         Wording(
             "budgets.apikey",
             "key",
@@ -68,21 +101,4 @@ def register_words() -> None:
             page="settings",
             phrase="the settings of {object}",
         ),
-        Wording("budgets.currencyrate", "currency rate", {"per_dollar": "for a dollar"}, page="rates"),
-        Wording(
-            "budgets.planline", "plan", values={"amount": money}, page="plan", references={"team_id": "budgets.team"}
-        ),
-        Wording(
-            "budgets.plannedactivity",
-            "activity",
-            {"starts_at": "starts", "ends_at": "ends", "is_all_day": "all day", "expects": "expects"},
-            {
-                "kind": one_of(PlannedActivity.Kind.choices),
-                "expects": one_of(PlannedActivity.Expects.choices),
-            },
-            page="activity",
-            key="pk",
-            phrase="{object} in the calendar",
-            references={"team_id": "budgets.team", "workflow_id": "budgets.workflow"},
-        ),
-    )
+    ]
