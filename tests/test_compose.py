@@ -24,7 +24,7 @@ from tokenops_site.serve.command import free_port
 from tokenops_site.serve.embedded import make_database
 
 APP_SERVICES = ("migrate", "web", "push", "worker", "beat")
-SETTINGS = {"SECRET_KEY": "long-enough-for-a-test-of-the-compose-file", "POSTGRES_PASSWORD": "p"}
+SETTINGS = {"SECRET_KEY": "long-enough-for-a-test-of-the-compose-file", "POSTGRES_PASSWORD": "p", "APP_PASSWORD": "a"}
 
 
 def compose(values):
@@ -52,6 +52,14 @@ def test_secrets_have_no_default():
     for missing in SETTINGS:
         with pytest.raises(AssertionError, match=missing):
             compose({name: value for name, value in SETTINGS.items() if name != missing})
+
+
+def test_only_the_migrate_step_knows_the_owner_of_the_history():
+    services = compose(SETTINGS)["services"]
+    for name in APP_SERVICES:
+        environment = services[name]["environment"]
+        assert ("DATABASE_OWNER_URL" in environment) == (name == "migrate"), name
+        assert environment["DATABASE_URL"] == "postgresql://tokenops_app:a@postgres:5432/tokenops", name
 
 
 def test_every_long_running_service_has_a_health_check_and_no_privileges():
@@ -104,7 +112,7 @@ def test_the_images_static_files_need_no_database(tmp_path):
 class Containers:
     """The file's services as plain processes: its commands and variables, only addresses and folders are moved here."""
 
-    def __init__(self, folder, database_url, redis_url):
+    def __init__(self, folder, database_url, owner_url, redis_url):
         port, push_port = free_port(), free_port()
         text = (CHECKOUT / "docker-compose.yml").read_text().replace("/tmp/tokenops", str(folder / "data"))
         assert str(folder / "data") in text
@@ -116,11 +124,14 @@ class Containers:
         self.moved = {"DATABASE_URL": database_url, "BROKER_URL": redis_url, "TOKENOPS_DATA_DIR": str(self.data)}
         # A queue of its own on a Redis that others may use as well; the image has static files collected already.
         self.moved |= {"CELERY_QUEUE": f"compose-{port}", "STATIC_ROOT": os.environ["STATIC_ROOT"]}
+        self.owner_url = owner_url
         self.lifeline = Lifeline()
         self.guardians = {}
 
     def environment(self, name):
         stated = {key: str(value) for key, value in self.services[name]["environment"].items()}
+        if "DATABASE_OWNER_URL" in stated:
+            stated["DATABASE_OWNER_URL"] = self.owner_url
         return {"PATH": os.environ["PATH"], **stated, **self.moved}
 
     def command(self, words):
@@ -158,7 +169,10 @@ def containers(tmp_path, server_url, redis_url):
     make_database(server_url, name)
     with ExitStack() as clearing:
         clearing.callback(drop_database, server_url, name)
-        made = Containers(tmp_path, urlsplit(server_url)._replace(path=f"/{name}").geturl(), redis_url)
+        where = urlsplit(server_url)
+        application = f"{name}_app:a@{where.netloc.rpartition('@')[2]}"
+        url = where._replace(netloc=application, path=f"/{name}").geturl()
+        made = Containers(tmp_path, url, server_url, redis_url)
         clearing.callback(made.stop)
         yield made
 
@@ -166,6 +180,7 @@ def containers(tmp_path, server_url, redis_url):
 def drop_database(server_url, name):
     with psycopg.connect(server_url, autocommit=True) as connection:
         connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+        connection.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(sql.Identifier(f"{name}_app")))
 
 
 @pytest.mark.server
@@ -173,6 +188,7 @@ def test_the_services_start_and_get_healthy_with_the_files_commands_and_variable
     migrated = containers.run("migrate", containers.services["migrate"]["command"])
     assert migrated.returncode == 0, migrated.stdout + migrated.stderr
     assert "First administrator: admin, password " in migrated.stdout
+    assert "can only add to the history" in migrated.stdout
     names = [name for name in APP_SERVICES if name != "migrate"]
     for name in names:
         containers.start(name)
