@@ -20,7 +20,7 @@ from budgets.pages.moments import clock, day_year
 
 SHOWN = 300  # characters of a value; the CSV has all
 INSTANT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)")
-NOTHING = (None, "", [], {})
+NOTHING: tuple[object, ...] = (None, "", [], {})
 
 
 @dataclass(frozen=True)

@@ -105,7 +105,7 @@ def as_owner(owner_url: str) -> Iterator[None]:
     default = connections["default"]
     before, owner = default.settings_dict, dj_database_url.parse(owner_url)
     default.close()
-    default.settings_dict = {**before, **{name: owner[name] for name in ("USER", "PASSWORD", "HOST", "PORT")}}  # type: ignore[literal-required]
+    default.settings_dict = {**before, **{name: owner[name] for name in ("USER", "PASSWORD", "HOST", "PORT")}}
     default.settings_dict["OPTIONS"] = {**before["OPTIONS"], **owner.get("OPTIONS", {})}
     try:
         yield
