@@ -3,15 +3,15 @@
 Shares are exact fractions of the period (0 to 1), so that money is never multiplied by a float.
 """
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from fractions import Fraction
-from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from budgets.limits.calendar import Period, expected_share
 
 DAY = timedelta(days=1)
 MICROSECOND = timedelta(microseconds=1)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 LEAST_SEEN = 8  # of a period shorter than eight days, an eighth must have passed before a pace is stated
 
 
@@ -25,14 +25,45 @@ def expected(
 ) -> int | None:
     """What a period that runs comes to by its end, used since `seen_from` (None: not yet); None while too early.
 
-    `pattern` is a budget's pace. The one answer for a single budget's page and for ranking thousands: cheap.
+    `pattern` is a budget's pace.
     """
-    if seen_from is None or not seen_enough(seen_from, period.starts_at, period.ends_at, now):
+    if seen_from is None:
         return None
-    if pattern == "even":
-        whole, passed = period.ends_at - seen_from, now - seen_from
-        return rounded(spent * (whole // MICROSECOND), passed // MICROSECOND) if passed else None
-    return landing(spent, _share(period, now, zone, pattern), _share(period, seen_from, zone, pattern))
+    moments = [microseconds(when) for when in (period.starts_at, period.ends_at, seen_from, now)]
+    return expected_at(*moments, spent, None if pattern == "even" else Shares(period, now, zone, pattern))
+
+
+class Shares:
+    """Of one period at one moment: which share of it would be used by now, and by when it was first used.
+
+    Thousands of budgets share a few periods, and began in some quarter hour of them: each is computed once.
+    """
+
+    def __init__(self, period: Period, now: datetime, zone: ZoneInfo, pattern: str) -> None:
+        self.now = expected_share(period, now, zone, pattern)
+        self._of = (period, zone, pattern)
+        self._since: dict[int, Fraction] = {}
+
+    def since(self, seen_from: int) -> Fraction:
+        """At a moment in microseconds."""
+        if seen_from not in self._since:
+            period, zone, pattern = self._of
+            self._since[seen_from] = expected_share(period, EPOCH + seen_from * MICROSECOND, zone, pattern)
+        return self._since[seen_from]
+
+
+def expected_at(starts: int, ends: int, seen_from: int, now: int, spent: int, shares: Shares | None) -> int | None:
+    """The same in microseconds, for ranking thousands; without `shares` every moment of the period weighs alike."""
+    if now - max(seen_from, starts) < min(DAY // MICROSECOND, (ends - starts) // LEAST_SEEN) or now <= seen_from:
+        return None
+    if shares is None:
+        return rounded(spent * (ends - seen_from), now - seen_from)
+    return landing(spent, shares.now, shares.since(seen_from))
+
+
+def microseconds(when: datetime) -> int:
+    """Since 1970, exactly."""
+    return (when - EPOCH) // MICROSECOND
 
 
 def landing(spent: int, share_now: Fraction, share_first: Fraction) -> int | None:
@@ -48,7 +79,3 @@ def rounded(numerator: int, denominator: int) -> int:
     """The whole number nearest to the fraction, half to even; `denominator` above zero."""
     whole, rest = divmod(numerator, denominator)
     return whole + (2 * rest > denominator or (2 * rest == denominator and whole % 2 == 1))
-
-
-# Thousands of budgets share a few periods, and began in some quarter hour of them.
-_share = lru_cache(maxsize=8192)(expected_share)

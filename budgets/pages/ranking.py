@@ -7,7 +7,7 @@ from datetime import date, datetime
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
-from django.db.models import BooleanField, ExpressionWrapper, Q, QuerySet
+from django.db.models import BigIntegerField, BooleanField, ExpressionWrapper, Func, Q, QuerySet
 
 from budgets.limits.calendar import Period
 from budgets.models import Budget, BudgetState, Organisation
@@ -17,8 +17,7 @@ from budgets.pages.standings import FIRST_USE, running
 
 COLUMNS = (
     "budget_id", "budget__name", "budget__status", "budget__metric", "budget__on_exhausted", "budget__pace", "whole",
-    "period_start", "period_end", "starts_at", "ends_at", "limit", "spent", "crossed", "status", "projected",
-    "first_use",
+    "period_start", "period_end", "starts", "ends", "limit", "spent", "crossed", "status", "projected", "seen_from",
 )  # fmt: skip
 
 
@@ -53,19 +52,52 @@ def rank(organisation: Organisation, now: datetime, budgets: QuerySet[Budget]) -
     rows = (
         running(now)
         .filter(budget__in=budgets.order_by().values("pk"))
-        .annotate(whole=ExpressionWrapper(Q(budget__scope={}), BooleanField()), first_use=FIRST_USE)
+        .annotate(
+            whole=ExpressionWrapper(Q(budget__scope={}), BooleanField()),
+            starts=Microseconds("starts_at"),
+            ends=Microseconds("ends_at"),
+            seen_from=Microseconds(FIRST_USE),
+        )
         .values_list(*COLUMNS)
     )
-    return sorted(_ranked(row, organisation.zone, now) for row in rows)
+    shares = AllShares(now, organisation.zone)
+    return sorted(_ranked(row, shares) for row in rows)
 
 
-def _ranked(row: tuple[Any, ...], zone: ZoneInfo, now: datetime) -> Ranked:
-    (budget_id, name, status, metric, action, pattern, whole, first, last, starts_at, ends_at,
-     limit, spent, crossed, standing, projected, first_use) = row  # fmt: skip
+class Microseconds(Func):
+    """A moment as a whole number: reading one as a time costs as much as all the rest of a row."""
+
+    template = "(extract(epoch FROM %(expressions)s) * 1000000)::bigint"
+    output_field = BigIntegerField()
+
+
+class AllShares:
+    """The shares of each period and pace that is met, computed once."""
+
+    def __init__(self, now: datetime, zone: ZoneInfo) -> None:
+        self.microseconds = pace.microseconds(now)
+        self._now, self._zone = now, zone
+        self._found: dict[tuple[Any, ...], pace.Shares] = {}
+
+    def of(self, first: date, last: date, starts: int, ends: int, pattern: str) -> pace.Shares | None:
+        """None for an even pace, which needs none."""
+        if pattern == Budget.Pace.EVEN:
+            return None
+        key = (starts, ends, pattern)
+        if key not in self._found:
+            moments = (pace.EPOCH + one * pace.MICROSECOND for one in (starts, ends))
+            self._found[key] = pace.Shares(Period(first, last, *moments), self._now, self._zone, pattern)
+        return self._found[key]
+
+
+def _ranked(row: tuple[Any, ...], shares: AllShares) -> Ranked:
+    (budget_id, name, status, metric, action, pattern, whole, first, last, starts, ends,
+     limit, spent, crossed, standing, projected, seen_from) = row  # fmt: skip
     is_paused, is_over = status == Budget.Status.PAUSED, standing == BudgetState.Status.EXHAUSTED
     landing = projected
-    if landing is None:
-        landing = pace.expected(Period(first, last, starts_at, ends_at), spent, first_use, now, zone, pattern)
+    if landing is None and seen_from is not None:
+        found = shares.of(first, last, starts, ends, pattern)
+        landing = pace.expected_at(starts, ends, seen_from, shares.microseconds, spent, found)
     return Ranked(
         risk=risk_of(is_paused, is_over, spent, limit, landing),
         name=name,
