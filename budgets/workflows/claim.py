@@ -18,9 +18,8 @@ from budgets.workflows.edit import (
     refuse_special,
     save,
     state,
-    values_of,
 )
-from budgets.workflows.values import WorkflowValues
+from budgets.workflows.values import WorkflowValues, values_of
 
 UNCLAIMED = (Workflow.Status.DISCOVERED, Workflow.Status.IGNORED)
 MOST_AT_ONCE = 200

@@ -100,7 +100,7 @@ def _as_it_was(row: Workflow) -> tuple[str, list[str]]:
         .first()
     )
     before = (entry.before if entry else None) or {}
-    status = before.get("status")
+    status = str(before.get("status"))
     known = status in {Status.DISCOVERED, Status.DRAFT, Status.PRODUCTION, Status.IGNORED}
     return (status if known else Status.DISCOVERED.value), list(before.get("aliases", []))
 

@@ -17,12 +17,11 @@ from budgets.workflows.edit import (
     lock,
     save,
     state,
-    values_of,
 )
 from budgets.workflows.lifecycle import put_back_to_draft, put_in_production
 from budgets.workflows.merge import merge_workflow, unmerge_workflow
 from budgets.workflows.pause import pause_workflow, resume_workflow
-from budgets.workflows.values import WorkflowValues
+from budgets.workflows.values import WorkflowValues, values_of
 
 OPPOSITE: dict[str, Callable[[Actor, Workflow, str], Workflow]] = {
     "created": ignore_workflow,  # calls may have come meanwhile, so it is not thrown away

@@ -49,8 +49,13 @@ class WorkflowValues:
         """The same in its one written form, which is what is stored and compared. Only for values that are valid."""
         return replace(
             self,
-            **{name: " ".join(getattr(self, name).split()) for name in ("name", "description")},
-            **{name: getattr(self, name).strip() for name in ("team", "owner", "cost_centre", "ledger_code", "slug")},
+            name=" ".join(self.name.split()),
+            description=" ".join(self.description.split()),
+            team=self.team.strip(),
+            owner=self.owner.strip(),
+            cost_centre=self.cost_centre.strip(),
+            ledger_code=self.ledger_code.strip(),
+            slug=self.slug.strip(),
             stages=tuple(dict.fromkeys(_small(self.stages))),
             risk_categories=tuple(sorted(set(_small(self.risk_categories)))),
             value_weight=self.value_weight.quantize(STEP),

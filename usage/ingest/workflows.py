@@ -12,13 +12,13 @@ from django.db.models.functions import Coalesce
 from budgets.models import Workflow
 
 # A merged workflow's calls are posted to the one it counts under.
-POSTED = [
+POSTED: tuple[str | Coalesce | Case, ...] = (
     "slug",
     Coalesce("merged_into__id", "id"),
     Coalesce("merged_into__slug", "slug"),
     Case(When(merged_into=None, then="team__slug"), default="merged_into__team__slug"),
     Case(When(merged_into=None, then="default_tier"), default="merged_into__default_tier"),
-]
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -157,8 +157,27 @@ def list_workflows(filters: Filters, month: Month, page: int | None = 1) -> List
 def _row(values: Sequence[Any], outcomes: dict[int, tuple[int, int]]) -> Row:
     *told, cost, calls, unpriced, _, _, all_cost = values
     share = int(cost * 100 // all_cost) if all_cost > 0 else None
-    texts = [value if value is not None or n == 8 else "" for n, value in enumerate(told)]
-    return Row(*texts, cost, calls, unpriced, share, *outcomes.get(values[0], (0, 0)))
+    workflow, slug, name, status, is_paused, team, team_slug, owner, tier, merged_into, merged_into_slug = told
+    assets, runs_cost = outcomes.get(workflow, (0, 0))
+    return Row(
+        workflow,
+        slug,
+        name,
+        status,
+        is_paused,
+        team or "",
+        team_slug or "",
+        owner or "",
+        tier,
+        merged_into or "",
+        merged_into_slug or "",
+        cost,
+        calls,
+        unpriced,
+        share,
+        assets,
+        runs_cost,
+    )
 
 
 def _outcomes(ids: list[int], month: Month) -> dict[int, tuple[int, int]]:

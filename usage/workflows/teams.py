@@ -156,7 +156,7 @@ def teams_csv(request: HttpRequest) -> HttpResponseBase:
                 team.slug,
                 team.cost_centre,
                 team.ledger_code,
-                team.workflow_count,
+                getattr(team, "workflow_count", 0),
                 month.first.strftime("%Y-%m"),
                 exact(spent.get(team.slug, 0)),
                 currency_code(),
