@@ -12,7 +12,7 @@ from budgets.audit.chain import Anchor, Broken, contains, follow
 from budgets.audit.reading import digest_at, links
 from budgets.models import HistoryCheck
 
-IN_A_RUN = 100_000  # rows; about four seconds of work
+IN_A_RUN = 100_000  # rows; about ten seconds of work
 
 
 def check_history(now: datetime, most: int = IN_A_RUN) -> HistoryCheck:
