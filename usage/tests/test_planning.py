@@ -24,6 +24,7 @@ from usage.planning.figures import plan_year
 from usage.planning.forms import written_amount
 from usage.rollups.fold import fold_all
 from usage.tests.events import an_event, price_the_model, take
+from usage.tests.imports_made import checked, first_rows, imported, undone
 from usage.tests.rows import usage_row
 
 pytestmark = pytest.mark.django_db
@@ -306,6 +307,22 @@ def test_an_import_reads_writes_and_is_undone(brand, lena):
     assert KIND.judge(values, KIND.prepare(run)) == ["there", "there"]
     assert KIND.undo(ACTOR, run) == "2 amounts are as before."
     assert PlanLine.objects.count() == 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_exported_csv_goes_through_the_import_and_its_undo(browser, brand):
+    first_rows()
+    usage_row(datetime(2026, 3, 3, 12, tzinfo=UTC), NANO, team="brand").save()
+    set_lines(ACTOR, [PlanValue(NOV, brand.pk, 1_250_000_000, "Fair"), PlanValue(NOV, None, 7 * NANO)])
+    exported = b"".join(browser.get("/export/plan.csv?year=2026").streaming_content)
+    run = checked(exported, "plan")
+    assert (run.status, run.rows, run.bad, run.skipped) == ("checked", 3, 1, 2)  # March is spent, not planned
+    assert run.problems.get().sentence == "Amount is missing."
+    run = imported("Month,Business unit,Budget\nNov 2026,Brand,2000\nDec 2026,Brand,2100\n", "plan")
+    assert (run.status, run.good) == ("done", 2)
+    assert planned(brand) == {NOV: 2_000 * NANO, date(2026, 12, 1): 2_100 * NANO}
+    assert undone(run).problem == "2 amounts are as before."
+    assert planned(brand) == {NOV: 1_250_000_000}
 
 
 def test_the_plan_over_http(brand):
