@@ -11,7 +11,7 @@ from budgets.audit.record import Actor, record
 from budgets.models import AuditEntry, Organisation, PlannedActivity
 from budgets.organisation.configuration import HOLD_CONFIGURATION
 
-UNDO_LOCK = 7_061_011  # advisory lock number, ours by choice
+UNDO_LOCK = 7_061_015  # advisory lock number, ours by choice
 
 
 class InvalidActivity(ValueError):
