@@ -94,10 +94,15 @@ def calendar(request: HttpRequest) -> HttpResponseBase:
     if wanted.is_list:
         context["rows"] = [shown(one, zone) for one in found]
     else:
+        weeks = wanted.month.weeks(found)
         context["weeks"] = [
-            [(day, [shown(one, zone) | {"goes_on": goes_on} for one, goes_on in day.entries]) for day in week]
-            for week in wanted.month.weeks(found)
+            (
+                any(day.is_in_month and day.shown for day in week),
+                [(day, [shown(one, zone) | {"goes_on": goes_on} for one, goes_on in day.entries]) for day in week],
+            )
+            for week in weeks
         ]
+        context["is_empty"] = not any(holds for holds, _ in context["weeks"])
     return render(request, "calendar/page.html", context)
 
 
