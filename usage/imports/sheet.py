@@ -30,6 +30,7 @@ MAGIC = {
     b"[": "This is JSON, not a CSV file. Send it to the API, or replay it by command.",
     b"<": "This is a web page or XML, not a CSV file. Ask for the export as CSV.",
 }
+Packed = bytes | memoryview  # psycopg's answer for a binary column is either
 csv.field_size_limit(MAX_LINE)
 
 
@@ -48,7 +49,7 @@ class Form:
 class Unpacking(io.RawIOBase):
     """The packed bytes, plain, read in pieces."""
 
-    def __init__(self, packed: bytes) -> None:
+    def __init__(self, packed: Packed) -> None:
         self._packed, self._at = packed, 0
         self._unzip = zlib.decompressobj()
 
@@ -84,7 +85,7 @@ def too_large(most: int) -> str:
     return f"The file is larger than {most / 2**20:,.0f} MB. Split it into smaller files with the same first line."
 
 
-def form_of(packed: bytes) -> Form:
+def form_of(packed: Packed) -> Form:
     """Find out how the file is written; Unreadable for an empty, binary or strangely encoded one."""
     head = Unpacking(packed).read(PIECE * 2) or b""
     if not head.strip(b" \t\r\n\x00\xef\xbb\xbf"):
@@ -99,7 +100,7 @@ def form_of(packed: bytes) -> Form:
     return Form(encoding, max(counts, key=lambda one: counts[one]))
 
 
-def encoding_of(packed: bytes, head: bytes) -> str:
+def encoding_of(packed: Packed, head: bytes) -> str:
     """UTF-8 (with or without its mark), UTF-16 or, for old spreadsheets, Windows-1252: the first that fits it all."""
     if head.startswith(codecs.BOM_UTF8):
         candidates = ["utf-8-sig"]
@@ -115,7 +116,7 @@ def encoding_of(packed: bytes, head: bytes) -> str:
     raise Unreadable("The file's letters cannot be read. Save it as “CSV UTF-8” and upload it again.")
 
 
-def fits(packed: bytes, encoding: str) -> bool:
+def fits(packed: Packed, encoding: str) -> bool:
     """Whether every byte can be read so. Unreadable where letters are there that no text has."""
     decoder = codecs.getincrementaldecoder(encoding)()
     stream, line = Unpacking(packed), 1
@@ -134,7 +135,7 @@ def fits(packed: bytes, encoding: str) -> bool:
             return True
 
 
-def lines_of(packed: bytes, encoding: str) -> Iterator[str]:
+def lines_of(packed: Packed, encoding: str) -> Iterator[str]:
     """Physical lines with their ends; Unreadable for one that no file of lines has."""
     text = io.TextIOWrapper(io.BufferedReader(Unpacking(packed)), encoding=encoding, newline="")
     number = 0
@@ -153,7 +154,7 @@ class Line:
     cells: Sequence[str]
 
 
-def read_lines(packed: bytes, form: Form) -> Iterator[Line]:
+def read_lines(packed: Packed, form: Form) -> Iterator[Line]:
     """Every line that is not blank, the header first. Unreadable where the file breaks off or runs on."""
     reader = csv.reader(lines_of(packed, form.encoding), delimiter=form.delimiter, strict=False)
     while True:
@@ -170,7 +171,7 @@ def read_lines(packed: bytes, form: Form) -> Iterator[Line]:
             yield Line(before + 1, cells)
 
 
-def header_of(packed: bytes, form: Form) -> list[str]:
+def header_of(packed: Packed, form: Form) -> list[str]:
     """The first line's headings, trimmed; "" for a column without one. Unreadable for none, too many or twice one."""
     first = next(read_lines(packed, form), None)
     if first is None:

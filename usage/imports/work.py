@@ -64,13 +64,12 @@ class Counts:
 
 def check(run: Import, kind: Kind) -> None:
     """The dry run: read every line, say what is wrong with it and what all of them would bring."""
-    run.rows = sum(1 for _ in islice(read_lines(run.file, form(run)), 1, None))
+    run.rows = _lines_at_most(run, kind.most + 1)
     if not run.rows:
         raise Unreadable("The file has a first line that names its columns, and no line below it.")
     if run.rows > kind.most:
-        raise Unreadable(
-            f"The file has {run.rows:,} lines; {kind.title.lower()} can be at most {kind.most:,} at a time."
-        )
+        raise Unreadable(f"The file has more lines than can be imported at a time: {kind.most:,}. Split it.")
+
     with transaction.atomic():
         run.problems.all().delete()
         Import.objects.filter(pk=run.pk).update(rows=run.rows, rows_done=0, good=0, bad=0, skipped=0, left_out=0)
@@ -162,6 +161,14 @@ def facts(run: Import) -> dict[str, Any]:
         "status": run.status, "kind": run.kind, "file": run.file_name, "lines": run.rows, "good": run.good,
         "bad": run.bad, "there_already": run.skipped, "left_out": run.left_out,
     }  # fmt: skip
+
+
+def _lines_at_most(run: Import, most: int) -> int:
+    """How many lines are below the header; counting ends at `most`."""
+    count = 0
+    for _ in islice(read_lines(run.file, form(run)), 1, most + 1):
+        count += 1
+    return count
 
 
 def _chunks(run: Import, start: int, size: int) -> Iterator[list[Line]]:

@@ -103,9 +103,10 @@ def taking_back(
     has_cost = call["cost"] is not None or corrections is not None
     parts = [-((call[part] or 0) + (extra or 0)) for part, extra in zip(PARTS, more[1:], strict=True)]
     tags = plain_json(call["tags"])
+    counted: dict[str, Any] = {name: None if call[name] is None else -call[name] for name in NEGATED}
     row = LedgerRow(
         **{name: call[name] for name in KEPT},
-        **{name: None if call[name] is None else -call[name] for name in NEGATED},
+        **counted,
         posted_at=posted_at,
         kind=2,
         corrects=call_id,

@@ -324,3 +324,14 @@ def test_every_kind_has_an_example_that_can_be_mapped():
         missing = [column.name for column in kind.columns if column.required and column.name not in run.mapping]
         assert missing == [], kind.key
         assert len(run.mapping) == len(header), kind.key
+
+
+def test_more_lines_than_a_kind_takes_at_a_time(monkeypatch):
+    import dataclasses
+
+    kinds = {**all_kinds(), "usage": dataclasses.replace(usage_kind.KIND, most=5)}
+    monkeypatch.setattr("usage.imports.decide.all_kinds", lambda: kinds)
+    run = checked(HEADER + lines(6))
+    assert (run.status, run.problem) == (
+        "failed", "The file has more lines than can be imported at a time: 5. Split it."
+    )  # fmt: skip

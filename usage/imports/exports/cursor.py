@@ -6,6 +6,7 @@ first contains it. A line whose total fits neither is refused. The option settle
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 from usage.imports.exports import Export, Found, decimal, moment, named, whole
 from usage.imports.kind import LineError, Option
@@ -26,7 +27,7 @@ def read(line: Mapping[str, str], options: Mapping[str, str]) -> Found | None:
     written = counts[WITH] - counts[WITHOUT] if contains(line, counts, options) else counts[WITH]
     if written < 0:
         raise LineError(WITHOUT, "This is more than the column before it, which is read as containing it.")
-    members = {
+    members: dict[str, Any] = {
         "time": moment(line, "date"),
         "model": line["model"],
         "status": "error" if kind.casefold().startswith(("error", "abort")) else "ok",

@@ -5,6 +5,7 @@ charged and, with a key of one's own, what the provider charged for the inferenc
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 from usage.imports.exports import Export, Found, decimal, moment, named, whole
 from usage.imports.kind import LineError
@@ -18,7 +19,7 @@ def read(line: Mapping[str, str], options: Mapping[str, str]) -> Found | None:
             raise LineError(name, "This value is missing.")
     costs = [cost for name in ("cost_total", "byok_usage_inference") if (cost := decimal(line, name)) is not None]
     variant = line.get("variant", "standard").casefold()
-    members = {
+    members: dict[str, Any] = {
         "id": line["generation_id"],
         "time": moment(line, "created_at"),
         "provider": "openrouter",

@@ -3,7 +3,7 @@
 Identity: the short name, or the one that the name gives. Columns that a file does not have leave things as they are.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
@@ -181,7 +181,7 @@ def summary(values: Sequence[BudgetLine]) -> list[tuple[str, str]]:
             (f"New: {one.name}", f"{in_metric(one.amount, one.metric)} each {one.period}, {in_words(one.scope)}")
         )
     for before, after in changed[:MOST_SHOWN]:
-        words = {
+        words: dict[str, Callable[[Any], str]] = {
             "name": str, "amount": lambda number, metric=after.metric: in_metric(number, metric), "scope": in_words,
             "metric": str, "period": str, "starts_on": str, "ends_on": str, "carry_over": str, "pace": str,
             "thresholds": lambda shares: ", ".join(map(str, shares)), "on_exhausted": str, "owner_id": str,
