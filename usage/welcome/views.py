@@ -9,8 +9,8 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
-from budgets.access.keys import make_key
-from budgets.audit.record import Actor, record
+from budgets.access.change import InvalidKey, KeyValues, create_key
+from budgets.audit.record import Actor
 from budgets.models import Organisation
 from budgets.pages.answers import tell, tell_problem
 from budgets.pages.door import changes, signed_in
@@ -18,7 +18,6 @@ from budgets.pages.moments import ago
 from usage.welcome import steps
 from usage.welcome.first_event import last_arrival, newest_source, send_test_event
 
-ONCE = "welcome_key"  # in the session, from the post that makes it to the one page that shows it
 SCOPES = ("ingest", "bundle")
 
 
@@ -40,13 +39,12 @@ def _url(step: str) -> str:
 @require_safe
 @never_cache
 @signed_in
-def welcome(request: HttpRequest, form: KeyForm | None = None) -> HttpResponseBase:
+def welcome(request: HttpRequest) -> HttpResponseBase:
     """The list, with one step open: the one asked for, or the next."""
     organisation = Organisation.get()
     found = steps.progress(organisation)
     opened = found.find(request.GET.get("step", "")) or found.next
-    secret = request.session.pop(ONCE, "") if opened and opened.key == steps.USAGE else ""
-    return _page(request, organisation, found, opened, form or KeyForm(), secret)
+    return _page(request, organisation, found, opened, KeyForm())
 
 
 def _page(
@@ -82,21 +80,20 @@ def _page(
 @never_cache
 @changes("budgets.add_apikey", "keys")
 def first_key(request: HttpRequest) -> HttpResponseBase:
-    """Make a key and go to the one page that shows it."""
-    form = KeyForm(request.POST)
+    """Make a key. Its text is in this one answer; no address leads to it again."""
+    form, secret = KeyForm(request.POST), ""
     organisation = Organisation.get()
     if form.is_valid():
+        values = KeyValues(form.cleaned_data["name"], SCOPES)
         try:
-            with transaction.atomic():
-                key, plain = make_key(form.cleaned_data["name"], SCOPES, created_by=request.user)  # type: ignore[arg-type]
-                record(Actor.of_request(request), "created", key, None, {"scopes": key.scopes, "prefix": key.prefix})
-        except ValueError as error:
-            form.add_error("name", str(error))
-        else:
-            request.session[ONCE] = plain
-            return redirect(_url(steps.USAGE))
+            actor = Actor.of_request(request)
+            _, secret = create_key(actor, values, by=actor.user, one_of_a_name=True)
+        except InvalidKey as error:
+            form.add_error("name", " ".join(error.problems.values()))
     found = steps.progress(organisation)
-    return _page(request, organisation, found, found.find(steps.USAGE), form)
+    answer = _page(request, organisation, found, found.find(steps.USAGE), form, secret)
+    answer["Referrer-Policy"] = "no-referrer"
+    return answer
 
 
 @require_POST
