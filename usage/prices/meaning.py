@@ -72,12 +72,13 @@ def _span(price: Price, used: list[Used]) -> Span:
     mine = meaning_this(price.provider, price.model, used, prices, price.service_tier)
     flat = msgspec.structs.replace(price, steps=(), windows=())
     measured = sum(one.calls - one.unmeasured for one in mine)
-    counts = [
+    tokens_in, cached, written, tokens_out = (
         sum(getattr(one, name) for one in mine)
         for name in ("input_tokens", "cached_input_tokens", "cache_write_tokens", "output_tokens")
-    ]
+    )
+    owed = {REQUEST: measured} if REQUEST in flat.rates.units else None
     try:
-        cost = cost_of(flat, *counts, {REQUEST: measured} if REQUEST in flat.rates.units else None)
+        cost = cost_of(flat, tokens_in, cached, written, tokens_out, owed)
     except ValueError:  # a correction without its call, in sums that a retention has cut
         cost = None
     return Span(

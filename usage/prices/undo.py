@@ -27,7 +27,7 @@ def undo(actor: Actor, told: int) -> PriceEntry:
     """
     with changing_configuration():
         row = AuditEntry.objects.filter(pk=told, object_type=OBJECT_TYPE).first()
-        entry = row and PriceEntry.objects.select_for_update().filter(pk=int(row.object_id)).first()
+        entry = PriceEntry.objects.select_for_update().filter(pk=int(row.object_id)).first() if row else None
         if row is None or entry is None:
             raise Problem(404, "not-found", "Not found", "There is nothing to undo.")
         newest = last_act(entry.pk)

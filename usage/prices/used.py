@@ -81,7 +81,7 @@ def unpriced_models(limit: int | None = SHOWN) -> tuple[list[Unpriced], int, int
         cursor.execute(UNPRICED, [limit])
         rows = cursor.fetchall()
     models, calls = (int(rows[0][6]), int(rows[0][7])) if rows else (0, 0)
-    return [Unpriced(*row[:3], int(row[3]), int(row[4]), row[5]) for row in rows], models, calls
+    return [Unpriced(row[0], row[1], row[2], int(row[3]), int(row[4]), row[5]) for row in rows], models, calls
 
 
 def keys_of(used: Iterable[tuple[str, str]], prices: PriceBook) -> dict[tuple[str, str], list[tuple[str, str]]]:

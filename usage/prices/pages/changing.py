@@ -55,8 +55,8 @@ def edit(request: HttpRequest, pk: int) -> HttpResponseBase:
     """`/settings/prices/<id>/edit/`: another price in place of one that was set here."""
     entry, organisation = _own(pk), Organisation.get()
     if request.method != "POST":
-        values = {name: getattr(entry, name) for name in ("provider", "model", "service_tier", *PRICE_FIELDS)}
-        return _form(request, PriceForm(organisation, edited=entry), values)
+        as_it_is = {name: getattr(entry, name) for name in ("provider", "model", "service_tier", *PRICE_FIELDS)}
+        return _form(request, PriceForm(organisation, edited=entry), as_it_is)
     form = PriceForm(organisation, request.POST, edited=entry)
     values = form.values()
     if values is None or "look" in request.POST:
