@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from django.contrib.auth import get_user_model
@@ -182,7 +183,7 @@ def summary(values: Sequence[BudgetLine]) -> list[tuple[str, str]]:
         )
     for before, after in changed[:MOST_SHOWN]:
         words: dict[str, Callable[[Any], str]] = {
-            "name": str, "amount": lambda number, metric=after.metric: in_metric(number, metric), "scope": in_words,
+            "name": str, "amount": partial(in_metric, metric=after.metric), "scope": in_words,
             "metric": str, "period": str, "starts_on": str, "ends_on": str, "carry_over": str, "pace": str,
             "thresholds": lambda shares: ", ".join(map(str, shares)), "on_exhausted": str, "owner_id": str,
             "action_settings": lambda settings: ", ".join(f"{name} {value}" for name, value in settings.items()),
