@@ -52,16 +52,16 @@ WHERE {{condition}} ORDER BY {{order}} {{part}}
 """
 # Of runs whose last call lies in the month; the cost of all of them, failures too, over those that were approved.
 OUTCOMES = """
-WITH approved AS MATERIALIZED (
-    SELECT DISTINCT coalesce(own.merged_into_id, own.id) AS id
-    FROM usage_run run JOIN budgets_workflow own ON own.id = run.workflow_id
+WITH named AS MATERIALIZED (
+    SELECT id, coalesce(merged_into_id, id) AS counts_as FROM budgets_workflow
+    WHERE id = ANY(%(ids)s) OR merged_into_id = ANY(%(ids)s)
+), approved AS MATERIALIZED (
+    SELECT DISTINCT named.counts_as FROM named JOIN usage_run run ON run.workflow_id = named.id
     WHERE run.outcome IN ('approved', 'shipped') AND run.last_call >= %(starts)s AND run.last_call < %(stops)s
-        AND coalesce(own.merged_into_id, own.id) = ANY(%(ids)s)
 )
-SELECT approved.id, count(*) FILTER (WHERE run.outcome IN ('approved', 'shipped')), sum(run.cost)::bigint
-FROM approved
-JOIN budgets_workflow own ON coalesce(own.merged_into_id, own.id) = approved.id
-JOIN usage_run run ON run.workflow_id = own.id AND run.last_call >= %(starts)s AND run.last_call < %(stops)s
+SELECT counts_as, count(*) FILTER (WHERE run.outcome IN ('approved', 'shipped')), sum(run.cost)::bigint
+FROM approved JOIN named USING (counts_as)
+JOIN usage_run run ON run.workflow_id = named.id AND run.last_call >= %(starts)s AND run.last_call < %(stops)s
 GROUP BY 1
 """
 
