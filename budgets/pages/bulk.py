@@ -164,7 +164,8 @@ def _asked(post: QueryDict) -> Asked:
     name = post.get("act", "")
     name = name if name in WORDS else ""
     if post.get("all"):
-        ids = chosen(Filters.of(post.dict()), Organisation.get(), timezone.now(), MOST)
+        given = {one: str(post.get(one, "")) for one in post}
+        ids = chosen(Filters.of(given), Organisation.get(), timezone.now(), MOST)
     else:
         slugs = [one[:128].replace("\0", "") for one in post.getlist("pick")[: MOST + 1]]
         ids = list(Budget.objects.filter(slug__in=slugs).values_list("pk", flat=True))

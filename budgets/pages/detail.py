@@ -186,7 +186,8 @@ def history(budget: Budget, organisation: Organisation, now: datetime) -> list[d
 
 def names_of(entries: Iterable[AuditEntry]) -> dict[int, str]:
     """What the owners that these rows name are called. One statement."""
-    ids = {(one or {}).get("owner_id") for entry in entries for one in (entry.before, entry.after)} - {None}
+    stated = [one or {} for entry in entries for one in (entry.before, entry.after)]
+    ids = {int(one["owner_id"]) for one in stated if one.get("owner_id")}
     users = get_user_model().objects.filter(pk__in=ids)
     return {one.pk: one.get_full_name() or one.get_username() for one in users}
 
@@ -196,8 +197,9 @@ def differences(
 ) -> list[tuple[str, str, str]]:
     """(field in words, before, after) of what differs and means something to a reader. `people`: owners' names."""
     metric = str(after.get("metric") or before.get("metric") or Budget.Metric.MONEY)
+    names = people or {}
     return [
-        (words, *(_worded(field, one.get(field), metric, people or {}) for one in (before, after)))
+        (words, _worded(field, before.get(field), metric, names), _worded(field, after.get(field), metric, names))
         for field, words in FIELDS.items()
         if before.get(field) != after.get(field)
     ]

@@ -41,7 +41,7 @@ def budget_list(request: HttpRequest) -> HttpResponseBase:
     filters = Filters.of(request.GET.dict())
     found = find(filters, organisation, now)
     page = _page(filters, found, request.GET.get("page", ""))
-    rows = [] if filters.status in OTHERS else _standings(page.object_list, organisation, now)
+    rows = [] if filters.status in OTHERS else _standings(list(page.object_list), organisation, now)
     others: Sequence[Budget] = []
     if filters.status in OTHERS:
         others = list(page.object_list)

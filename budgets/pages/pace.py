@@ -29,8 +29,9 @@ def expected(
     """
     if seen_from is None:
         return None
-    moments = [microseconds(when) for when in (period.starts_at, period.ends_at, seen_from, now)]
-    return expected_at(*moments, spent, None if pattern == "even" else Shares(period, now, zone, pattern))
+    starts, ends = microseconds(period.starts_at), microseconds(period.ends_at)
+    shares = None if pattern == "even" else Shares(period, now, zone, pattern)
+    return expected_at(starts, ends, microseconds(seen_from), microseconds(now), spent, shares)
 
 
 class Shares:

@@ -199,6 +199,59 @@ def test_pause_resume_archive_and_undo(api):
     assert api.post(f"{URL}/briefs/pause", {"edit_version": 1}, format="json").status_code == 409
 
 
+def test_delete_archives_and_restore_brings_back(api):
+    api.post(URL, BODY, format="json")
+    assert api.delete(f"{URL}/briefs").status_code == 204
+    assert Budget.objects.get().status == "archived"
+    assert api.post(f"{URL}/briefs/restore", {"reason": "Again"}, format="json").json()["status"] == "active"
+    assert [row.act for row in AuditEntry.objects.order_by("position")] == ["created", "archived", "restored"]
+    assert client_with("read").delete(f"{URL}/briefs").status_code == 403
+
+
+def test_several_are_tried_changed_and_taken_back(api):
+    for name in ("One", "Two"):
+        api.post(URL, BODY | {"name": name}, format="json")
+    api.delete(f"{URL}/two")
+    body = {"act": "change", "budgets": [{"slug": "one", "edit_version": 1}, {"slug": "two"}], "percent": "10"}
+    tried = api.post(f"{URL}/bulk", body | {"dry_run": True}, format="json").json()
+    assert (tried["changed"], tried["undo"]) == (1, None)
+    one, two = tried["lines"]
+    assert (one["before"]["amount"], one["after"]["amount"], one["problem"]) == ("1200.5", "1320.55", "")
+    assert two["problem"] == "It is archived. Restore it first."
+    assert Budget.objects.get(slug="one").amount == 1_200_500_000_000
+    done = api.post(f"{URL}/bulk", body | {"reason": "Season"}, format="json").json()
+    assert done["changed"] == 1 and Budget.objects.get(slug="one").amount == 1_320_550_000_000
+    assert api.post(f"{URL}/bulk", body, format="json").status_code == 409
+    assert api.post(f"{URL}/bulk/undo", done["undo"], format="json").json() == ["one"]
+    assert api.post(f"{URL}/bulk/undo", done["undo"], format="json").status_code == 409
+    assert Budget.objects.get(slug="one").amount == 1_200_500_000_000
+    assert client_with("read").post(f"{URL}/bulk", body, format="json").status_code == 403
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"act": "explode", "budgets": [{"slug": "one"}]},
+        {"act": "pause", "budgets": []},
+        {"act": "pause", "budgets": [{"slug": "nothing"}]},
+        {"act": "change", "budgets": [{"slug": "one"}]},
+        {"act": "change", "budgets": [{"slug": "one"}], "percent": "NaN"},
+        {"act": "change", "budgets": [{"slug": "one"}], "owner": "nobody"},
+        {"act": "pause", "budgets": [{"slug": "a\0"}]},
+    ],
+)
+def test_bulk_acts_that_make_no_sense_are_problems(api, body):
+    api.post(URL, BODY | {"name": "One"}, format="json")
+    answer = api.post(f"{URL}/bulk", body, format="json")
+    assert answer.status_code == 422 and answer["Content-Type"] == "application/problem+json"
+
+
+def test_a_short_name_that_is_an_address_is_refused(api):
+    assert api.post(URL, BODY | {"slug": "bulk"}, format="json").status_code == 422
+    assert api.post(URL, BODY | {"name": "New"}, format="json").json()["slug"] == "new-budget"
+
+
 def test_a_workflow_is_paused_at_once_and_once(api):
     Workflow.objects.create(slug="seo", name="SEO", team=Team.objects.create(slug="growth", name="Growth"))
     before = Organisation.get()

@@ -88,4 +88,4 @@ def rounded(amount: int, metric: str) -> int:
 def _step(amount: int, metric: str) -> int:
     """The size of the second digit, or the least amount that people write."""
     least: int = NANO // 100 if metric == "money" else 1
-    return least * 10 ** max(0, len(str(-(-amount // least))) - 2)
+    return least * int(10 ** max(0, len(str(-(-amount // least))) - 2))

@@ -132,5 +132,5 @@ def test_it_all_works_without_javascript(chromium, lena, live_server):
     assert Budget.objects.filter(slug="copy-of-ad-copy-variations").exists()
     page.goto(live_server.url + "/budgets/ad-copy/")
     page.get_by_role("link", name="See what each model used of it").click()
-    assert page.get_by_role("heading", name="By model").count() == 1
+    assert page.get_by_role("heading", name="By model", exact=True).count() == 1
     context.close()
