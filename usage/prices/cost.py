@@ -61,8 +61,8 @@ def cost_of(
 
     `input_tokens` counts cached and cache-written tokens too, `output_tokens` counts reasoning; `reasoning_tokens`
     matters only where a provider prices them apart. A call whose whole input reaches a long-context step is priced at
-    that step as a whole; `input_of_one` is that input where the counts sum many calls (`length_of_one`). ValueError where the subsets exceed the input or a count is negative: the sender's mistake,
-    to be refused before it comes here.
+    that step as a whole; `input_of_one` is that input where the counts sum many calls (`length_of_one`). ValueError
+    where the subsets exceed the input or a count is negative: the sender's mistake, to be refused before it comes here.
     """
     rates = price.rates
     whole = input_tokens if input_of_one is None else input_of_one
