@@ -117,7 +117,7 @@ def _enough_on(values: BudgetValues, began: date, organisation: Organisation) ->
 
 def _outcomes(scope: dict[str, str], periods: Sequence[tuple[Period, int, int]]) -> Outcomes:
     runs = Run.objects.filter(
-        workflows(scope), last_call__gte=periods[0][0].starts_at, last_call__lt=periods[-1][0].ends_at
+        workflows(scope), calls__gt=0, last_call__gte=periods[0][0].starts_at, last_call__lt=periods[-1][0].ends_at
     )
     if "team" in scope:
         theirs = Workflow.objects.filter(team__slug=scope["team"])

@@ -47,7 +47,7 @@ FROM summed WHERE no_workflow = 1 AND no_model = 1
 RUNS = """
 SELECT count(*), coalesce(sum(cost), 0)::bigint, count(*) FILTER (WHERE outcome <> 'open'),
     coalesce(sum(cost) FILTER (WHERE outcome <> 'open'), 0)::bigint
-FROM usage_run WHERE last_call >= %(starts)s AND last_call < %(stops)s
+FROM usage_run WHERE calls > 0 AND last_call >= %(starts)s AND last_call < %(stops)s
 """
 ARRIVALS = """
 SELECT coalesce(sum(events), 0)::bigint, coalesce(sum(late), 0)::bigint, coalesce(sum(elsewhere), 0)::bigint

@@ -89,7 +89,10 @@ class WideDay(Sums):
 
 
 class Run(models.Model):
-    """One execution of a workflow, summed from its calls; identified by workflow and `run_id`."""
+    """One execution of a workflow, summed from its calls; identified by workflow and `run_id`.
+
+    One whose calls were all withdrawn keeps its row with `calls` 0, and counts as a run nowhere.
+    """
 
     class Outcome(models.TextChoices):
         OPEN = "open", "Open"

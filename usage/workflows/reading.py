@@ -57,9 +57,10 @@ WITH named AS MATERIALIZED (
     WHERE id = ANY(%(ids)s) OR merged_into_id = ANY(%(ids)s)
 ), approved AS MATERIALIZED (
     SELECT DISTINCT named.counts_as FROM named JOIN usage_run run ON run.workflow_id = named.id
-    WHERE run.outcome IN ('approved', 'shipped') AND run.last_call >= %(starts)s AND run.last_call < %(stops)s
+    WHERE run.calls > 0 AND run.outcome IN ('approved', 'shipped')
+        AND run.last_call >= %(starts)s AND run.last_call < %(stops)s
 )
-SELECT counts_as, count(*) FILTER (WHERE run.outcome IN ('approved', 'shipped')), sum(run.cost)::bigint
+SELECT counts_as, count(*) FILTER (WHERE run.calls > 0 AND run.outcome IN ('approved', 'shipped')), sum(run.cost)::bigint
 FROM approved JOIN named USING (counts_as)
 JOIN usage_run run ON run.workflow_id = named.id AND run.last_call >= %(starts)s AND run.last_call < %(stops)s
 GROUP BY 1
