@@ -16,6 +16,8 @@ from tests.browser import axe_findings, listen
 
 pytestmark = [pytest.mark.browser, pytest.mark.server]
 PASSWORD = "correct horse battery"
+# Chromium writes each 422 to the console; htmx does so for a poll that leaving the page cut short.
+EXPECTED = re.compile(r"status of 422|htmx:(afterRequest|sendAbort),")
 FILE = (
     "id,time,model,provider,workflow,input_tokens,output_tokens\n"
     "old-1,{day}T10:00:00Z,gpt-4o-mini,openai,seo-briefs,100000,20000\n"
@@ -46,7 +48,7 @@ def person(chromium, own):
     page.own = own
     yield page
     context.close()
-    assert problems == []
+    assert [one for one in problems if not EXPECTED.search(one)] == []
 
 
 def send(stack, key, **event):
@@ -184,11 +186,11 @@ def test_a_model_gets_its_price_and_past_calls_too(person, key):
     )  # fmt: skip
     person.goto(person.own.base_url + "/settings/prices/")
     reload_until(person, "house-model")
-    person.get_by_role("link", name=re.compile("Set a price")).first.press("Enter")
+    person.get_by_role("link", name="Set a price for house-model").press("Enter")
     person.locator("#id_input").fill("3")
     person.locator("#id_output").fill("9")
     press(person, "Save price")
-    person.get_by_role("link", name="Price past calls").first.press("Enter")
+    person.get_by_role("link", name=re.compile("Price past calls")).first.press("Enter")
     press(person, "Show what would change")
     press(person, "Price 1 call")
     person.get_by_text("$3.00").first.wait_for()
