@@ -114,7 +114,8 @@ def _one_at_a_time(pk: str) -> PlannedActivity | None:
 
 def _fit(values: ActivityValues, organisation: Organisation, pk: int | None = None) -> ActivityValues:
     values, problems = checked(values, organisation.zone)
-    if values.uid and PlannedActivity.objects.filter(uid=values.uid).exclude(pk=pk).exists():
+    others = PlannedActivity.objects.filter(uid=values.uid)
+    if values.uid and (others.exclude(pk=pk) if pk else others).exists():
         problems["uid"] = "There is already an activity with this UID."
     if problems:
         raise InvalidActivity(problems)

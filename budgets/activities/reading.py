@@ -133,7 +133,7 @@ def _values(event: Any, title: str, uid: str, zone: ZoneInfo, defaults: Activity
     if "RDATE" in event:
         note = " ".join(filter(None, [note, "Its extra dates are left out."]))
     local = starts.astimezone(zone)
-    known = {
+    known: dict[str, Any] = {
         "name": title,
         "starts_at": starts,
         "ends_at": ends,

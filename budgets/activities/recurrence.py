@@ -142,10 +142,13 @@ def _fits(rule: Rule, start: date, day: date) -> bool:
     if rule.frequency in {"MONTHLY", "YEARLY"} and not by_day and not by_month_day:
         by_month_day = (start.day,)
         by_month = by_month or ((start.month,) if rule.frequency == "YEARLY" else ())
-    length = monthrange(day.year, day.month)[1]
     return (
         (not by_month or day.month in by_month)
-        and (not by_month_day or day.day in by_month_day or day.day - length - 1 in by_month_day)
+        and (
+            not by_month_day
+            or day.day in by_month_day
+            or day.day - monthrange(day.year, day.month)[1] - 1 in by_month_day
+        )
         and (not by_day or any(_is_weekday(one, day, rule) for one in by_day))
     )
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.utils import timezone
@@ -22,6 +23,7 @@ from budgets.pages.moments import clock, place, span
 from budgets.pages.named import team_choices
 
 CHANGE = "budgets.change_plannedactivity"
+PER_PAGE = 100
 ICONS = {
     "campaign": "mega", "launch": "rocket", "batch": "moon", "publishing": "send", "pause": "pause", "other": "cal",
 }  # fmt: skip
@@ -92,7 +94,8 @@ def calendar(request: HttpRequest) -> HttpResponseBase:
         "may_change": request.user.has_perm(CHANGE),
     }
     if wanted.is_list:
-        context["rows"] = [shown(one, zone) for one in found]
+        page = Paginator(found, PER_PAGE).get_page(request.GET.get("page"))
+        context |= {"page": page, "rows": [shown(one, zone) for one in page.object_list]}
     else:
         weeks = wanted.month.weeks(found)
         context["weeks"] = [

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from datetime import date
 from zoneinfo import ZoneInfo
 
-from django.db.models import F, Q, QuerySet, Sum
+from django.db import connection
+from django.db.models import Q, QuerySet, Sum
 from django.db.models.functions import Coalesce
 
 from budgets.limits.calendar import DAY, day_starts_at
@@ -95,10 +96,28 @@ def spent_on(first: date, last: date, zone: ZoneInfo) -> SpentOn:
     return SpentOn(**{name: int(value) for name, value in sums.items()}, other=found.total if found else 0)
 
 
+BY_MONTH = """
+WITH cost AS ({rows}), spread AS (
+    SELECT first_day, last_day, cost, last_day - first_day + 1 AS days,
+        floor(cost::numeric / (last_day - first_day + 1))::bigint AS each
+    FROM cost
+), part AS (
+    SELECT spread.*, cost - each * days AS rest, month::date AS month,
+        greatest(month::date, first_day, %(since)s) - first_day AS before,
+        least((month + interval '1 month')::date - 1, last_day, %(to)s) - first_day + 1 AS until
+    FROM spread, generate_series(
+        date_trunc('month', greatest(first_day, %(since)s)::timestamp), least(last_day, %(to)s)::timestamp, '1 month'
+    ) AS month
+)
+SELECT month, sum(each * (until - before) + least(until, rest) - least(before, rest))::bigint FROM part GROUP BY month
+"""
+
+
 def months_of(rows: QuerySet[OtherCost], first: date, last: date) -> dict[date, int]:
-    """Month → what these costs come to in it."""
-    sums: dict[date, int] = defaultdict(int)
-    for cost, starts, ends in rows.order_by().values_list(F("cost"), "first_day", "last_day"):
-        for month, share in by_month(cost, starts, ends, first, last):
-            sums[month] += share
-    return dict(sums)
+    """Month → what these costs come to in it; the arithmetic of `spread`, by the database since there may be many."""
+    sql, values = rows.order_by().values("first_day", "last_day", "cost").query.sql_with_params()
+    named = {f"v{i}": value for i, value in enumerate(values)}
+    inner = sql % tuple(f"%({name})s" for name in named)
+    with connection.cursor() as cursor:
+        cursor.execute(BY_MONTH.format(rows=inner), {**named, "since": first, "to": last})
+        return dict(cursor.fetchall())

@@ -63,7 +63,7 @@ def _line(text: str) -> str:
 
 def validate(values: CostValues) -> dict[str, str]:
     """What is wrong with tidied values, by field. Whether there is a rate is found when it is converted."""
-    problems = {}
+    problems: dict[str, str] = {}
     lengths = {"vendor": 128, "reference": 128, "note": 500}
     problems |= {
         name: f"Write at most {most} characters." for name, most in lengths.items() if len(getattr(values, name)) > most

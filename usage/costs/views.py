@@ -126,7 +126,7 @@ def beside_spend(request: HttpRequest) -> HttpResponseBase:
     """
     organisation = Organisation.get()
     first, last = _days(request, organisation)
-    scope = {name: value.replace("\0", "")[:128] for name, value in request.GET.items() if name in DIMENSIONS}
+    scope = {name: value.replace("\0", "")[:128] for name, value in request.GET.dict().items() if name in DIMENSIONS}
     found = beside(first, last, scope)
     labels = dict(OtherCost.Kind.choices)
     return render(

@@ -1,19 +1,20 @@
 """Other AI costs: spread exactly, converted at a dated rate, kept in history, out of the ledger."""
 
+import random
+from collections import defaultdict
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
-from django.contrib.auth.models import User
 
 from budgets.audit.newest import newest_entry
 from budgets.currency.rates import RateValues, RefusedRate
 from budgets.models import NANO, AuditEntry, Organisation, Team, Workflow
 from budgets.tests.made import ACTOR
 from usage.costs import edit
-from usage.costs.figures import beside, other_costs_by_team_day, other_costs_by_team_month
-from usage.costs.spread import by_day, by_month, following, until, within
+from usage.costs.figures import beside, during, months_of, other_costs_by_team_day, other_costs_by_team_month
+from usage.costs.spread import DAY, by_day, by_month, following, until, within
 from usage.costs.values import CostValues
 from usage.models import OtherCost
 from usage.rates import change
@@ -193,8 +194,24 @@ def test_repeating_needs_days_within_a_month():
         edit.repeated(replace(SEATS, first_day=date(2100, 12, 1), last_day=date(2100, 12, 31)), 2)
 
 
-@pytest.fixture
-def finance(client):
-    user = User.objects.create_superuser("lena", password="x")
-    client.force_login(user)
-    return client
+@pytest.mark.django_db
+def test_the_database_spreads_over_months_as_python_does():
+    chance = random.Random(7)
+    many = [
+        replace(SEATS, name=f"C{n}", amount=chance.choice([1, -1]) * chance.randrange(1, 10**12), kind="credit")
+        for n in range(40)
+    ]
+    starts = [date(2024, 1, 1) + timedelta(days=chance.randrange(900)) for _ in many]
+    many = [
+        replace(
+            one, kind="credit" if one.amount < 0 else "tax", first_day=day, last_day=day + chance.randrange(400) * DAY
+        )
+        for one, day in zip(many, starts, strict=True)
+    ]
+    rows = edit.create_costs(ACTOR, many)
+    since, to = date(2024, 6, 10), date(2025, 9, 20)
+    wanted: dict[date, int] = defaultdict(int)
+    for row in rows:
+        for month, share in by_month(row.cost, row.first_day, row.last_day, since, to):
+            wanted[month] += share
+    assert months_of(during(since, to), since, to) == dict(wanted)

@@ -107,7 +107,7 @@ def _clock(line: Mapping[str, str], name: str) -> time | None:
 
 def _chosen(line: Mapping[str, str], name: str, choices: Any, default: str) -> str:
     text = line.get(name, "").strip().casefold()
-    known = {label.casefold(): key for key, label in choices} | {key: key for key, _ in choices}
+    known: dict[str, str] = {label.casefold(): key for key, label in choices} | {key: key for key, _ in choices}
     if text and text not in known:
         raise LineError(name, f"“{text[:40]}” is not known. Use one of: {', '.join(key for key, _ in choices)}.")
     return known.get(text, default)
