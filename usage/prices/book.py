@@ -83,7 +83,7 @@ class PriceBook:
 
     def canonical(self, provider: str, model: str) -> tuple[str, str]:
         """(provider, model) in the book's words; as sent (provider in lower case) where nobody knows them."""
-        meaning = self._meaning(provider, model)
+        meaning = self.meaning(provider, model)
         if meaning is not None:
             return meaning.provider, meaning.model
         return canonical_provider(provider) if provider else "", model
@@ -95,7 +95,8 @@ class PriceBook:
         self._memo[(provider, model, service_tier)] = timeline
         return timeline
 
-    def _meaning(self, provider: str, model: str) -> Meaning | None:
+    def meaning(self, provider: str, model: str) -> Meaning | None:
+        """What the names mean to the book, remembered: finding out tries hundreds of rules."""
         key = (provider, model)
         if key not in self._meanings:
             if len(self._meanings) >= MEMO_SIZE:
@@ -105,7 +106,7 @@ class PriceBook:
 
     def _timeline(self, provider: str, model: str, service_tier: str) -> Timeline:
         """Whose prices apply, the strongest first: overrides as the call names it, then as the book names it; seeds."""
-        meaning = self._meaning(provider, model)
+        meaning = self.meaning(provider, model)
         names = [(provider.strip().casefold(), model.strip().casefold())]
         shown = (canonical_provider(provider) if provider else "", model)
         if shown[0] != names[0][0]:

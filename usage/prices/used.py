@@ -1,6 +1,6 @@
 """What was used of which model, and what of it has no price: read from rollups, never from the ledger."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -10,7 +10,7 @@ from django.db.models import Sum
 
 from usage.models import QuarterHour
 from usage.prices.book import PriceBook
-from usage.prices.names import canonical_provider, meaning_of
+from usage.prices.names import canonical_provider
 
 LOOK_BACK: Final = timedelta(days=30)
 SHOWN: Final = 20
@@ -72,6 +72,12 @@ def used_between(starts: datetime, ends: datetime) -> list[Used]:
     return [Used(*names, *map(int, sums)) for *names, sums in ((*row[:3], row[3:]) for row in rows)]
 
 
+def names_since(starts: datetime) -> set[tuple[str, str]]:
+    """(provider, model) of everything used since, as sent. One statement."""
+    rows = QuarterHour.objects.filter(bucket__gte=starts).order_by()
+    return set(rows.values_list("provider", "model").distinct())
+
+
 def unpriced_models(limit: int | None = SHOWN) -> tuple[list[Unpriced], int, int]:
     """The models with most calls without a price, how many models there are, and how many calls. One statement.
 
@@ -84,13 +90,14 @@ def unpriced_models(limit: int | None = SHOWN) -> tuple[list[Unpriced], int, int
     return [Unpriced(row[0], row[1], row[2], int(row[3]), int(row[4]), row[5]) for row in rows], models, calls
 
 
-def keys_of(used: Iterable[tuple[str, str]], prices: PriceBook) -> dict[tuple[str, str], list[tuple[str, str]]]:
+def keys_of(used: Collection[tuple[str, str]], prices: PriceBook) -> dict[tuple[str, str], list[tuple[str, str]]]:
     """For each (provider, model) as sent, the entries of the book in lower case that may price it, nearest first."""
     found = {}
-    for provider, model in set(used):
-        names = [(provider.strip().casefold(), model), (canonical_provider(provider) if provider else "", model)]
+    hosts = {provider: canonical_provider(provider) if provider else "" for provider, _ in used}
+    for provider, model in used:
+        names = [(provider.strip().casefold(), model), (hosts[provider], model)]
         names.append(prices.canonical(provider, model))
-        meaning = meaning_of(provider, model)
+        meaning = prices.meaning(provider, model)
         if meaning is not None:
             names.append((meaning.listed_by, meaning.model))
         found[provider, model] = list(dict.fromkeys((one.casefold(), name.casefold()) for one, name in names))

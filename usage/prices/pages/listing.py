@@ -30,7 +30,7 @@ from usage.prices.pages.refreshing import waiting_banner
 from usage.prices.pages.words import TIERS, dollars
 from usage.prices.price import FIELDS
 from usage.prices.seed import FAR_PAST
-from usage.prices.used import LOOK_BACK, SHOWN, Unpriced, keys_of, unpriced_models, used_between
+from usage.prices.used import LOOK_BACK, SHOWN, Unpriced, keys_of, names_since, unpriced_models
 
 PER_PAGE = 50
 WHOSE = {"": "All", "own": "Set here", "used": "In use"}
@@ -189,8 +189,7 @@ def book_rows(asked: Filter, now: datetime) -> QuerySet[PriceEntry]:
 
 def used_keys(now: datetime) -> list[str]:
     """Every name in the book that may price what was used in the last 30 days."""
-    used = {(one.provider, one.model) for one in used_between(now - LOOK_BACK, now)}
-    found = keys_of(used, price_book.current(current_generation()))
+    found = keys_of(names_since(now - LOOK_BACK), price_book.current(current_generation()))
     return sorted({SEPARATOR.join(key) for keys in found.values() for key in keys})
 
 
