@@ -128,7 +128,9 @@ def reopen(budget_ids: Sequence[int], generation: int) -> None:
 
     Inside `changing_configuration`, whose exclusive lock keeps ingest and evaluation out: what waits or was folded
     until now was charged under the old scope or calendar, and every charge that comes later is of the new generation.
+    The rows are locked first: an opener that is writing has no such lock, and what it writes must be deleted too.
     """
+    list(Budget.objects.select_for_update(no_key=True).filter(pk__in=budget_ids).order_by("pk").values_list("pk"))
     with connection.cursor() as cursor:
         for table in ("budgets_budgetcharge", "budgets_budgetseries", "budgets_budgetstate"):
             cursor.execute(f"DELETE FROM {table} WHERE budget_id = ANY(%s)", [list(budget_ids)])  # our own names
