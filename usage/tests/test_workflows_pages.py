@@ -83,11 +83,11 @@ def test_every_page_needs_sign_in(client, flows):
 def test_the_list_shows_who_answers_and_what_it_spent(boss, flows):
     Run.objects.create(
         workflow_id=flows["seo"].pk, run_id="r", first_call=timezone.now(), last_call=timezone.now(), cost=6 * NANO,
-        outcome="approved",
+        outcome="approved", calls=1,
     )  # fmt: skip
     Run.objects.create(
         workflow_id=flows["seo"].pk, run_id="s", first_call=timezone.now(), last_call=timezone.now(), cost=2 * NANO,
-        outcome="failed",
+        outcome="failed", calls=1,
     )  # fmt: skip
     page = boss.get("/workflows/")
     said = text(page)

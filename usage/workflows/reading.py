@@ -60,7 +60,8 @@ WITH named AS MATERIALIZED (
     WHERE run.calls > 0 AND run.outcome IN ('approved', 'shipped')
         AND run.last_call >= %(starts)s AND run.last_call < %(stops)s
 )
-SELECT counts_as, count(*) FILTER (WHERE run.calls > 0 AND run.outcome IN ('approved', 'shipped')), sum(run.cost)::bigint
+SELECT counts_as, count(*) FILTER (WHERE run.calls > 0 AND run.outcome IN ('approved', 'shipped')),
+    sum(run.cost)::bigint
 FROM approved JOIN named USING (counts_as)
 JOIN usage_run run ON run.workflow_id = named.id AND run.last_call >= %(starts)s AND run.last_call < %(stops)s
 GROUP BY 1
