@@ -3,13 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib.auth import get_user_model
-from django.db.models import CharField, Count, Exists, F, OuterRef, Q, QuerySet, Subquery, TextField, Value
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet, TextField
 from django.db.models.fields.json import KeyTextTransform
-from django.db.models.functions import Cast, Coalesce, Concat
+from django.db.models.functions import Cast
 
 from budgets.limits.scope import DIMENSIONS, WHOLE_COMPANY
 from budgets.models import Budget, Organisation, Team, Workflow
@@ -109,30 +108,19 @@ def _text(query: Mapping[str, str], name: str) -> str:
 
 def _searched(budgets: QuerySet[Budget], text: str) -> QuerySet[Budget]:
     """Each word must stand in the name or in what is covered, by its slug or by its name."""
-    workflow, team = (KeyTextTransform(name, "scope") for name in ("workflow", "team"))
-    hay: Any = Concat(
-        F("name"),
-        Value(" "),
-        Cast("scope", TextField()),
-        Value(" "),
-        Coalesce(_named(Workflow, workflow), Value("")),
-        Value(" "),
-        Coalesce(_named(Team, team), Value("")),
-        output_field=TextField(),
+    found = budgets.annotate(
+        said=Cast("scope", TextField()),
+        of_workflow=KeyTextTransform("workflow", "scope"),
+        of_team=KeyTextTransform("team", "scope"),
     )
-    found = budgets.annotate(hay=hay)
     for word in text.split()[:WORDS]:
-        fits = Q(hay__icontains=word)
+        fits = Q(name__icontains=word) | Q(said__icontains=word)
+        fits |= Q(of_workflow__in=Workflow.objects.filter(name__icontains=word).order_by().values("slug"))
+        fits |= Q(of_team__in=Team.objects.filter(name__icontains=word).order_by().values("slug"))
         if word.casefold() in WHOLE_COMPANY.casefold():
             fits |= Q(scope={})
         found = found.filter(fits)
     return found
-
-
-def _named(model: Any, slug: KeyTextTransform) -> Subquery:
-    outer = slug.copy()
-    outer.set_source_expressions([OuterRef("scope")])
-    return Subquery(model.objects.filter(slug=outer).values("name")[:1], output_field=CharField())
 
 
 def find(filters: Filters, organisation: Organisation, now: datetime) -> Found:

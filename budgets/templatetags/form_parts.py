@@ -18,7 +18,7 @@ def field_state(form: BudgetForm, name: str, hint: str = "") -> SafeString:
     described = f"{name}-err {hint}".strip()
     return format_html(
         'aria-describedby="{}"{}{} hx-post="{}?field={}" hx-trigger="change, input changed delay:400ms" '
-        'hx-target="#{}-err" hx-swap="outerHTML" hx-sync="this:replace"',
+        'hx-target="#{}-err" hx-swap="outerHTML" hx-sync="this:queue last"',
         described,
         SafeString(' aria-invalid="true"') if invalid else "",
         SafeString(" autofocus") if first else "",

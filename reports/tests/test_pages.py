@@ -114,7 +114,7 @@ def test_paused_workflows_are_on_the_overview(admin_client, seo):
     arrived(timezone.now())
     seo.paused_at, seo.pause_reason = timezone.now(), "Loop found."
     seo.save()
-    assert "SEO briefs is paused" in admin_client.get("/").content.decode()
+    assert "SEO briefs</a> is paused" in admin_client.get("/").content.decode()
 
 
 def test_demo_data_says_so_on_every_page(admin_client):
