@@ -8,6 +8,7 @@ urlpatterns = [
     path("api/v1/", include("budgets.limits.api_urls")),
     path("api/v1/", include("budgets.workflows.api_urls")),
     path("api/v1/organisation", OrganisationView.as_view(), name="api-organisation"),
+    path("api/v1/", include("budgets.activities.api_urls")),
     path("", include("budgets.pages.urls")),
     path("", include("budgets.audit.urls")),
     path("", include("budgets.access.urls")),
