@@ -113,17 +113,20 @@ def contains(at: Anchor, digest: bytes | None) -> None:
 
 def prove_csv(lines: Iterable[str], noted: Anchor = Anchor(), *, is_part: bool = False) -> tuple[int, Anchor]:
     """Prove an exported history, whole or in part: how many rows, and the last. Raises Broken."""
-    csv.field_size_limit(LONGEST_CELL)
-    rows = ascending(csv.DictReader(lines))
-    if is_part:
-        return follow_part(rows)
-    at, found = Anchor(), None
-    for link in rows:
-        at = follow([link], at)
-        if at.position == noted.position:
-            found = at.digest
-    contains(noted, found)
-    return at.position, at
+    usual = csv.field_size_limit(LONGEST_CELL)  # of the whole process, so it is put back
+    try:
+        rows = ascending(csv.DictReader(lines))
+        if is_part:
+            return follow_part(rows)
+        at, found = Anchor(), None
+        for link in rows:
+            at = follow([link], at)
+            if at.position == noted.position:
+                found = at.digest
+        contains(noted, found)
+        return at.position, at
+    finally:
+        csv.field_size_limit(usual)
 
 
 def ascending(rows: Iterable[Mapping[str, str]]) -> Iterator[Link]:

@@ -137,7 +137,13 @@ def test_a_suggestion_comes_with_its_reason_and_a_button(admin_client, seo):
     for i, outcome in enumerate(["approved"] * 7 + ["rejected"] + ["open"] * 4):
         when = NOW - timedelta(days=30)
         Run.objects.create(
-            workflow_id=seo.pk, run_id=str(i), first_call=when, last_call=when, outcome=outcome, reworks=int(i < 2)
+            workflow_id=seo.pk,
+            run_id=str(i),
+            first_call=when,
+            last_call=when,
+            outcome=outcome,
+            reworks=int(i < 2),
+            calls=1,
         )
     text = words(admin_client.post(reverse("budget-suggestion"), TYPED | {"amount": "", "name": ""}))
     assert "Suggested $2,500: the last 3 months used $2,100 on average, 10% more each month" in text
