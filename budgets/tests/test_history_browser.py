@@ -39,8 +39,7 @@ def sign_in(page, live_server, user):
     page.context.add_cookies([session])
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1440, 390])
+@pytest.mark.parametrize(("theme", "width"), [("light", 1440), ("dark", 390)])  # all four: test_every_page
 def test_axe_finds_nothing_serious(page, lena, live_server, theme, width):
     sign_in(page, live_server, lena)
     page.context.add_cookies([{"name": "theme", "value": theme, "url": live_server.url}])

@@ -43,8 +43,7 @@ def signed_in(page, lena, live_server):
     return page
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1440, 390])
+@pytest.mark.parametrize(("theme", "width"), [("light", 1440), ("dark", 390)])  # all four: test_every_page
 def test_axe_finds_nothing_serious(signed_in, live_server, theme, width):
     page = signed_in
     page.context.add_cookies([{"name": "theme", "value": theme, "url": live_server.url}])

@@ -68,8 +68,7 @@ def paths():
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1440, 390])
+@pytest.mark.parametrize(("theme", "width"), [("light", 1440), ("dark", 390)])  # all four: test_every_page
 def test_axe_finds_nothing_serious_and_nothing_is_too_wide(page, sign_in, live_server, theme, width):
     sign_in(page)
     page.context.add_cookies([{"name": "theme", "value": theme, "url": live_server.url}])

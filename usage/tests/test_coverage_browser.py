@@ -74,8 +74,7 @@ def paths() -> list[str]:
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1440, 390])
+@pytest.mark.parametrize(("theme", "width"), [("light", 1440), ("dark", 390)])  # all four: test_every_page
 def test_axe_finds_nothing_serious_and_nothing_is_too_wide(page, administrator, live_server, theme, width):
     page.context.add_cookies(
         [cookie(administrator, live_server.url), {"name": "theme", "value": theme, "url": live_server.url}]

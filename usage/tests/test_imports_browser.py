@@ -97,8 +97,7 @@ def every_state():
     return {"list": "/settings/imports/", **{name: f"/settings/imports/{run.pk}/" for name, run in names.items()}}
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1440, 390])
+@pytest.mark.parametrize(("theme", "width"), [("light", 1440), ("dark", 390)])  # all four: test_every_page
 def test_axe_finds_nothing_serious_in_any_state(page, boss, live_server, theme, width):
     signed_in(page.context, boss, live_server)
     page.context.add_cookies([{"name": "theme", "value": theme, "url": live_server.url}])

@@ -88,8 +88,7 @@ def paths() -> list[str]:
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1440, 390])
+@pytest.mark.parametrize(("theme", "width"), [("light", 1440), ("dark", 390)])  # all four: test_every_page
 def test_axe_finds_nothing_serious_and_nothing_is_too_wide(
     signed_in: Any, live_server: Any, theme: str, width: int
 ) -> None:

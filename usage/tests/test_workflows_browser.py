@@ -78,8 +78,7 @@ def too_wide(page) -> bool:
     return page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth")
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1440, 390])
+@pytest.mark.parametrize(("theme", "width"), [("light", 1440), ("dark", 390)])  # all four: test_every_page
 def test_axe_finds_nothing_serious(page, cookie, live_server, theme, width):
     page.context.add_cookies([cookie, {"name": "theme", "value": theme, "url": live_server.url}])
     page.set_viewport_size({"width": width, "height": 900})
