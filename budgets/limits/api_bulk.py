@@ -46,7 +46,7 @@ class BulkSerializer(serializers.Serializer[Any]):
     dry_run = serializers.BooleanField(default=False, help_text="Say what would change, and change nothing.")
 
 
-class LineSerializer(serializers.Serializer[Any]):
+class BulkLineSerializer(serializers.Serializer[Any]):
     """One budget. `problem` says why it is left out; then nothing of it changes."""
 
     slug = serializers.CharField()
@@ -60,7 +60,7 @@ class BulkAnswerSerializer(serializers.Serializer[Any]):
     """`undo` is what `POST …/bulk/undo` takes; null where nothing was changed."""
 
     changed = serializers.IntegerField(help_text="How many budgets change.")
-    lines = LineSerializer(many=True)
+    lines = BulkLineSerializer(many=True)
     undo = serializers.DictField(child=serializers.IntegerField(), allow_null=True)
 
 

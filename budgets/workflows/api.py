@@ -21,7 +21,7 @@ from budgets.workflows.merge import merge_workflow, unmerge_workflow
 from budgets.workflows.pause import pause_workflow, resume_workflow
 from budgets.workflows.serializers import (
     MergeSerializer,
-    ReasonSerializer,
+    WorkflowReasonSerializer,
     WorkflowChangeSerializer,
     WorkflowDetailSerializer,
     WorkflowSerializer,
@@ -161,13 +161,13 @@ def _changed(request: Request, workflow: Workflow, change: Callable[..., Workflo
 class ActView(Configured, generics.GenericAPIView[Workflow]):
     """One act on one workflow."""
 
-    serializer_class = ReasonSerializer
+    serializer_class = WorkflowReasonSerializer
     queryset = Workflow.objects.all()
     lookup_field = "slug"
     act: Callable[[Actor, Workflow, str, int | None], Workflow]
 
     def post(self, request: Request, slug: str) -> Response:
-        sent = ReasonSerializer(data=request.data)
+        sent = WorkflowReasonSerializer(data=request.data)
         sent.is_valid(raise_exception=True)
         given = sent.validated_data
         with as_problems():
@@ -183,7 +183,7 @@ def told(summary: str, description: str) -> Callable[[type[ActView]], type[ActVi
         post=extend_schema(
             summary=summary,
             description=description,
-            request=ReasonSerializer,
+            request=WorkflowReasonSerializer,
             responses=WorkflowDetailSerializer,
             tags=["workflows"],
         )

@@ -94,14 +94,14 @@ class WorkflowChangeSerializer(WorkflowValuesSerializer):
     edit_version = serializers.IntegerField(required=False, min_value=1)
 
 
-class ReasonSerializer(serializers.Serializer[Any]):
+class WorkflowReasonSerializer(serializers.Serializer[Any]):
     """Why, for the history (of a pause: callers whose calls are blocked are told); and what was seen."""
 
     reason = serializers.CharField(required=False, allow_blank=True, max_length=500, default="")
     edit_version = serializers.IntegerField(required=False, min_value=1)
 
 
-class MergeSerializer(ReasonSerializer):
+class MergeSerializer(WorkflowReasonSerializer):
     """Into which workflow."""
 
     into = serializers.CharField(max_length=128, help_text="The slug that it counts under from now on.")

@@ -12,7 +12,7 @@ from rest_framework.response import Response
 from budgets.access.problems import Problem
 from budgets.audit.record import Actor
 from budgets.models import Team
-from budgets.workflows.serializers import ReasonSerializer, TeamChangeSerializer, TeamSerializer, stated_team
+from budgets.workflows.serializers import WorkflowReasonSerializer, TeamChangeSerializer, TeamSerializer, stated_team
 from budgets.workflows.teams import InvalidTeam, RefusedTeam, TeamValues, change_team, create_team, delete_team
 
 
@@ -80,12 +80,12 @@ class TeamView(Teamed, generics.RetrieveAPIView[Team]):
     @extend_schema(
         summary="Delete a team",
         description="Only one that nothing belongs to; 409 says what does.",
-        request=ReasonSerializer,
+        request=WorkflowReasonSerializer,
         responses={204: None},
         tags=["teams"],
     )
     def delete(self, request: Request, slug: str) -> Response:
-        sent = ReasonSerializer(data=request.data or {})
+        sent = WorkflowReasonSerializer(data=request.data or {})
         sent.is_valid(raise_exception=True)
         with as_problems():
             delete_team(Actor.of_request(request), self.get_object(), sent.validated_data["reason"])

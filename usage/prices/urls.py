@@ -5,7 +5,7 @@ from django.urls import path
 from usage.prices import api
 
 urlpatterns = [
-    path("prices", api.PriceListView.as_view(), name="prices"),
+    path("prices", api.PriceListView.as_view(), name="api-prices"),
     path("prices/<int:pk>", api.PriceView.as_view(), name="price"),
     path("prices/<int:pk>/end", api.PriceEndView.as_view(), name="price-end"),
     path("reprice-runs", api.RepriceListView.as_view(), name="reprice-runs"),

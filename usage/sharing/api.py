@@ -108,7 +108,7 @@ class PoolChangeSerializer(serializers.Serializer[Any]):
     edit_version = serializers.IntegerField(required=False, min_value=1)
 
 
-class LineSerializer(serializers.Serializer[Any]):
+class ShareLineSerializer(serializers.Serializer[Any]):
     """What sharing out would change for one budget, and why."""
 
     budget = serializers.CharField()
@@ -127,7 +127,7 @@ class PreviewSerializer(serializers.Serializer[Any]):
     pool = serializers.CharField()
     problem = serializers.CharField(help_text="Why nothing can be proposed; empty where something is.")
     is_change = serializers.BooleanField()
-    lines = LineSerializer(many=True)
+    lines = ShareLineSerializer(many=True)
     preview = serializers.CharField()
 
 
