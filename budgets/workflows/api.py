@@ -21,9 +21,9 @@ from budgets.workflows.merge import merge_workflow, unmerge_workflow
 from budgets.workflows.pause import pause_workflow, resume_workflow
 from budgets.workflows.serializers import (
     MergeSerializer,
-    WorkflowReasonSerializer,
     WorkflowChangeSerializer,
     WorkflowDetailSerializer,
+    WorkflowReasonSerializer,
     WorkflowSerializer,
     WorkflowValuesSerializer,
     stated,

@@ -12,7 +12,7 @@ from rest_framework.response import Response
 from budgets.access.problems import Problem
 from budgets.audit.record import Actor
 from budgets.models import Team
-from budgets.workflows.serializers import WorkflowReasonSerializer, TeamChangeSerializer, TeamSerializer, stated_team
+from budgets.workflows.serializers import TeamChangeSerializer, TeamSerializer, WorkflowReasonSerializer, stated_team
 from budgets.workflows.teams import InvalidTeam, RefusedTeam, TeamValues, change_team, create_team, delete_team
 
 
