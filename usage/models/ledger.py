@@ -30,8 +30,8 @@ class LedgerEntry(models.Model):
 
     `time` is the event's own; `posted_at` decides the day, month and budget period it counts in, and differs only where
     the event's month was closed. Costs are nano-dollars; null cost is unknown, never free: `measured` says whether
-    token counts were sent, and `unpriced` is 1 for a measured call without a price. A correction row holds differences, and a
-    withdrawal row takes back a call with its corrections: all counts and costs negated, `corrects` names the call.
+    token counts were sent, and `unpriced` is 1 for a measured call without a price. A correction row holds differences.
+    A withdrawal row takes back a call with its corrections: all counts and costs negated, `corrects` names the call.
     """
 
     class Kind(models.IntegerChoices):
