@@ -131,7 +131,7 @@ def test_pause_and_undo_from_the_toast(page, sign_in, live_server):
     sign_in(page).goto(live_server.url + "/budgets/translation/")
     page.get_by_role("button", name="Pause").click()
     page.locator(".say").get_by_text("Paused.").wait_for()
-    page.get_by_role("button", name="Undo").click()
+    page.get_by_role("button", name="Undo", exact=True).click()
     page.get_by_role("button", name="Pause").wait_for()
     assert Budget.objects.get(slug="translation").status == "active"
 
