@@ -8,13 +8,14 @@ from datetime import datetime
 
 from celery import current_app
 from django.contrib.auth.models import User
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 from django.db.models import Count, F, Max, Q, QuerySet
 from django.utils import timezone
 
 from budgets.audit.record import Actor
 from budgets.models import AuditEntry
-from usage.ingest.requeue import send_now
+from usage.ingest.requeue import refuse_again, send_now
+from usage.ingest.write import Answer
 from usage.models import QuarantinedItem
 
 logger = logging.getLogger(__name__)
@@ -94,9 +95,21 @@ def send_for(seconds: float) -> int:
         if not chosen:
             break
         for item in chosen:
-            send_now(actor_of(item), item)
+            send_one(item)
             tried += 1
     return tried
+
+
+def send_one(item: QuarantinedItem) -> None:
+    """One that cannot be sent at all waits no longer, and says so: the others are not to wait behind it for ever."""
+    try:
+        send_now(actor_of(item), item)
+    except (OperationalError, MemoryError):
+        raise  # nothing to do with this item: everything waits
+    except Exception:
+        logger.exception("Item %s could not be sent again.", item.pk)
+        problem = {"title": "Not sent", "detail": "It could not be sent again; the server’s log says why."}
+        refuse_again(item, item.code, problem, Answer())
 
 
 def actor_of(item: QuarantinedItem) -> Actor:

@@ -181,15 +181,7 @@ class Intake:
 
         Identities are claimed in sorted order, against deadlocks; contents are compared only for those there already.
         """
-        claims = {
-            "today": self.now.date(),
-            # As text: psycopg would quote each element of an array apart, which takes longer than the insert itself.
-            "sources": ",".join([str(one.source_id) for one in pending]),
-            "keys": ",".join([one.key for one in pending]),
-            "contents": ",".join([one.content for one in pending]),
-            "wanted": len(pending),
-        }
-        cursor.execute(ENTER_AND_CLAIM, claims)
+        cursor.execute(ENTER_AND_CLAIM, self.claims(pending))
         cursor.nextset()
         generation, closed_before, time_zone, batch_id = cursor.fetchone()
         cursor.nextset()
@@ -198,13 +190,42 @@ class Intake:
         posting = Posting(generation, batch_id, self.now, closed_before, ZoneInfo(time_zone), prices)
         if count == len(pending):
             return posting, pending
-        fresh = set(zip(sources or (), keys or (), strict=True))
-        late = [one for one in pending if (one.source_id, one.key) not in fresh]
+        return posting, self.told_apart(cursor, pending, sources, keys)
+
+    def claims(self, pending: list[Pending]) -> dict[str, Any]:
+        """As text: psycopg would quote each element of an array apart, which takes longer than the insert itself."""
+        return {
+            "today": self.now.date(),
+            "sources": ",".join([str(one.source_id) for one in pending]),
+            "keys": ",".join([one.key for one in pending]),
+            "contents": ",".join([one.content for one in pending]),
+            "wanted": len(pending),
+        }
+
+    def told_apart(
+        self, cursor: Any, pending: list[Pending], sources: Sequence[int] | None, keys: Sequence[str] | None
+    ) -> list[Pending]:
+        """Those whose identities were claimed just now, `sources` with `keys`; of the others it is said what they are.
+
+        Between the two statements a withdrawal may give an identity back: it is claimed again.
+        """
+        claimed = set(zip(sources or (), keys or (), strict=True))
+        fresh = [one for one in pending if (one.source_id, one.key) in claimed]
+        late = [one for one in pending if (one.source_id, one.key) not in claimed]
         cursor.execute(CLAIMED_BEFORE, ([one.source_id for one in late], [one.key for one in late]))
         contents = {(source, key): content for source, key, content in cursor.fetchall()}
+        free = []
         for one in late:
-            self.seen_before(one, contents[one.source_id, one.key])
-        return posting, [one for one in pending if (one.source_id, one.key) in fresh]
+            content = contents.get((one.source_id, one.key))
+            if content is None:
+                free.append(one)
+            else:
+                self.seen_before(one, content)
+        if not free:
+            return fresh
+        cursor.execute(CLAIM, self.claims(free))
+        count, sources, keys = cursor.fetchone()
+        return fresh + (free if count == len(free) else self.told_apart(cursor, free, sources, keys))
 
     def price(self, cursor: Any, fresh: list[Pending], posting: Posting) -> list[Entry]:
         """The ledger rows of all that can have one; the claims of the others are given back."""

@@ -273,6 +273,18 @@ def test_a_worker_that_dies_leaves_the_rest_to_the_next(monkeypatch):
     assert LedgerEntry.objects.count() == 4
 
 
+def test_one_that_cannot_be_sent_keeps_no_other_waiting(monkeypatch):
+    stuck, good = refused("stuck"), refused("good")
+    mend.correct(ACTOR, good, mended(good))
+    QuarantinedItem.objects.filter(pk=stuck.pk).update(source_id=987_654)  # a source that is gone
+    ask_to_send(QuarantinedItem.objects.all(), None)
+    assert send_waiting() == 2
+    assert send_waiting() == 0
+    stuck.refresh_from_db()
+    assert stuck.status == "open" and "could not be sent again" in stuck.problem["detail"]
+    assert LedgerEntry.objects.count() == 1
+
+
 def test_asking_for_nothing_says_so(ada):
     shown = ada.post(f"{LIST}send/", {"reason": "too-old"}, follow=True).content.decode()
     assert "nothing was sent" in shown

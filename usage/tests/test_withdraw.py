@@ -204,3 +204,24 @@ def test_the_database_lets_only_withdrawals_and_corrections_be_negative():
             " SELECT posted_at, time, batch_id, generation, source_id, workflow_id, 'x', environment, model, true,"
             " -1, -1, 0, 0, 0, 0 FROM usage_ledger"
         )
+
+
+def test_an_identity_given_back_while_it_is_claimed_counts(monkeypatch):
+    """Sent again in the very moment it is taken back: seen as claimed, and gone when its content is read."""
+    from usage.ingest.write import Intake
+
+    price_the_model()
+    event = an_event("again")
+    take(event)
+    told_apart, taken = Intake.told_apart, []
+
+    def late(self, cursor, pending, sources, keys):
+        if not taken:
+            taken.append(at_once(lambda: take_back(batches())))
+        return told_apart(self, cursor, pending, sources, keys)
+
+    monkeypatch.setattr(Intake, "told_apart", late)
+    assert take(event).accepted == 1
+    assert taken and LedgerEntry.objects.count() == 3
+    fold_all()
+    assert check_ledger() == []
