@@ -37,7 +37,12 @@ def occurrences(first: date, last: date, team: str | None = None, kind: str = ""
     zone = Organisation.get().zone
     rows = between(first, last, zone).select_related("team", "workflow")
     if team:
-        rows = rows.filter(Q(team__slug=team) | Q(team=None, workflow=None) | Q(team=None, workflow__team__slug=team))
+        rows = rows.filter(
+            Q(team__slug=team)
+            | Q(team=None, workflow=None)
+            | Q(team=None, workflow__merged_into=None, workflow__team__slug=team)
+            | Q(team=None, workflow__merged_into__team__slug=team)
+        )
     if kind:
         rows = rows.filter(kind=kind)
     found = [one for row in rows for one in occurrences_of(row, first, last, zone)]

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from fractions import Fraction
 
-from django.db.models import Max, Min, Sum
-from django.db.models.functions import TruncDate
+from django.db.models import Max, Min, Q, Sum
+from django.db.models.functions import Coalesce, TruncDate
 
 from budgets.limits.calendar import DAY, day_starts_at
 from budgets.models import UNASSIGNED, BudgetState, Organisation, Workflow
@@ -100,7 +100,9 @@ def cost_by_day_before(window: Window) -> tuple[int, ...]:
 
 def unclaimed(window: Window) -> Unclaimed | None:
     """What workflows that nobody claimed used in the window; None where there is none. Two statements."""
-    nobodys = Workflow.objects.filter(status__in=[Workflow.Status.RESERVED, Workflow.Status.DISCOVERED])
+    unowned = [Workflow.Status.RESERVED, Workflow.Status.DISCOVERED]
+    # What is merged is as unclaimed as what it counts under.
+    nobodys = Workflow.objects.filter(Q(status__in=unowned) | Q(merged_into__status__in=unowned))
     rows = list(
         QuarterHour.objects.filter(
             bucket__gte=window.starts_at, bucket__lt=window.stops_at, workflow_id__in=nobodys.values("pk")
@@ -112,11 +114,14 @@ def unclaimed(window: Window) -> Unclaimed | None:
     if not rows:
         return None
     largest = [pk for pk, *_ in rows[:3]]
-    known = {pk: (slug, name) for pk, slug, name in nobodys.filter(pk__in=largest).values_list("pk", "slug", "name")}
+    stated = nobodys.filter(pk__in=largest).annotate(
+        of_slug=Coalesce("merged_into__slug", "slug"), of_name=Coalesce("merged_into__name", "name")
+    )
+    known = {pk: (slug, name) for pk, slug, name in stated.values_list("pk", "of_slug", "of_name")}
     return Unclaimed(
         cost=int(sum(total for _, total, _ in rows)),
         calls=int(sum(count for *_, count in rows)),
-        names=tuple(known[pk][1] for pk in largest if pk in known and known[pk][0] != UNASSIGNED),
+        names=tuple(dict.fromkeys(known[pk][1] for pk in largest if pk in known and known[pk][0] != UNASSIGNED)),
         some_nameless=any(slug == UNASSIGNED for slug, _ in known.values()),
     )
 

@@ -120,7 +120,8 @@ def _outcomes(scope: dict[str, str], periods: Sequence[tuple[Period, int, int]])
         workflows(scope), calls__gt=0, last_call__gte=periods[0][0].starts_at, last_call__lt=periods[-1][0].ends_at
     )
     if "team" in scope:
-        theirs = Workflow.objects.filter(team__slug=scope["team"])
+        team = scope["team"]
+        theirs = Workflow.objects.filter(Q(team__slug=team, merged_into=None) | Q(merged_into__team__slug=team))
         runs = runs.filter(workflow_id__in=list(theirs.values_list("pk", flat=True)))
     good = Q(outcome__in=[Run.Outcome.APPROVED, Run.Outcome.SHIPPED])
     reviewed = good | Q(outcome=Run.Outcome.REJECTED)

@@ -246,3 +246,14 @@ def test_totals_sum_unrounded_values():
     )
     window = window_of({"period": "quarter"}, now, Organisation.get().zone)
     assert figures.overview(Organisation.get(), window, now).spend.total == 20_000_000
+
+
+@pytest.mark.django_db
+def test_what_is_merged_is_as_unclaimed_as_what_it_counts_under():
+    target = Workflow.objects.create(slug="stray", name="Stray", status="discovered")
+    alias = Workflow.objects.create(slug="stray-2", name="Stray 2", status="merged", merged_into=target)
+    for one in (target, alias):
+        usage_row(NOON, 2 * NANO, workflow_id=one.pk).save()
+    window = window_of({}, NOON, BERLIN)
+    found = figures.unclaimed(window)
+    assert (found.cost, found.calls, found.names) == (4 * NANO, 2, ("Stray",))

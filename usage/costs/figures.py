@@ -11,13 +11,18 @@ from datetime import date
 from zoneinfo import ZoneInfo
 
 from django.db import connection
-from django.db.models import Q, QuerySet, Sum
+from django.db.models import Case, Q, QuerySet, Sum, When
 from django.db.models.functions import Coalesce
 
 from budgets.limits.calendar import DAY, day_starts_at
 from usage.costs.spread import by_day, by_month, within
 from usage.models import OtherCost, QuarterHour
 
+# The team that a cost counts for; of a merged workflow's, that of the one it counts under.
+OWNER = Coalesce(
+    "team__slug",
+    Case(When(workflow__merged_into=None, then="workflow__team__slug"), default="workflow__merged_into__team__slug"),
+)
 Spread = Callable[[int, date, date, date, date], Iterator[tuple[date, int]]]
 
 
@@ -47,7 +52,7 @@ def other_costs_by_team_day(first: date, last: date) -> dict[tuple[str, date], i
 
 def _spread(first: date, last: date, spread: Spread) -> dict[tuple[str, date], int]:
     sums: dict[tuple[str, date], int] = defaultdict(int)
-    rows = during(first, last).annotate(owner=Coalesce("team__slug", "workflow__team__slug"))
+    rows = during(first, last).annotate(owner=OWNER)
     for team, cost, starts, ends in rows.order_by().values_list("owner", "cost", "first_day", "last_day"):
         for when, share in spread(cost, starts, ends, first, last):
             sums[team or "", when] += share
@@ -61,7 +66,7 @@ def beside(first: date, last: date, scope: Mapping[str, str] | None = None) -> B
         return None
     rows = during(first, last)
     if "team" in scope:
-        rows = rows.filter(Q(team__slug=scope["team"]) | Q(team=None, workflow__team__slug=scope["team"]))
+        rows = rows.annotate(owner=OWNER).filter(owner=scope["team"])
     if "workflow" in scope:
         name = scope["workflow"]
         rows = rows.filter(Q(workflow__slug=name) | Q(workflow__merged_into__slug=name))

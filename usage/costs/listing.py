@@ -10,7 +10,7 @@ from django.utils import timezone
 from budgets.limits.calendar import day_of, period_bounds
 from budgets.models import Organisation
 from budgets.pages.moments import span_year
-from usage.costs.figures import during
+from usage.costs.figures import OWNER, during
 from usage.costs.spread import within
 from usage.costs.values import FIRST_DAY, LAST_DAY
 from usage.models import OtherCost
@@ -49,7 +49,7 @@ class Chosen:
         if self.kind:
             found = found.filter(kind=self.kind)
         if self.team:
-            found = found.filter(Q(team__slug=self.team) | Q(team=None, workflow__team__slug=self.team))
+            found = found.annotate(owner=OWNER).filter(owner=self.team)
         for word in self.query.split():
             found = found.filter(
                 Q(name__icontains=word)
@@ -58,7 +58,9 @@ class Chosen:
                 | Q(note__icontains=word)
                 | Q(workflow__name__icontains=word)
             )
-        return found.select_related("team", "workflow__team").order_by("-first_day", "name", "pk")
+        return found.select_related("team", "workflow__team", "workflow__merged_into__team").order_by(
+            "-first_day", "name", "pk"
+        )
 
     def share(self, row: OtherCost) -> int:
         """What of the cost falls into the stretch, nano-dollars."""

@@ -60,7 +60,8 @@ def cost_list(request: HttpRequest) -> HttpResponseBase:
 
 
 def _row(row: OtherCost, wanted: Chosen) -> dict[str, Any]:
-    team = row.team or (row.workflow.team if row.workflow else None)
+    counted = row.workflow and (row.workflow.merged_into or row.workflow)
+    team = row.team or (counted.team if counted else None)
     places = [team.name if team else "", row.workflow.name if row.workflow else ""]
     return {
         "cost": row,

@@ -7,7 +7,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from fractions import Fraction
 
-from django.db.models import Case, F, Sum, When
+from django.db.models import Case, F, Q, Sum, When
 
 from budgets.limits.calendar import DAY, day_of, day_starts_at
 from budgets.models import Budget, BudgetSeries, Organisation, Workflow
@@ -98,14 +98,17 @@ def _team_weights(teams: set[str], starts_at: datetime, ends_at: datetime) -> di
     if not teams:
         return {}
     weights: dict[str, dict[int, Decimal]] = defaultdict(dict)
-    for team, pk, weight in Workflow.objects.filter(team__slug__in=teams).values_list(
-        "team__slug", "pk", "value_weight"
-    ):
-        weights[team][pk] = weight
-    cost: dict[str, dict[int, int]] = defaultdict(dict)
+    counts_as: dict[int, int] = {}
+    for pk, target, team, weight in Workflow.objects.filter(
+        Q(team__slug__in=teams, merged_into=None) | Q(merged_into__team__slug__in=teams)
+    ).values_list("pk", "merged_into", "team__slug", "value_weight"):
+        counts_as[pk] = target or pk
+        if target is None:
+            weights[team][pk] = weight
+    cost: dict[str, dict[int, int]] = defaultdict(lambda: defaultdict(int))
     rows = QuarterHour.objects.filter(bucket__gte=starts_at, bucket__lt=ends_at, team__in=teams, cost__gt=0)
     for team, pk, total in rows.values_list("team", "workflow_id").annotate(total=Sum("cost")).order_by():
-        cost[team][pk] = int(total)
+        cost[team][counts_as.get(pk, pk)] += int(total)
     found = {}
     for team, each in weights.items():
         spent = {pk: cost[team].get(pk, 0) for pk in each}

@@ -14,6 +14,7 @@ from budgets.models import NANO, AuditEntry, Organisation, Team, Workflow
 from budgets.tests.made import ACTOR
 from usage.costs import edit
 from usage.costs.figures import beside, during, months_of, other_costs_by_team_day, other_costs_by_team_month
+from usage.costs.listing import chosen
 from usage.costs.spread import DAY, by_day, by_month, following, until, within
 from usage.costs.values import CostValues
 from usage.models import OtherCost
@@ -182,6 +183,20 @@ def test_figures_by_team_month_and_day_agree_and_know_scopes():
     assert beside(*NOVEMBER, {"team": "brand"}).total == 40
     assert beside(*NOVEMBER, {"workflow": "briefs"}).by_kind == (("tax", 10),)
     assert beside(*NOVEMBER, {"model": "gpt"}) is None
+
+
+@pytest.mark.django_db
+def test_a_merged_workflows_cost_counts_for_the_team_of_the_one_it_counts_under():
+    brand, other = (Team.objects.create(slug=slug, name=slug.title()) for slug in ("brand", "other"))
+    target = Workflow.objects.create(slug="briefs", name="Briefs", team=brand)
+    alias = Workflow.objects.create(slug="briefs-2", name="Briefs 2", team=other, status="merged", merged_into=target)
+    edit.create_costs(ACTOR, [replace(SEATS, workflow_id=alias.pk)])
+    assert other_costs_by_team_month(*NOVEMBER) == {("brand", date(2026, 11, 1)): 1000 * NANO}
+    assert beside(*NOVEMBER, {"team": "brand"}).total == beside(*NOVEMBER, {"workflow": "briefs"}).total == 1000 * NANO
+    assert beside(*NOVEMBER, {"team": "other"}).total == 0
+    for team, count in {"brand": 1, "other": 0}.items():
+        wanted = chosen({"team": team}, Organisation.get())
+        assert (wanted.rows().count(), len(months_of(wanted.rows(), *NOVEMBER))) == (count, count)
 
 
 def test_repeating_needs_days_within_a_month():
