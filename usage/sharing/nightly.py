@@ -3,6 +3,7 @@
 import logging
 from datetime import datetime
 
+from django.db import OperationalError
 from django.db.models import Q
 from django.utils import timezone
 
@@ -31,14 +32,18 @@ def share_nightly(now: datetime | None = None) -> int:
     done = 0
     pools = Budget.objects.filter(due, shares_nightly=True).exclude(sharing="").exclude(status=Budget.Status.ARCHIVED)
     for pool in pools.order_by("pk"):
-        proposal = propose(pool, organisation, now)
         try:
+            proposal = propose(pool, organisation, now)
             with changing_pools_too():
                 mine = Budget.objects.filter(due, pk=pool.pk, shares_nightly=True).update(shared_on=today)
                 if mine and proposal.lines:
                     share_out(ACTOR, pool, proposal.previewed(), REASON)
         except (StalePreview, InvalidBudget, RefusedEdit) as error:
             logger.warning("Pool %s was not shared out tonight: %s", pool.slug, error)
+        except OperationalError:
+            raise
+        except Exception:  # the next pool is not to blame
+            logger.exception("Pool %s was not shared out tonight.", pool.slug)
         else:
             done += bool(mine)
     return done

@@ -15,6 +15,7 @@ from budgets.models import NANO, AuditEntry, Budget, BudgetSeries, Organisation,
 from budgets.pools.membership import join_pool, set_sharing
 from budgets.tests.made import ACTOR, a_budget, at_once, spend
 from budgets.tests.test_budgets_api import client_with
+from usage.sharing import nightly
 from usage.sharing.demand import demand_of
 from usage.sharing.nightly import share_nightly
 from usage.sharing.proposal import propose
@@ -90,6 +91,20 @@ def test_weights_are_the_workflows_or_the_teams_by_cost():
     found = demand_of(budgets, Organisation.get(), NOW)
     assert found[budgets[2].pk].weight == Fraction(13, 4)
     assert [found[pk].weighed for pk in weights] == ["workflow", "workflow", "team", ""]
+
+
+def test_a_merged_workflow_weighs_for_its_team_as_the_one_it_counts_under():
+    team = Team.objects.create(slug="brand", name="Brand")
+    heavy = Workflow.objects.create(slug="heavy", name="Heavy", team=team, value_weight=Decimal(4))
+    Workflow.objects.create(slug="light", name="Light", team=team, value_weight=Decimal(1))
+    for slug, own in (("old", team), ("older", None)):
+        Workflow.objects.create(slug=slug, name=slug, team=own, status="merged", merged_into=heavy)
+    budget = a_budget(NANO, "C", scope={"team": "brand"})
+    assert demand_of([budget], Organisation.get(), NOW)[budget.pk].weight == Fraction(5, 2)
+    for slug, cost in {"old": 1, "older": 2, "light": 1}.items():
+        row = Workflow.objects.get(slug=slug)
+        usage_row(NOW - timedelta(days=1), cost * NANO, workflow_id=row.pk, team="brand").save()
+    assert demand_of([budget], Organisation.get(), NOW)[budget.pk].weight == Fraction(13, 4)
 
 
 def test_demand_shares_all_of_it_and_says_why():
@@ -337,3 +352,19 @@ def test_pools_over_http():
     reader = client_with("read")
     assert reader.get("/api/v1/pools").status_code == 200
     assert reader.post("/api/v1/pools", {}, format="json").status_code == 403
+
+
+def test_one_pool_that_cannot_be_shared_keeps_no_other_from_its_turn(monkeypatch):
+    pools = [a_pool(name=name, nightly=True) for name in ("One", "Two")]
+    a_child(pools[1], "Child", 10 * NANO)
+    Budget.objects.filter(pk__in=[one.pk for one in pools]).update(shared_on=None)
+    real = nightly.propose
+
+    def failing(pool, organisation, now):
+        if pool.pk == pools[0].pk:
+            raise ZeroDivisionError
+        return real(pool, organisation, now)
+
+    monkeypatch.setattr(nightly, "propose", failing)
+    assert share_nightly(NOW) == 1
+    assert [Budget.objects.get(pk=one.pk).shared_on is None for one in pools] == [True, False]
