@@ -91,7 +91,7 @@ def add_prices(made: SimpleNamespace, now: datetime) -> None:
     )  # fmt: skip
     values = {"provider": "openai", "model": "gpt-4.1-mini", "service_tier": "standard", "valid_to": None}
     values |= {"valid_from": began.isoformat(), "before": {"input": "0.4"}, "after": {"input": "0.3"}}
-    PriceRefresh.objects.create(package="genai-prices 0.0.99", digest="x", changed=[values])
+    made.refresh = PriceRefresh.objects.create(package="genai-prices 0.0.99", digest="x", changed=[values])
     made.reprice = RepriceRun.objects.create(
         starts_at=began, ends_at=now, calls=12, corrected=10, still_unpriced=2, before=0, after=3 * NANO,
         preview=[{"workflow": "ad-copy", "calls": 10, "unpriced": 10, "before": 0, "after": 3 * NANO}],

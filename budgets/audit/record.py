@@ -47,6 +47,7 @@ def record(
     reason: str = "",
 ) -> AuditEntry:
     """Write the row, in the transaction of the change itself. `before` and `after` are JSON-ready."""
+    reason = reason.replace("\0", "")  # what people typed; the database stores no such letter
     return AuditEntry.objects.create(
         who=actor.user,
         who_text=actor.text[:150],

@@ -53,7 +53,7 @@ def new(request: HttpRequest) -> HttpResponseBase:
 
 def _first(request: HttpRequest) -> dict[str, Any]:
     after, today = request.GET.get("after", ""), day_of(timezone.now(), Organisation.get().zone)
-    if not (after.isascii() and after.isdecimal()):
+    if not (after.isascii() and after.isdecimal() and len(after) < 19):
         return first_values(today)
     row = get_object_or_404(OtherCost.objects.select_related("team", "workflow"), pk=int(after), removed_at=None)
     days = following(row.first_day, row.last_day, 1)
@@ -101,7 +101,8 @@ def remove(request: HttpRequest, pk: int) -> HttpResponseBase:
 @may_change
 def undo(request: HttpRequest, entries: str) -> HttpResponseBase:
     """Take back the changes that these rows of history tell of."""
-    wanted = [int(one) for one in entries.split("-") if one.isascii() and one.isdecimal()][:MOST_ENTRIES]
+    numbers = [one for one in entries.split("-") if one.isascii() and one.isdecimal() and len(one) < 19]
+    wanted = [int(one) for one in numbers[:MOST_ENTRIES]]
     found = list(AuditEntry.objects.filter(pk__in=wanted, object_type=OtherCost._meta.label_lower))
     if not found or len(found) != len(wanted):
         raise Http404

@@ -1,0 +1,72 @@
+"""Every address of the site with something in it, for tests that walk all of them."""
+
+from collections.abc import Iterator
+from types import SimpleNamespace
+
+from django.urls import URLPattern, URLResolver, get_resolver
+
+from budgets.models import AuditEntry
+
+
+def routes(resolver: URLResolver | None = None, before: str = "") -> Iterator[tuple[str, URLPattern]]:
+    """Each route outside Django's admin, with its pattern."""
+    for one in (resolver or get_resolver()).url_patterns:
+        route = before + str(one.pattern)
+        if isinstance(one, URLPattern):
+            yield route, one
+        elif not route.startswith("admin"):
+            yield from routes(one, route)
+
+
+def numbers_and_names(made: SimpleNamespace) -> list[tuple[str, dict[str, object]]]:
+    """What stands in addresses of which beginning; the first that fits."""
+    newest = AuditEntry.objects.order_by("-pk").values_list("pk", flat=True).first()
+    common: dict[str, object] = {"entry": newest, "told": newest, "first": newest, "last": newest, "entries": newest}
+    common |= {"child": "pool-child", "year": 2026, "key": "usage", "step": "usage", "what": "skip", "token": "x"}
+    common |= {"together": "x", "slug": "ad-copy"}
+    given: list[tuple[str, dict[str, object]]] = [
+        ("data/quarantine", {"pk": made.item.pk}),
+        ("settings/prices/reprice", {"pk": made.reprice.pk}),
+        ("settings/prices/refresh", {"pk": made.refresh.pk}),
+        ("settings/prices", {"pk": made.price.pk}),
+        ("settings/keys", {"pk": made.key.pk}),
+        ("settings/imports", {"pk": made.imported.pk}),
+        ("settings/costs", {"pk": made.cost.pk}),
+        ("settings/rates", {"pk": made.rate.pk}),
+        ("settings/sources", {"slug": "gateway"}),
+        ("settings/teams", {"slug": made.team.slug}),
+        ("plan", {"slug": made.team.slug}),
+        ("pools", {"slug": "marketing-pool"}),
+        ("calendar", {"pk": made.activity.pk}),
+        ("export/imports", {"pk": made.imported.pk}),
+        ("export/reprice", {"pk": made.reprice.pk}),
+        ("export/pools", {"slug": "marketing-pool"}),
+        ("api/v1/price-refreshes", {"pk": made.refresh.pk}),
+        ("api/v1/prices", {"pk": made.price.pk}),
+        ("api/v1/reprice-runs", {"pk": made.reprice.pk}),
+        ("api/v1/imports", {"pk": made.imported.pk}),
+        ("api/v1/other-costs", {"pk": made.cost.pk}),
+        ("api/v1/activities", {"pk": made.activity.pk}),
+        ("api/v1/keys", {"pk": made.key.pk}),
+        ("api/v1/teams", {"slug": made.team.slug}),
+        ("api/v1/pools", {"slug": "marketing-pool"}),
+        ("", {"pk": 1}),
+    ]
+    return [(beginning, common | values) for beginning, values in given]
+
+
+def addresses(made: SimpleNamespace) -> list[tuple[str, str]]:
+    """(name, address) of every route."""
+    known = numbers_and_names(made)
+    found = []
+    for route, pattern in routes():
+        values = next(values for beginning, values in known if route.startswith(beginning))
+        path = "/" + route
+        for key, converter in pattern.pattern.converters.items():
+            kind = next(k for k in KINDS if f"<{k}:{key}>" in path)
+            path = path.replace(f"<{kind}:{key}>", str(converter.to_url(values[key])))
+        found.append((pattern.name or "", path))
+    return found
+
+
+KINDS = ("short_name", "workflow_name", "int", "slug", "str")
