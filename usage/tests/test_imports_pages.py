@@ -150,7 +150,7 @@ def test_files_that_fail_in_the_check(boss, text, sentence):
 
 
 def test_formulas_and_odd_letters_are_text(boss):
-    text = HEADER.replace("workflow", "user") + "c1,2026-11-01,test-model,\"=HYPERLINK(\"\"x\"\")<b>\",1,1\n"
+    text = HEADER.replace("workflow", "user") + 'c1,2026-11-01,test-model,"=HYPERLINK(""x"")<b>",1,1\n'
     run = imported(text)
     assert LedgerEntry.objects.get().user == '=HYPERLINK("x")<b>'
     assert "<b>" not in boss.get(reverse("import", args=[run.pk])).text.split("<main")[1].replace("<b>Imported", "")
