@@ -11,6 +11,7 @@ from budgets.limits.edit import BudgetValues, create_budget
 from budgets.limits.evaluate import evaluate_due
 from budgets.models import Alert, BudgetState, Organisation, Team, Workflow
 from budgets.tests.made import at_once
+from usage.ledger import retention
 from usage.ledger.check import check_ledger
 from usage.ledger.opening import open_due
 from usage.ledger.withdraw import ensure_open_month, withdraw
@@ -225,3 +226,21 @@ def test_an_identity_given_back_while_it_is_claimed_counts(monkeypatch):
     assert taken and LedgerEntry.objects.count() == 3
     fold_all()
     assert check_ledger() == []
+
+
+def test_a_month_with_withdrawals_is_proven_and_detached():
+    """With a call that stands, and one of a closed day whose withdrawal outlasts its month."""
+    price_the_model()
+    last_month = NOW.replace(day=1) - timedelta(days=3)
+    for name in ("stays", "goes", "goes-late"):
+        take([an_event(name, time=last_month.isoformat(), run_id=name, user="ada")])
+    _, goes, late = batches()
+    assert take_back([goes]).calls == 1
+    fold_all()
+    Organisation.objects.update(closed_before=NOW.replace(day=1).date())
+    assert take_back([late]).calls == 1
+    fold_all()
+    with transaction.atomic():
+        assert retention.detach(last_month.date().replace(day=1))
+        assert take_back([goes, late]).calls == 0, "what is detached is no longer taken back"
+        transaction.set_rollback(True)
