@@ -45,8 +45,12 @@ def one_of_everything(now: datetime) -> SimpleNamespace:
 def add_budgets(made: SimpleNamespace, now: datetime) -> None:
     """A pool with a child, an archived budget, a plan, activities, a change in the history."""
     today = made.organisation.local(now).date()
-    made.pool = budget_with("Marketing pool", 9000 * NANO, {today: 120 * NANO}, now, sharing="demand")
-    made.child = budget_with("Pool child", 900 * NANO, {today: 20 * NANO}, now, pool=made.pool)
+    made.pool = budget_with(
+        "Marketing pool", 9000 * NANO, {today: 120 * NANO}, now, sharing="demand", scope={"environment": "staging"}
+    )
+    made.child = budget_with(
+        "Pool child", 900 * NANO, {today: 20 * NANO}, now, pool=made.pool, scope={"environment": "staging"}
+    )
     made.archived = Budget.objects.create(slug="old", name="Old one", amount=NANO, status="archived")
     month = today.replace(day=1)
     for n in range(-2, 4):
