@@ -25,6 +25,7 @@ from usage.ingest.post import Posting
 from usage.ledger.row import LedgerRow
 from usage.models import Import
 from usage.prices import book as price_book
+from usage.prices.cost import AGGREGATE
 
 DEFAULT_SOURCE = "import-csv"
 WHOLE = (
@@ -140,7 +141,7 @@ def brought(
         members["id"] = _made_id(own, prepared)
     if is_sum:
         stated = {} if calls is None else {"calls": str(calls)}
-        members["tags"] = {**members.get("tags", {}), "imported": "aggregate", **stated}
+        members["tags"] = {**members.get("tags", {}), AGGREGATE[0]: AGGREGATE[1], **stated}
     parts = max((-(-members.get(name, 0) // MAX_TOKENS) for name in SPLIT), default=1)
     if parts > 1 and not is_sum:
         raise LineError("input_tokens", f"No call has more than {MAX_TOKENS:,} tokens. Does the line sum many calls?")

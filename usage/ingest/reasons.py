@@ -19,6 +19,7 @@ REASONS = {
     "source-not-allowed": "A source that the key may not send for",
     "too-many-workflows": "Too many new workflows",
     "repeats-a-refused": "Repeats a refused event",
+    "reserved-tag": "A tag that only imports may set",
     "conflict": "Sent before with other content",
     "cannot-be-stored": "The database refused a value",
     "bad-gzip": "Compressed data that cannot be read",

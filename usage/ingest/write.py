@@ -25,6 +25,7 @@ from usage.ledger.append import append, raw_cursor
 from usage.ledger.partitions import ensure_months
 from usage.ledger.row import Entry
 from usage.prices import book as price_book
+from usage.prices.cost import AGGREGATE
 
 logger = logging.getLogger(__name__)
 
@@ -99,8 +100,11 @@ class Answer:
 class Intake:
     """One batch of one sender on its way into the ledger."""
 
-    def __init__(self, sender: Sender, items: Sequence[Item], now: datetime | None = None) -> None:
+    def __init__(
+        self, sender: Sender, items: Sequence[Item], now: datetime | None = None, *, is_import: bool = False
+    ) -> None:
         self.sender = sender
+        self.is_import = is_import
         self.items = items
         self.now = now or datetime.now(UTC)
         self.verdicts: dict[int, tuple[str, Refusal | None]] = {}
@@ -130,6 +134,8 @@ class Intake:
             try:
                 event = in_utc(item.event)
                 check(event, self.now, oldest)
+                if event.tags and not self.is_import:
+                    refuse_aggregate(event.tags)
                 one = Pending(item, event, self.source_of(event), identity_key(event.id), content_key(event))
             except Refusal as refusal:
                 self.verdicts[item.index] = ("rejected", refusal)
@@ -304,6 +310,12 @@ def take(sender: Sender, items: Sequence[Item], intake: type[Intake] = Intake) -
             return merged(take(sender, [item], intake) for item in items)
         items[0].refusal = Refusal("cannot-be-stored", f"The database refused a value: {str(error).splitlines()[0]}")
         return intake(sender, items).take()
+
+
+def refuse_aggregate(tags: dict[str, str]) -> None:
+    """Refusal of the tag by which an import marks a sum of calls: it changes which price holds."""
+    if tags.get(AGGREGATE[0]) == AGGREGATE[1]:
+        raise Refusal("reserved-tag", "The tag imported=aggregate is kept for imports. Leave it out.", "tags")
 
 
 def merged(answers: Iterable[Answer]) -> Answer:

@@ -31,6 +31,7 @@ class CostParts(msgspec.Struct, frozen=True, gc=False):
     total: int
 
 
+AGGREGATE: Final = ("imported", "aggregate")  # the tag of a row that sums many calls; only imports may set it
 LONG: Final = 200_001  # tokens of input from which providers that say "> 200k" count a call as long
 
 
@@ -39,7 +40,7 @@ def length_of_one(input_tokens: int, tags: Mapping[str, str] | None) -> int | No
 
     None for an ordinary call, which is as long as it is. Where neither is known the calls count as short ones.
     """
-    if not tags or tags.get("imported") != "aggregate":
+    if not tags or tags.get(AGGREGATE[0]) != AGGREGATE[1]:
         return None
     if tags.get("context_window", "").startswith(">"):
         return max(LONG, input_tokens)

@@ -289,3 +289,12 @@ def test_a_value_that_only_the_database_refuses_costs_one_item(monkeypatch):
     assert answer.items[0]["index"] == 1
     assert QuarantinedItem.objects.get().code == "cannot-be-stored"
     assert LedgerEntry.objects.count() == 2
+
+
+def test_only_an_import_may_say_that_a_row_sums_many_calls():
+    """Else a sender could have a long call priced as many short ones."""
+    answer = take(
+        [an_event("a", tags={"imported": "aggregate", "calls": "1000"}), an_event("b", tags={"imported": "x"})]
+    )
+    assert (answer.accepted, answer.rejected) == (1, 1)
+    assert answer.items[0]["problem"]["type"].endswith("reserved-tag")

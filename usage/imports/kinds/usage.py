@@ -80,7 +80,7 @@ def write(actor: Actor, values: Sequence[Brought], run: Import) -> Written:
     source, made = Source.objects.get_or_create(slug=source_of(run), defaults={"name": f"Import: {source_of(run)}"})
     events = [(index, event) for index, value in enumerate(values) for event in value.events]
     items = [Item(number, b"", event) for number, (_, event) in enumerate(events)]
-    intake = Intake(Sender(source.pk, source.slug, {}), items)
+    intake = Intake(Sender(source.pk, source.slug, {}), items, is_import=True)
     pending = intake.check_all()
     rows = intake.write(raw_cursor(), pending) if pending else []
     if made:  # after the configuration lock that writing takes: the history's comes last, always
