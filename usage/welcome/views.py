@@ -158,5 +158,5 @@ def unfinish(request: HttpRequest) -> HttpResponseBase:
 @never_cache
 @signed_in
 def card(request: HttpRequest) -> HttpResponseBase:
-    """The menu's card: how many of five, and what is next."""
+    """What stands in the menu's card: how many of five, and what is next. The link around it stays, and its focus."""
     return render(request, "welcome/card.html", {"progress": steps.progress(Organisation.get())})
