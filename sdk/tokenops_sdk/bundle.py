@@ -6,7 +6,7 @@ What the server sends, and what is checked here, is written down in docs/policy-
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
@@ -15,6 +15,7 @@ from joserfc.errors import InvalidKeyIdError, JoseError, MissingKeyError
 from joserfc.jwk import KeySet
 
 from tokenops_sdk.jws import ALGORITHMS, BUNDLE_TYPE, FRESHNESS_TYPE, REGISTRY
+from tokenops_sdk.prepared import Prepared
 from tokenops_sdk.refusals import (
     BundleRefused,
     NotFresh,
@@ -39,6 +40,18 @@ class Bundle:
     digest: str  # SHA-256 of the bytes, hexadecimal; the ETag of the plain (not gzipped) answer
     document: Mapping[str, Any]
     fresh_until: datetime
+    # With the document that it was made from: renewing makes another bundle of the same one every few seconds.
+    _prepared: list[tuple[Mapping[str, Any], Prepared]] = field(default_factory=list, repr=False, compare=False)
+
+    @property
+    def prepared(self) -> Prepared:
+        """The document laid out for deciding; made at the first asking, and once for all renewals of the bundle."""
+        for document, prepared in self._prepared:
+            if document is self.document:
+                return prepared
+        made = Prepared(self.document)
+        self._prepared[:] = [(self.document, made)]
+        return made
 
     def is_fresh(self, now: datetime | None = None) -> bool:
         """Whether the server has vouched for it recently enough; when not, follow `document["fail_mode"]`."""
