@@ -14,6 +14,7 @@ from rest_framework.response import Response
 from budgets.access import change
 from budgets.access.problems import Problem
 from budgets.access.revoke import revoke_key
+from budgets.access.sent import asked, body, invalid
 from budgets.audit.record import Actor
 from budgets.models import ApiKey
 from budgets.models.access import ApiKeyQuerySet
@@ -24,7 +25,7 @@ class Keyed:
 
     required_scope = "admin"
     read_scope = "admin"
-    permission = "budgets.change_apikey"
+    permission = read_permission = "budgets.change_apikey"
 
 
 class KeySerializer(serializers.ModelSerializer[ApiKey]):
@@ -32,14 +33,15 @@ class KeySerializer(serializers.ModelSerializer[ApiKey]):
 
     source: Any = serializers.CharField(source="source.slug")  # DRF has an attribute of that name
     also: Any = serializers.SlugRelatedField(source="sources", slug_field="slug", many=True, read_only=True)
+    teams: Any = serializers.SlugRelatedField(slug_field="slug", many=True, read_only=True)
     created_by = serializers.CharField(source="created_by.username", allow_null=True, default=None)
     state = serializers.ChoiceField(choices=ApiKey.State.choices)
 
     class Meta:
         model = ApiKey
         fields = [
-            "id", "name", "prefix", "scopes", "source", "also", "state", "created_at", "created_by", "expires_at",
-            "revoked_at", "last_used_at", "replaces",
+            "id", "name", "prefix", "scopes", "source", "also", "teams", "state", "created_at", "created_by",
+            "expires_at", "revoked_at", "last_used_at", "replaces",
         ]  # fmt: skip
         read_only_fields = fields
 
@@ -55,12 +57,13 @@ class MadeSerializer(KeySerializer):
 
 
 class KeyValuesSerializer(serializers.Serializer[Any]):
-    """A new key."""
+    """A new key. `teams` are short names: it reads, changes and asks only for what is theirs; none: everything."""
 
     name = serializers.CharField(max_length=128)
     scopes = serializers.ListField(child=serializers.CharField(max_length=16), allow_empty=False)
     source: Any = serializers.CharField(max_length=128, required=False, allow_blank=True, default="")
     also = serializers.ListField(child=serializers.CharField(max_length=128), required=False, default=list)
+    teams = serializers.ListField(child=serializers.CharField(max_length=128), required=False, default=list)
     expires_at = serializers.DateTimeField(required=False, allow_null=True, default=None)
 
 
@@ -79,7 +82,7 @@ class WhySerializer(serializers.Serializer[Any]):
 
 def with_all(now: datetime) -> ApiKeyQuerySet:
     keys = ApiKey.objects.with_state(now).select_related("source", "created_by")
-    return keys.prefetch_related("sources").order_by("-created_at", "-pk")
+    return keys.prefetch_related("sources", "teams").order_by("-created_at", "-pk")
 
 
 def made(key: ApiKey, plain: str) -> Response:
@@ -88,10 +91,6 @@ def made(key: ApiKey, plain: str) -> Response:
     found.key = plain
     headers = {"Cache-Control": "no-store"}
     return Response(MadeSerializer(found).data, status=status.HTTP_201_CREATED, headers=headers)
-
-
-def invalid(error: change.InvalidKey) -> serializers.ValidationError:
-    return serializers.ValidationError({name: [said] for name, said in error.problems.items()})
 
 
 @extend_schema_view(
@@ -109,9 +108,7 @@ class KeyListView(Keyed, generics.ListCreateAPIView[ApiKey]):
     queryset = ApiKey.objects.all()
 
     def get_queryset(self) -> QuerySet[ApiKey]:
-        wanted = self.request.query_params.get("state")
-        if wanted and wanted not in ApiKey.State.values:
-            raise serializers.ValidationError({"state": [f"Choose from: {', '.join(ApiKey.State.values)}."]})
+        wanted = asked(self.request, "state", ApiKey.State.values)
         keys = with_all(timezone.now())
         return keys.in_state(wanted) if wanted else keys
 
@@ -124,16 +121,20 @@ class KeyListView(Keyed, generics.ListCreateAPIView[ApiKey]):
         tags=["keys"],
     )
     def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        sent = KeyValuesSerializer(data=request.data)
-        sent.is_valid(raise_exception=True)
-        values = sent.validated_data
-        wanted = change.KeyValues(values["name"], tuple(values["scopes"]), tuple(values["also"]), values["expires_at"])
+        values = body(KeyValuesSerializer, request)
+        wanted = change.KeyValues(
+            values["name"],
+            tuple(values["scopes"]),
+            tuple(values["also"]),
+            values["expires_at"],
+            tuple(values["teams"]),
+        )
         try:
             key, plain = change.create_key(
                 Actor.of_request(request), wanted, values["source"], person(request), one_of_a_name=True
             )
         except change.InvalidKey as error:
-            raise invalid(error) from error
+            raise invalid(error.problems) from error
         return made(key, plain)
 
 
@@ -152,14 +153,11 @@ class KeyRotateView(Keyed, generics.GenericAPIView[ApiKey]):
         tags=["keys"],
     )
     def post(self, request: Request, pk: int) -> Response:
-        sent = RotateSerializer(data=request.data)
-        sent.is_valid(raise_exception=True)
-        overlap = timedelta(hours=sent.validated_data["overlap_hours"])
+        sent = body(RotateSerializer, request)
+        overlap = timedelta(hours=sent["overlap_hours"])
         key = get_object_or_404(ApiKey, pk=pk)
         try:
-            new, plain = change.rotate_key(
-                Actor.of_request(request), key, overlap, person(request), sent.validated_data["reason"]
-            )
+            new, plain = change.rotate_key(Actor.of_request(request), key, overlap, person(request), sent["reason"])
         except change.RefusedKey as error:
             raise Problem(409, "refused", "Not possible now", str(error)) from error
         return made(new, plain)
@@ -179,9 +177,8 @@ class KeyRevokeView(Keyed, generics.GenericAPIView[ApiKey]):
         tags=["keys"],
     )
     def post(self, request: Request, pk: int) -> Response:
-        sent = WhySerializer(data=request.data)
-        sent.is_valid(raise_exception=True)
-        revoke_key(Actor.of_request(request), get_object_or_404(ApiKey, pk=pk), sent.validated_data["reason"])
+        sent = body(WhySerializer, request)
+        revoke_key(Actor.of_request(request), get_object_or_404(ApiKey, pk=pk), sent["reason"])
         return Response(KeySerializer(with_all(timezone.now()).get(pk=pk)).data)
 
 

@@ -14,7 +14,7 @@ from django.utils import timezone
 from budgets.access.keys import KEYS_CHANNEL, make_key, source_named
 from budgets.access.revoke import revoke_key
 from budgets.audit.record import Actor, record
-from budgets.models import ApiKey, AuditEntry, Source
+from budgets.models import ApiKey, AuditEntry, Source, Team
 from budgets.notices.listener import notify
 
 KEYS_LOCK = 7_061_013  # advisory lock number, ours by choice: a form sent twice makes one key
@@ -35,18 +35,23 @@ class RefusedKey(Exception):
 
 @dataclass(frozen=True, slots=True)
 class KeyValues:
-    """What people decide about a key. `also` are slugs of other sources it may send for; `expires_at` None is never."""
+    """What people decide about a key. `also` are slugs of other sources it may send for; `expires_at` None is never.
+
+    `teams` are short names of the teams it is limited to; none: it is not.
+    """
 
     name: str
     scopes: tuple[str, ...]
     also: tuple[str, ...] = ()
     expires_at: datetime | None = None
+    teams: tuple[str, ...] = ()
 
 
 def values_of(key: ApiKey) -> KeyValues:
     """A key's values as they are in the database."""
     also = tuple(key.sources.order_by("slug").values_list("slug", flat=True))
-    return KeyValues(key.name, tuple(sorted(key.scopes)), also, key.expires_at)
+    teams = tuple(key.teams.order_by("slug").values_list("slug", flat=True))
+    return KeyValues(key.name, tuple(sorted(key.scopes)), also, key.expires_at, teams)
 
 
 def as_history(key: ApiKey, values: KeyValues) -> dict[str, Any]:
@@ -56,6 +61,7 @@ def as_history(key: ApiKey, values: KeyValues) -> dict[str, Any]:
         "source": key.source.slug,
         "also": list(values.also),
         "scopes": list(values.scopes),
+        "teams": list(values.teams),
         "expires_at": None if values.expires_at is None else values.expires_at.isoformat(),
     }
 
@@ -81,9 +87,16 @@ def checked(values: KeyValues, now: datetime) -> KeyValues:
         problems["scopes"] = f"{', '.join(unknown)[:80]} is unknown. Choose from: {', '.join(ApiKey.Scope.values)}."
     if values.expires_at is not None and values.expires_at <= now:
         problems["expires_at"] = "That time has passed. Choose one that is still to come, or no expiry."
+    teams = tuple(sorted(set(values.teams)))
+    known = set(Team.objects.filter(slug__in=teams).values_list("slug", flat=True)) if teams else set()
+    if missing := [one for one in teams if one not in known]:
+        problems["teams"] = f"There is no team “{missing[0][:128]}”."
+    elif teams and ApiKey.Scope.BUNDLE in values.scopes:
+        problems["teams"] = "The policy bundle is about the whole company. Leave it out, or name no team."
     if problems:
         raise InvalidKey(problems)
-    return replace(values, name=name, scopes=tuple(sorted(set(values.scopes))), also=tuple(sorted(set(values.also))))
+    scopes, also = tuple(sorted(set(values.scopes))), tuple(sorted(set(values.also)))
+    return replace(values, name=name, scopes=scopes, also=also, teams=teams)
 
 
 @transaction.atomic
@@ -113,6 +126,7 @@ def create_key(
             values.scopes,
             source=source.strip() or None,
             also=values.also,
+            teams=values.teams,
             expires_at=values.expires_at,
             created_by=by,
         )
@@ -145,6 +159,7 @@ def change_key(actor: Actor, key: ApiKey, values: KeyValues, reason: str = "", s
     row.name, row.scopes, row.expires_at = values.name, list(values.scopes), values.expires_at
     row.save(update_fields=["name", "scopes", "expires_at"])
     row.sources.set(also)
+    row.teams.set(Team.objects.filter(slug__in=values.teams))
     record(actor, "changed", row, as_history(row, before), as_history(row, values), reason)
     notify(KEYS_CHANNEL)
     return row
@@ -154,7 +169,8 @@ def change_key(actor: Actor, key: ApiKey, values: KeyValues, reason: str = "", s
 def undo_change(actor: Actor, key: ApiKey, entry: AuditEntry) -> ApiKey:
     """Take back the change that `entry` tells of; RefusedKey when something happened since, or it was no change."""
     row = locked(key)
-    if entry.act != "changed" or entry.before is None or entry.after != as_history(row, values_of(row)):
+    told = {"teams": [], **(entry.after or {})}  # what is older says nothing of teams
+    if entry.act != "changed" or entry.before is None or told != as_history(row, values_of(row)):
         raise RefusedKey("The key was changed again since, so nothing was undone. Change it by hand.")
     before = entry.before
     ends = before["expires_at"]
@@ -163,6 +179,7 @@ def undo_change(actor: Actor, key: ApiKey, entry: AuditEntry) -> ApiKey:
         tuple(before["scopes"]),
         tuple(before["also"]),
         None if ends is None else datetime.fromisoformat(ends),
+        tuple(before.get("teams", ())),
     )
     try:
         return change_key(actor, row, values, "Undone")
@@ -194,7 +211,13 @@ def rotate_key(
     before = values_of(row)
     ends = None if row.expires_at is None else now + (row.expires_at - row.created_at)
     made, plain = make_key(
-        row.name, before.scopes, source=row.source.slug, also=before.also, expires_at=ends, created_by=by
+        row.name,
+        before.scopes,
+        source=row.source.slug,
+        also=before.also,
+        teams=before.teams,
+        expires_at=ends,
+        created_by=by,
     )
     made.replaces = row
     made.save(update_fields=["replaces"])

@@ -39,8 +39,12 @@ class Directory:
                     allowed=tuple((source.slug, source.pk) for source in (key.source, *key.sources.all())),
                     scopes=frozenset(key.scopes),
                     expires_at=key.expires_at,
+                    teams=frozenset(team.pk for team in key.teams.all()),
+                    team_names=frozenset(team.slug for team in key.teams.all()),
                 )
-                for key in ApiKey.objects.filter(revoked_at=None).select_related("source").prefetch_related("sources")
+                for key in ApiKey.objects.filter(revoked_at=None)
+                .select_related("source")
+                .prefetch_related("sources", "teams")
             }
             self.ready.set()
         finally:

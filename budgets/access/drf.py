@@ -10,10 +10,13 @@ from rest_framework.request import Request
 
 from budgets.access.directory import find
 from budgets.access.keys import KeyHolder
+from budgets.access.reachable import reachable, teams_of
+from budgets.access.roles import FOR_A_TEAM, NOTHING, VIEW, Reach, may, reach
 
 if TYPE_CHECKING:
     from rest_framework.views import APIView
 
+WHOLE_COMPANY = "This is about the whole company; your key or your account is limited to teams."
 READ_METHODS = {"GET", "HEAD", "OPTIONS"}
 
 
@@ -37,8 +40,11 @@ class ApiKeyAuthentication(BaseAuthentication):
 class Scoped(BasePermission):
     """A key needs the view's `required_scope` (for reading, `read_scope` where the view names one).
 
-    A signed-in person may read; to change something they need the view's `permission`, as on pages and in the admin.
-    The staff flag alone only opens the admin's door. A view that names none is the administrator's.
+    A signed-in person needs a role to read (or the view's `read_permission`, where it names one), and the view's
+    `permission` to change something, as on pages. The staff flag alone only opens the admin's door. A view that names
+    none is the administrator's.
+    Whoever is limited to teams, person or key, comes only to views with `narrowed = True`: these fetch what they show
+    and change by `budgets.access.reachable`. All others are about the whole company.
     """
 
     message = "Your key or your account does not have the right that is needed here."
@@ -50,10 +56,43 @@ class Scoped(BasePermission):
             needed = getattr(view, "required_scope", "admin")
             if reading:
                 needed = getattr(view, "read_scope", needed)
-            return needed in user.scopes or ("admin" in user.scopes and needed == "read")
-        if not (user and user.is_authenticated):
+            found = limits_of(user, view, reading)
+            if not (needed in user.scopes or ("admin" in user.scopes and needed == "read")):
+                return False
+        elif not (user and user.is_authenticated):
             return False
-        return bool(reading or user.has_perm(getattr(view, "permission", "")))
+        else:
+            found = reach(user, getattr(view, "read_permission", VIEW) if reading else getattr(view, "permission", ""))
+        if found and not found.everything and not getattr(view, "narrowed", False):
+            self.message = WHOLE_COMPANY
+            return False
+        return bool(found)
+
+    def has_object_permission(self, request: Request, view: "APIView", obj: Any) -> bool:
+        """Whoever changes something needs the permission for its team; what is out of sight was not found before."""
+        user: Any = request.user
+        if request.method in READ_METHODS:
+            return True
+        if isinstance(user, KeyHolder):
+            return limits_of(user, view, reading=False).has(teams_of(obj))
+        return may(user, getattr(view, "permission", ""), obj)
+
+
+def limits_of(key: KeyHolder, view: "APIView", reading: bool) -> Reach:
+    """Of which teams a key may do what a view does, whatever its scopes: what no team has is not for a limited key."""
+    permission = "" if reading else getattr(view, "permission", "")
+    if key.teams and permission and permission not in FOR_A_TEAM:
+        return NOTHING
+    return Reach(not key.teams, key.teams)
+
+
+class InReach:
+    """For generic views: what they list and fetch is what the caller reaches; the rest is 404."""
+
+    narrowed = True
+
+    def filter_queryset(self, queryset: Any) -> Any:
+        return reachable(super().filter_queryset(queryset), self.request.user)  # type: ignore[misc, attr-defined]
 
 
 class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]

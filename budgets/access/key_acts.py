@@ -84,6 +84,7 @@ def change_form(key: ApiKey, typed: Any = None) -> KeyChangeForm:
         "name": values.name,
         "scopes": list(values.scopes),
         "also": ", ".join(values.also),
+        "teams": list(values.teams),
         "expires": "keep",
         "seen": change.stamp(key),
     }

@@ -9,13 +9,14 @@ from django.utils.html import format_html
 
 from budgets.access.change import KeyValues
 from budgets.limits.calendar import DAY, day_of, day_starts_at
-from budgets.models import ApiKey, Organisation
+from budgets.models import ApiKey, Organisation, Team
 from budgets.pages.moments import day_year
 
 SCOPE_HINTS = {
     "ingest": "For gateways, agents and scripts that report their calls. It reads nothing.",
     "bundle": "For gateways that ask before each call what is allowed.",
     "read": "For reports and spreadsheets: spend, budgets, workflows. It changes nothing.",
+    "request": "For agents and gateways that ask people for a better model or a bigger budget. It decides nothing.",
     "admin": "Changes budgets, workflows, prices and keys without a person. Give it to few, with an expiry.",
 }
 SCOPES = [
@@ -62,6 +63,12 @@ class KeyForm(forms.Form):
         help_text="Other sources that its events may name, with commas between.",
         widget=forms.TextInput({"autocomplete": "off"}),
     )
+    teams = forms.MultipleChoiceField(
+        label="Only for these teams",
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        help_text="It reads, changes and asks only for what is theirs. None chosen: everything.",
+    )
     expires = forms.ChoiceField(label="It expires", choices=[*EXPIRIES, ON])
     expires_on = forms.DateField(
         label="Last day",
@@ -69,6 +76,11 @@ class KeyForm(forms.Form):
         widget=forms.DateInput({"type": "date"}),
         error_messages={"invalid": "Write the day as year-month-day, such as 2027-01-31."},
     )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        teams: Any = self.fields["teams"]
+        teams.choices = list(Team.objects.order_by("name").values_list("slug", "name"))
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or {}
@@ -91,6 +103,7 @@ class KeyForm(forms.Form):
             tuple(self.cleaned_data["scopes"]),
             tuple(name for name in also if name),
             self.expires_at(),
+            tuple(self.cleaned_data["teams"]),
         )
 
 

@@ -23,6 +23,7 @@ class KeyRow:
     key: ApiKey
     may: str
     also: tuple[str, ...]
+    teams: tuple[str, ...]
     expires: str
     used: str
     made: str
@@ -71,7 +72,7 @@ def filter_of(query: Mapping[str, str]) -> KeyFilter:
 
 def keys_at(now: datetime) -> ApiKeyQuerySet:
     """All keys with state, source and who made them, newest first."""
-    keys = ApiKey.objects.with_state(now).select_related("source", "created_by").prefetch_related("sources")
+    keys = ApiKey.objects.with_state(now).select_related("source", "created_by").prefetch_related("sources", "teams")
     return keys.order_by("-created_at", "-pk")
 
 
@@ -91,6 +92,7 @@ def row_of(key: Any, organisation: Organisation, now: datetime) -> KeyRow:
         key=key,
         may=", ".join(str(ApiKey.Scope(scope).label) for scope in ApiKey.Scope.values if scope in key.scopes),
         also=tuple(sorted(source.slug for source in key.sources.all())),
+        teams=tuple(sorted(team.name for team in key.teams.all())),
         expires=when(key.expires_at, organisation) if key.expires_at else "Never",
         used=ago(now - key.last_used_at) if key.last_used_at else "Not yet",
         made=f"{made}, {key.created_by.get_full_name() or key.created_by.get_username()}" if key.created_by else made,

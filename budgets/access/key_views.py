@@ -12,15 +12,16 @@ from django.views.decorators.http import require_safe
 from budgets.access.key_list import counted, filter_of, keys_at, row_of, when
 from budgets.models import ApiKey, AuditEntry, Organisation
 from budgets.pages.csv import csv_response
-from budgets.pages.door import signed_in
+from budgets.pages.door import reads
 
 PER_PAGE = 50
 PERMISSION = "budgets.change_apikey"
+sees_keys = reads(PERMISSION, "keys")
 
 
 @require_safe
 @never_cache
-@signed_in
+@sees_keys
 def key_list(request: HttpRequest) -> HttpResponseBase:
     """`/settings/keys/`: every key, the newest first."""
     organisation, now = Organisation.get(), timezone.now()
@@ -45,7 +46,7 @@ def key_list(request: HttpRequest) -> HttpResponseBase:
 
 @require_safe
 @never_cache
-@signed_in
+@sees_keys
 def keys_csv(request: HttpRequest) -> HttpResponseBase:
     """`/export/keys.csv`: the same filter as the list; every key, never its text."""
     organisation, now = Organisation.get(), timezone.now()
@@ -56,7 +57,19 @@ def keys_csv(request: HttpRequest) -> HttpResponseBase:
 
     return csv_response(
         "keys",
-        ["name", "prefix", "may", "source", "also_for", "created", "created_by", "expires", "last_used", "state"],
+        [
+            "name",
+            "prefix",
+            "may",
+            "source",
+            "also_for",
+            "only_for_teams",
+            "created",
+            "created_by",
+            "expires",
+            "last_used",
+            "state",
+        ],
         (
             [
                 row.key.name,
@@ -64,6 +77,7 @@ def keys_csv(request: HttpRequest) -> HttpResponseBase:
                 " ".join(row.key.scopes),
                 row.key.source.slug,
                 " ".join(row.also),
+                " ".join(sorted(team.slug for team in row.key.teams.all())),
                 moment(row.key.created_at),
                 row.key.created_by.get_username() if row.key.created_by else "",
                 moment(row.key.expires_at),
@@ -77,7 +91,7 @@ def keys_csv(request: HttpRequest) -> HttpResponseBase:
 
 @require_safe
 @never_cache
-@signed_in
+@sees_keys
 def key(request: HttpRequest, pk: int) -> HttpResponseBase:
     """`/settings/keys/<id>/`: what it may do, what replaced it, who changed it."""
     organisation, now = Organisation.get(), timezone.now()

@@ -10,7 +10,7 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.utils.text import slugify
 
-from budgets.models import ApiKey, Source
+from budgets.models import ApiKey, Source, Team
 from budgets.notices.listener import notify
 
 KEYS_CHANNEL = "tokenops_keys"
@@ -18,7 +18,10 @@ KEYS_CHANNEL = "tokenops_keys"
 
 @dataclass(frozen=True, slots=True)
 class KeyHolder:
-    """Who shows a valid key: what requests carry as their user. `allowed` are (slug, id) of its sources."""
+    """Who shows a valid key: what requests carry as their user. `allowed` are (slug, id) of its sources.
+
+    `teams` are the ids of those that it is limited to, `team_names` their short names; empty: it is not.
+    """
 
     key_id: int
     name: str
@@ -27,6 +30,8 @@ class KeyHolder:
     allowed: tuple[tuple[str, int], ...]
     scopes: frozenset[str]
     expires_at: datetime | None
+    teams: frozenset[int] = frozenset()
+    team_names: frozenset[str] = frozenset()
 
     is_authenticated = True
     is_active = True
@@ -51,12 +56,14 @@ def make_key(
     *,
     source: str | None = None,
     also: Sequence[str] = (),
+    teams: Sequence[str] = (),
     expires_at: datetime | None = None,
     created_by: User | None = None,
 ) -> tuple[ApiKey, str]:
     """A new key for `source` (made if missing; by default named like the key) and its text, which is shown once.
 
-    Its events may name the sources in `also` too (made if missing). Raises ValueError for an unknown or missing scope
+    Its events may name the sources in `also` too (made if missing); with `teams` (short names) it is limited to what is
+    theirs. Raises ValueError for an unknown or missing scope
     and for a name without letters or digits.
     """
     unknown = sorted(set(scopes) - set(ApiKey.Scope.values))
@@ -74,6 +81,7 @@ def make_key(
         created_by=created_by,
     )
     key.sources.set(source_named(other) for other in also)
+    key.teams.set(Team.objects.filter(slug__in=teams))
     notify(KEYS_CHANNEL)
     return key, plain
 

@@ -4,7 +4,8 @@ import json
 from http import HTTPStatus
 from typing import Any
 
-from django.core.exceptions import PermissionDenied
+from django.conf import settings
+from django.core.exceptions import PermissionDenied, RequestDataTooBig
 from django.http import Http404, HttpResponse
 from rest_framework import exceptions
 from rest_framework.response import Response
@@ -49,10 +50,6 @@ def of_exception(error: Exception) -> Problem | None:
     """The problem that an exception means to the caller; None where it is our own fault."""
     if isinstance(error, Problem):
         return error
-    if isinstance(error, Http404):
-        return Problem(404, "not-found", "Not found", str(error) or "There is nothing at this address.")
-    if isinstance(error, PermissionDenied):
-        return Problem(403, "forbidden", "Not allowed", str(error) or "Your role does not allow this.")
     if isinstance(error, exceptions.ValidationError):
         return Problem(422, "invalid", "Some values are not valid", errors=error.detail)
     if isinstance(error, exceptions.APIException):
@@ -62,6 +59,18 @@ def of_exception(error: Exception) -> Problem | None:
         if wait:
             problem.retry_after = max(1, round(wait))
         return problem
+    return of_django(error)
+
+
+def of_django(error: Exception) -> Problem | None:
+    """The same of what Django itself raises."""
+    if isinstance(error, Http404):
+        return Problem(404, "not-found", "Not found", str(error) or "There is nothing at this address.")
+    if isinstance(error, PermissionDenied):
+        return Problem(403, "forbidden", "Not allowed", str(error) or "Your role does not allow this.")
+    if isinstance(error, RequestDataTooBig):
+        limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+        return Problem(413, "too-large", "The body is too large", f"Send at most {limit:,} bytes at a time.")
     return None
 
 
