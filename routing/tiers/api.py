@@ -16,6 +16,8 @@ else:
 class TierModelSerializer(serializers.Serializer[Any]):
     provider = serializers.CharField()
     model = serializers.CharField()
+    latency_ms: Any = serializers.IntegerField(allow_null=True, default=None, help_text="Typed in; null: as measured.")
+    quality: Any = serializers.CharField(allow_null=True, default=None, help_text="0 to 1, as typed in.")
 
 
 class TierSerializer(serializers.Serializer[Tier]):
@@ -24,6 +26,7 @@ class TierSerializer(serializers.Serializer[Tier]):
     number = serializers.IntegerField()
     name = serializers.CharField()
     needs_approval = serializers.BooleanField()
+    review_note = serializers.CharField(help_text="What approvers should look at; empty: nothing.")
     models = TierModelSerializer(many=True)
 
 
@@ -33,3 +36,4 @@ class TiersView(ListTiers):
     serializer_class = TierSerializer
     required_scope = "admin"
     read_scope = "read"
+    narrowed = True  # nothing of it is a team's

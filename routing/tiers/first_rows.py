@@ -1,27 +1,25 @@
-"""Rows that every installation has on this floor: the epoch, and a ready-made set of three tiers."""
+"""Rows that every installation has on this floor: the epoch, three tiers, and a policy in force that has them."""
 
-from importlib import import_module
 from typing import Any
 
 from django.db import connections
 
 from routing.models import BundleEpoch, Tier
+from routing.policy.ready_made import ensure_first_policy, first_tiers
 
 
 def ensure_first_rows(using: str = "default", **_: Any) -> None:
-    """Make what is missing: the epoch, and the three tiers where there is none at all. Runs after migrate and flush.
+    """Make what is missing: the epoch, tiers where there is none, the first policy. Runs after migrate and flush.
 
     Nothing where a migrate backwards took the tables away.
     """
     if Tier._meta.db_table not in connections[using].introspection.table_names():
         return
     BundleEpoch.objects.using(using).get_or_create(id=1, defaults={"epoch": 1})
-    if Tier.objects.using(using).exists():
-        return
-    for number, name, needs_approval, models in import_module("routing.migrations.0002_first_rows").TIERS:
-        Tier.objects.using(using).create(
-            number=number,
-            name=name,
-            needs_approval=needs_approval,
-            models=[{"provider": provider, "model": model} for provider, model in models],
-        )
+    if not Tier.objects.using(using).exists():
+        for tier in first_tiers():
+            models = [{"provider": one.provider, "model": one.model} for one in tier.models]
+            Tier.objects.using(using).create(
+                number=tier.number, name=tier.name, needs_approval=tier.needs_approval, models=models
+            )
+    ensure_first_policy(using)

@@ -1,0 +1,1 @@
+"""Approved texts that workflows send with their calls. docs/snippets.md."""
