@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 BUNDLE_PATH = "/api/v1/policy-bundle"
+NOTICES_PATH = "/api/v1/policy-bundle/notices"
 JWKS_PATH = "/.well-known/jwks.json"
 SIGNATURE_HEADER = "TokenOps-Signature"
 FRESHNESS_HEADER = "TokenOps-Freshness"
@@ -96,11 +97,16 @@ def held_by_client(served: Served, wanted: Representation, if_none_match: str) -
         return wanted
     if if_none_match.strip() == "*":
         return wanted
-    shown = set(_ETAG.findall(if_none_match))
+    shown = shown_etags(if_none_match)
     for representation in (wanted, served.plain, served.gzipped):
         if representation.etag in shown:
             return representation
     return None
+
+
+def shown_etags(if_none_match: str) -> set[str]:
+    """The ETags in an `If-None-Match`, quotes included; weak ones count as strong (RFC 9110 section 13.1.2)."""
+    return set(_ETAG.findall(if_none_match))
 
 
 def answer_jwks(jwks: bytes, with_body: bool = True) -> Answer:

@@ -14,7 +14,7 @@ from budgets.notices.listener import notify
 from routing.bundle.canonical import canonical
 from routing.bundle.content import Content, Stamp, document, instant, urgent_facts
 from routing.bundle.memory import BUNDLE_CHANNEL
-from routing.bundle.signing import active_key, lock_keys, sign_detached
+from routing.bundle.signing import active_key, have_active_key, lock_keys, sign_detached
 from routing.bundle.snapshot import read_content
 from routing.models import BundleEpoch, PolicyBundle
 
@@ -29,6 +29,8 @@ def compile_if_changed(*, anew: bool = False) -> int | None:
     signing key was rotated). Called inside a transaction, the snapshot is that transaction's own.
     """
     nested = connection.in_atomic_block
+    if not nested:
+        have_active_key()
     with transaction.atomic():
         if not nested:
             with connection.cursor() as cursor:
@@ -66,7 +68,7 @@ def publish(content: Content, digest: str, epoch: int, revision: int, organisati
     stamp = Stamp(
         epoch=epoch,
         revision=revision,
-        policy_version=organisation.generation,
+        policy_version=content.policy.version,
         state_version=organisation.state_version,
         compiled_at=instant(timezone.now()),
     )

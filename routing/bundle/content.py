@@ -16,15 +16,41 @@ NANO = Decimal(1_000_000_000)
 STEP = 5  # percent; remaining amounts are told no finer, so that a bundle is not a meter
 
 
+class Offset(msgspec.Struct, frozen=True):
+    """From this instant on the organisation's clocks are so many minutes before UTC."""
+
+    since: str
+    minutes: int
+
+
 class Organisation(msgspec.Struct, frozen=True):
+    """`utc_offsets`: the one in force and the next two changes, so that clients need no time zone database."""
+
     time_zone: str
     currency: str
     fiscal_year_starts: int
+    utc_offsets: list[Offset]
+
+
+class PriceStep(msgspec.Struct, frozen=True):
+    """What a million tokens cost from so many tokens of input on, in nano-dollars; null: not stated."""
+
+    from_input_tokens: int
+    input: int | None
+    output: int | None
 
 
 class TierModel(msgspec.Struct, frozen=True):
+    """`latency_ms` (median) and `quality` (decimal text 0 to 1): typed in, else measured; null: neither.
+
+    `prices` by rising input, the first from 0; empty: no price is known.
+    """
+
     provider: str
     model: str
+    latency_ms: int | None
+    quality: str | None
+    prices: list[PriceStep]
 
 
 class TierContent(msgspec.Struct, frozen=True):
@@ -33,7 +59,27 @@ class TierContent(msgspec.Struct, frozen=True):
     number: int
     name: str
     needs_approval: bool
+    review_note: str
     models: list[TierModel]
+
+
+class PolicyContent(msgspec.Struct, frozen=True):
+    """Rules, `otherwise` and `daily_tokens` as docs/decision.md says; `version` is the published one's number."""
+
+    version: int
+    unlisted_models: str
+    rules: list[dict[str, Any]]
+    otherwise: dict[str, Any]
+    daily_tokens: dict[str, int]
+
+
+class SnippetContent(msgspec.Struct, frozen=True):
+    """An approved text: the API serves it under its id; `digest` is its SHA-256 in hexadecimal."""
+
+    version: int
+    kind: str
+    digest: str
+    tokens: int
 
 
 class WorkflowContent(msgspec.Struct, frozen=True):
@@ -49,6 +95,7 @@ class WorkflowContent(msgspec.Struct, frozen=True):
     risk_categories: list[str]
     guardrails: dict[str, Any]
     paused: bool
+    snippets: list[str]
     merged_into: str | None = None
 
 
@@ -57,7 +104,7 @@ class BudgetContent(msgspec.Struct, frozen=True):
 
     All of `scope` must hold for a call to count; empty means every call. `remaining_percent` is of `limit`, rounded
     down to a step of 5. `crossed` is the highest threshold reached, in percent. `on_exhausted` is what to do once
-    `status` is `exhausted`, with `settings` for it.
+    `status` is `exhausted`, with `settings` for it. `hard`: callers reserve money by leases before they call.
     """
 
     slug: str
@@ -74,6 +121,7 @@ class BudgetContent(msgspec.Struct, frozen=True):
     status: str
     on_exhausted: str
     settings: dict[str, Any]
+    hard: bool
 
 
 class Blocked(msgspec.Struct, frozen=True):
@@ -83,6 +131,23 @@ class Blocked(msgspec.Struct, frozen=True):
     code: str  # workflow_paused, budget_exhausted
     reason: str
     until: str | None
+
+
+class GrantContent(msgspec.Struct, frozen=True):
+    """An allowance that runs: calls under `scope` (workflow, maybe run or user) may be served by `tier`.
+
+    Callers send `id` as `grant_id` with each call that uses it. `remaining_percent` is what is left of its ceiling of
+    money, rounded down to a step of 5; null: no ceiling. `takes_new_runs` false: only the runs in `runs` may go on.
+    """
+
+    id: str
+    scope: dict[str, str]
+    tier: int
+    starts_at: str
+    expires_at: str
+    remaining_percent: int | None
+    takes_new_runs: bool
+    runs: list[str]
 
 
 class PriceContent(msgspec.Struct, frozen=True):
@@ -111,15 +176,17 @@ class Content(msgspec.Struct, frozen=True):
     fail_mode: str
     default_tier: int | None
     tiers: list[TierContent]
+    policy: PolicyContent
+    snippets: dict[str, SnippetContent]
     workflows: dict[str, WorkflowContent]
     budgets: list[BudgetContent]
     blocked: list[Blocked]
-    grants: list[Any]
+    grants: list[GrantContent]
     prices: list[PriceContent]
 
 
 class Stamp(msgspec.Struct, frozen=True):
-    """What tells one bundle from another. The two versions are those at which the content was read."""
+    """What tells one bundle from another: the published policy's number, and the version of the budgets' states."""
 
     epoch: int
     revision: int
@@ -157,7 +224,7 @@ def remaining_percent(limit: int, spent: int) -> int:
 
 
 def urgent_facts(document: Mapping[str, Any]) -> frozenset[str]:
-    """What must reach clients at once: who is blocked, which budgets are exhausted."""
+    """What must reach clients at once: who is blocked, which budgets are exhausted, what was allowed or published."""
     blocked = {f"blocked {sorted(entry['scope'].items())} {entry['code']}" for entry in document.get("blocked", [])}
     paused = {f"paused {slug}" for slug, workflow in document.get("workflows", {}).items() if workflow["paused"]}
     exhausted = {
@@ -165,4 +232,7 @@ def urgent_facts(document: Mapping[str, Any]) -> frozenset[str]:
         for budget in document.get("budgets", [])
         if budget["status"] == "exhausted"
     }
-    return frozenset(blocked | paused | exhausted)
+    grants = {f"grant {grant['id']} {grant['takes_new_runs']}" for grant in document.get("grants", [])}
+    version = document.get("policy", {}).get("version", 0)
+    published = {f"policy {version}"} if version else set()
+    return frozenset(blocked | paused | exhausted | grants | published)

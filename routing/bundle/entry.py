@@ -28,6 +28,10 @@ def admit(authorization: str | None, ticket: str | None = None) -> KeyHolder | A
         return unknown_caller()
     if SCOPE not in holder.scopes:
         return answer_problem(403, "forbidden", "Not allowed", f"This key does not have the scope {SCOPE}.")
+    if holder.teams:
+        return answer_problem(
+            403, "forbidden", "Not allowed", "The bundle is about the whole company; this key is limited to teams."
+        )
     return holder
 
 

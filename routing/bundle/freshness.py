@@ -16,7 +16,16 @@ from tokenops_sdk.jws import ALGORITHM, ALGORITHMS, FRESHNESS_TYPE, REGISTRY
 def freshness_token(
     version: tuple[int, int], digest: str, *, audience: str, confirmed_at: datetime, lasts: timedelta, key: OKPKey
 ) -> str:
-    """A compact JWS. `digest` is the SHA-256 of the bundle's bytes in hexadecimal; times are whole Unix seconds."""
+    """A compact JWS over the claims."""
+    header = {"alg": ALGORITHM, "kid": key.kid, "typ": FRESHNESS_TYPE}
+    payload = freshness_claims(version, digest, audience=audience, confirmed_at=confirmed_at, lasts=lasts)
+    return jws.serialize_compact(header, payload, key, algorithms=ALGORITHMS, registry=REGISTRY)
+
+
+def freshness_claims(
+    version: tuple[int, int], digest: str, *, audience: str, confirmed_at: datetime, lasts: timedelta
+) -> bytes:
+    """JSON. `digest` is the SHA-256 of the bundle's bytes in hexadecimal; times are whole Unix seconds."""
     claims = {
         "aud": audience,
         "epoch": version[0],
@@ -25,6 +34,4 @@ def freshness_token(
         "iat": int(confirmed_at.timestamp()),
         "exp": int((confirmed_at + lasts).timestamp()),
     }
-    header = {"alg": ALGORITHM, "kid": key.kid, "typ": FRESHNESS_TYPE}
-    payload = json.dumps(claims, separators=(",", ":"))
-    return jws.serialize_compact(header, payload, key, algorithms=ALGORITHMS, registry=REGISTRY)
+    return json.dumps(claims, separators=(",", ":")).encode()

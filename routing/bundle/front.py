@@ -12,6 +12,7 @@ from budgets.access.keys import KeyHolder
 from routing.bundle.answer import (
     BUNDLE_PATH,
     JWKS_PATH,
+    NOTICES_PATH,
     Answer,
     answer_bundle,
     answer_jwks,
@@ -22,6 +23,7 @@ from routing.bundle.answer import (
 )
 from routing.bundle.entry import admit, make_ticket
 from routing.bundle.memory import memory
+from routing.opa.serve import OPA_PATH, opa_archive_for
 
 WSGI = Callable[..., Iterable[bytes]]
 STATUS_LINES = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
@@ -39,6 +41,10 @@ class BundleFront:
             answer = bundle_for(environ)
         elif path == JWKS_PATH:
             answer = keys_for(environ)
+        elif path == NOTICES_PATH:
+            answer = notices_for(environ)
+        elif path == OPA_PATH:
+            answer = opa_archive_for(environ)
         else:
             return self.application(environ, start_response)
         start_response(STATUS_LINES[answer.status], answer.headers)
@@ -71,12 +77,20 @@ def keys_for(environ: dict[str, Any]) -> Answer:
     return not_ready() if served is None else answer_jwks(served.jwks)
 
 
-def send_to_push(environ: dict[str, Any], holder: KeyHolder) -> Answer:
+def notices_for(environ: dict[str, Any]) -> Answer:
+    """Notices are held by the push process, like waiting."""
+    if environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
+        return not_allowed()
+    holder = admit(environ.get("HTTP_AUTHORIZATION"))
+    return holder if isinstance(holder, Answer) else send_to_push(environ, holder, NOTICES_PATH)
+
+
+def send_to_push(environ: dict[str, Any], holder: KeyHolder, path: str = BUNDLE_PATH) -> Answer:
     """307 to where waiting is cheap."""
     base = settings.PUSH_URL.rstrip("/") or push_host(environ)
     if not base:
         return answer_problem(400, "bad-host", "Unknown host", "This Host header is not among ALLOWED_HOSTS.")
-    location = f"{base}{BUNDLE_PATH}?{urlencode({'ticket': make_ticket(holder)})}"
+    location = f"{base}{path}?{urlencode({'ticket': make_ticket(holder)})}"
     return Answer(307, [("Location", location), ("Cache-Control", "no-store"), ("Content-Length", "0")], b"")
 
 

@@ -17,11 +17,13 @@ import psycopg
 from django.conf import settings
 from joserfc.jwk import OKPKey
 
+from budgets.access.sealing import CannotUnseal
 from budgets.notices import listener
 from routing.bundle.answer import Served, make_ready
 from routing.bundle.freshness import freshness_token
-from routing.bundle.sealing import CannotUnseal
-from routing.bundle.signing import jwks, open_key
+from routing.bundle.signing import jwks, open_key, secret_keys
+from routing.opa import keys as keys_for_opa
+from routing.opa.keys import OpaKey
 
 logger = logging.getLogger(__name__)
 BUNDLE_CHANNEL = "tokenops_bundle"
@@ -30,11 +32,16 @@ RETRY = 0.5  # seconds between attempts while the database is away
 _NEWEST = "SELECT epoch, revision FROM routing_policybundle ORDER BY epoch DESC, revision DESC LIMIT 1"
 _BUNDLE = "SELECT body, etag, signature FROM routing_policybundle WHERE epoch = %s AND revision = %s"
 _KEYS = """
-    SELECT kid, public, active FROM routing_signingkey
-    WHERE retired_at IS NULL OR retired_at > now() - make_interval(days => %s)
-    ORDER BY active DESC, created_at DESC
+    SELECT key.kid, key.public, opa.public, key.active
+    FROM routing_signingkey key LEFT JOIN routing_opasigningkey opa ON opa.beside_id = key.id
+    WHERE key.retired_at IS NULL OR key.retired_at > now() - make_interval(days => %s)
+    ORDER BY key.active DESC, key.created_at DESC
 """
-_SEALED = "SELECT sealed_private FROM routing_signingkey WHERE kid = %s"
+_SEALED = """
+    SELECT key.sealed_private, opa.kid, opa.sealed_private
+    FROM routing_signingkey key LEFT JOIN routing_opasigningkey opa ON opa.beside_id = key.id
+    WHERE key.kid = %s
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,15 +54,21 @@ class Held:
     signature: str
     kid: str
     key: OKPKey
+    opa_key: OpaKey | None
     publics: tuple[Any, ...]
     confirmed_at: datetime
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the body, hexadecimal."""
+        return self.etag.strip('"')
 
     def ready(self) -> Served:
         """Signed for now and laid out for answering."""
         lasts = timedelta(seconds=settings.BUNDLE_FRESH_SECONDS)
         freshness = freshness_token(
             self.version,
-            self.etag.strip('"'),
+            self.digest,
             audience=settings.BUNDLE_AUDIENCE,
             confirmed_at=self.confirmed_at,
             lasts=lasts,
@@ -123,11 +136,11 @@ class BundleMemory:
             return
         version = (int(newest[0]), int(newest[1]))
         keys = conn.execute(_KEYS, [settings.BUNDLE_KEY_OVERLAP_DAYS]).fetchall()
-        kid = next((name for name, _, active in keys if active), None)
+        kid = next((row[0] for row in keys if row[-1]), None)
         if kid is None:
             logger.error("No key is active: the bundle cannot be vouched for")
             return
-        publics = tuple(public for _, public, _ in keys)
+        publics = (*(row[1] for row in keys), *(row[2] for row in keys if row[2]))
         was = self.held
         if was is not None and was.version == version and was.kid == kid and was.publics == publics:
             self.held = replace(was, confirmed_at=asked_at)
@@ -140,10 +153,11 @@ class BundleMemory:
             body, etag, signature = found
             try:
                 key = open_key(kid, bytes(sealed[0]))
+                opa_key = keys_for_opa.open_key(sealed[1], bytes(sealed[2]), secret_keys()) if sealed[1] else None
             except CannotUnseal as error:
                 logger.error("%s: this process cannot vouch for bundles", error)
                 return
-            self.held = Held(version, bytes(body), etag, signature, kid, key, publics, asked_at)
+            self.held = Held(version, bytes(body), etag, signature, kid, key, opa_key, publics, asked_at)
         self.served = self.held.ready()
         if was is None or was.version != version:
             for watcher in list(self.watchers):

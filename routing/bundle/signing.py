@@ -1,5 +1,7 @@
 """The keys that sign bundles: made on demand, rotated with overlap, served as a JWKS.
 
+Each has one beside it for OPA (`routing.opa.keys`), which goes the same way.
+
 A key is *next* (published, signs nothing yet), *active* (the one that signs) or *retired* (signs no more, served for
 BUNDLE_KEY_OVERLAP_DAYS, so that what it signed can still be verified).
 """
@@ -17,9 +19,10 @@ from joserfc import jws
 from joserfc.jwk import OKPKey
 from tokenops_sdk.jws import ALGORITHM, ALGORITHMS, BUNDLE_TYPE, REGISTRY
 
+from budgets.access.sealing import CannotUnseal, seal, unseal
 from budgets.audit.record import Actor, record
-from routing.bundle.sealing import CannotUnseal, seal, unseal
 from routing.models import SigningKey
+from routing.opa.keys import add_key
 
 logger = logging.getLogger(__name__)
 
@@ -41,14 +44,30 @@ def lock_keys() -> None:
 
 def active_key() -> OKPKey:
     """The key that signs. Call with `lock_keys` held: makes the first one, and a new one where none can be unsealed."""
-    row = SigningKey.objects.filter(active=True).first()
+    row = SigningKey.objects.select_related("opa").filter(active=True).first()
     if row is None:
         return private_key(rotate(Actor.job("bundle"), "The first signing key."))
     try:
-        return private_key(row)
+        key = private_key(row)
     except CannotUnseal as error:
         logger.error("%s. A new signing key is made; clients fetch it from the JWKS.", error)
         return private_key(rotate(Actor.job("bundle"), "The last key was sealed under another SECRET_KEY."))
+    if not hasattr(row, "opa"):  # a key from before there were any for OPA
+        add_key(row, settings.SECRET_KEY)
+    return key
+
+
+def have_active_key() -> None:
+    """Make the key that signs where there is none that opens, in a transaction of its own.
+
+    A rotation writes history, whose next position a repeatable-read transaction may read from too old a snapshot.
+    """
+    row = SigningKey.objects.select_related("opa").filter(active=True).first()
+    if row is not None and hasattr(row, "opa") and _opens(row):
+        return
+    with transaction.atomic():
+        lock_keys()
+        active_key()
 
 
 @transaction.atomic
@@ -76,7 +95,9 @@ def prepare() -> SigningKey:
     public = {**key.as_dict(private=False), "kid": kid, "use": "sig", "alg": ALGORITHM}
     private = json.dumps(key.as_dict(private=True)).encode()
     sealed = seal(private, kid, settings.SECRET_KEY)
-    return SigningKey.objects.create(kid=kid, public=public, sealed_private=sealed, active=False)
+    row = SigningKey.objects.create(kid=kid, public=public, sealed_private=sealed, active=False)
+    add_key(row, settings.SECRET_KEY)
+    return row
 
 
 def private_key(row: SigningKey) -> OKPKey:

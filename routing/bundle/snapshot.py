@@ -11,22 +11,26 @@ from django.db.models import Q
 from django.utils import timezone
 
 from budgets.limits.calendar import Period, day_of, period_bounds
-from budgets.models import Budget, BudgetState, Workflow
+from budgets.models import Budget, BudgetState, Grant, GrantRun, Workflow
 from budgets.models import Organisation as OrganisationRow
 from budgets.workflows.guardrails import known
 from routing.bundle import content as say
+from routing.bundle import policy_part
 from routing.bundle.canonical import exact
 from routing.models import Tier
 from usage.models import PriceEntry
 from usage.prices import book
 
 STANDARD = "standard"
+RUNS_NAMED = 200  # of a grant that takes no new ones: the latest may go on
 
 
 def read_content(organisation: OrganisationRow, now: datetime | None = None) -> say.Content:
     """All of it, as of `now` (aware)."""
     now = now or timezone.now()
-    tiers = read_tiers()
+    prices = listed_prices(organisation.generation, now)
+    tiers = policy_part.read_tiers(prices)
+    snippets, allowed = policy_part.read_snippets()
     workflows = list(listed_workflows())
     budgets = read_budgets(organisation, now)
     return say.Content(
@@ -35,29 +39,19 @@ def read_content(organisation: OrganisationRow, now: datetime | None = None) -> 
             time_zone=organisation.time_zone,
             currency=organisation.currency,
             fiscal_year_starts=organisation.fiscal_year_starts,
+            utc_offsets=policy_part.utc_offsets(organisation.zone, now),
         ),
         fail_mode=settings.BUNDLE_FAIL_MODE,
         default_tier=tiers[0].number if tiers else None,
         tiers=tiers,
-        workflows={workflow.slug: workflow_content(workflow) for workflow in workflows},
+        policy=policy_part.read_policy(),
+        snippets=snippets,
+        workflows={workflow.slug: workflow_content(workflow, allowed) for workflow in workflows},
         budgets=budgets,
         blocked=[*paused(workflows), *exhausted(budgets, aliases_of(workflows))],
-        grants=[],
-        prices=read_prices(organisation.generation, tiers, now),
+        grants=read_grants(now, aliases_of(workflows)),
+        prices=[price_content(*named, entry) for named, entry in sorted(prices.items(), key=lambda one: one[0])],
     )
-
-
-def read_tiers() -> list[say.TierContent]:
-    """Cheapest first."""
-    return [
-        say.TierContent(
-            number=tier.number,
-            name=tier.name,
-            needs_approval=tier.needs_approval,
-            models=[say.TierModel(provider=entry["provider"], model=entry["model"]) for entry in tier.models],
-        )
-        for tier in Tier.objects.order_by("number")
-    ]
 
 
 def listed_workflows() -> Iterable[Workflow]:
@@ -78,7 +72,7 @@ def aliases_of(workflows: Iterable[Workflow]) -> dict[str, list[str]]:
     return found
 
 
-def workflow_content(named: Workflow) -> say.WorkflowContent:
+def workflow_content(named: Workflow, snippets: Mapping[int, list[str]] = MappingProxyType({})) -> say.WorkflowContent:
     """What the free-form columns hold beside their kind is left out: it must not keep a kill switch from everybody.
 
     A merged one says what holds for the workflow that its calls count as.
@@ -93,6 +87,7 @@ def workflow_content(named: Workflow) -> say.WorkflowContent:
         risk_categories=[str(risk) for risk in risks] if isinstance(risks, list) else [],
         guardrails=known(exact(guardrails)) if isinstance(guardrails, dict) else {},
         paused=workflow.paused_at is not None,
+        snippets=snippets.get(workflow.pk, []),
         merged_into=named.merged_into.slug if named.merged_into else None,
     )
 
@@ -167,25 +162,54 @@ def budget_content(budget: Budget, period: Period, state: BudgetState | None) ->
         crossed=state.crossed if state else 0,
         status=state.status if state else BudgetState.Status.UNDER.value,
         on_exhausted=budget.on_exhausted,
-        settings=exact(budget.action_settings),
+        settings={name: value for name, value in exact(budget.action_settings).items() if name != "hard"},
+        hard=budget.is_hard,
     )
 
 
-def read_prices(generation: int, tiers: Iterable[say.TierContent], now: datetime) -> list[say.PriceContent]:
+def read_grants(now: datetime, aliases: Mapping[str, list[str]] = MappingProxyType({})) -> list[say.GrantContent]:
+    """The allowances that run, for every name that their workflow goes by."""
+    grants = list(
+        Grant.objects.filter(ended_at=None, expires_at__gt=now).select_related("workflow__merged_into").order_by("key")
+    )
+    full = [grant.pk for grant in grants if grant.ceiling_runs is not None and grant.runs >= grant.ceiling_runs]
+    runs: dict[int, list[str]] = defaultdict(list)
+    begun = GrantRun.objects.filter(grant__in=full, calls__gt=0).order_by("-pk").values_list("grant_id", "run_id")
+    for grant_id, run_id in begun[: len(full) * RUNS_NAMED]:
+        runs[grant_id].append(run_id)
+    return [
+        grant_content(grant, {**grant.scope, "workflow": name}, grant.pk not in full, runs[grant.pk])
+        for grant in grants
+        for slug in [(grant.workflow.merged_into or grant.workflow).slug]
+        for name in (slug, *aliases.get(slug, ()))
+    ]
+
+
+def grant_content(grant: Grant, scope: dict[str, str], takes_new_runs: bool, runs: list[str]) -> say.GrantContent:
+    ceiling = grant.ceiling
+    return say.GrantContent(
+        id=grant.key,
+        scope=scope,
+        tier=grant.tier,
+        starts_at=say.instant(grant.starts_at),
+        expires_at=say.instant(grant.expires_at),
+        remaining_percent=None if ceiling is None else say.remaining_percent(ceiling, grant.spent),
+        takes_new_runs=takes_new_runs,
+        runs=sorted(runs[:RUNS_NAMED]),
+    )
+
+
+def listed_prices(generation: int, now: datetime) -> dict[tuple[str, str], PriceEntry]:
     """What the tiers' models cost now, under the names that the tiers use. A model without a price is left out."""
     prices = book.current(generation)
     found = {}
-    for tier in tiers:
+    for tier in Tier.objects.all():
         for named in tier.models:
-            price = prices.find(named.provider, named.model, STANDARD, now)
+            price = prices.find(named["provider"], named["model"], STANDARD, now)
             if price is not None:
-                found[named.provider, named.model] = price.price_id
+                found[named["provider"], named["model"]] = price.price_id
     entries = PriceEntry.objects.in_bulk(found.values())
-    return [
-        price_content(provider, model, entries[price_id])
-        for (provider, model), price_id in sorted(found.items())
-        if price_id in entries
-    ]
+    return {named: entries[price_id] for named, price_id in found.items() if price_id in entries}
 
 
 def price_content(provider: str, model: str, entry: PriceEntry) -> say.PriceContent:

@@ -14,7 +14,7 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from routing.bundle.answer import MAX_WAIT, Answer
-from routing.bundle.front import bundle_for, keys_for
+from routing.bundle.front import bundle_for, keys_for, notices_for
 
 HEADERS = [
     OpenApiParameter("If-None-Match", str, OpenApiParameter.HEADER, description="ETag of the bundle that you have."),
@@ -45,6 +45,28 @@ class PolicyBundleView(APIView):
     )
     def get(self, request: Request) -> HttpResponse:
         return as_response(bundle_for(request.META))
+
+
+class NoticesView(APIView):
+    """The key is checked by `notices_for`."""
+
+    authentication_classes: list[Any] = []
+    permission_classes = [AllowAny]
+
+    @extend_schema(
+        summary="Notices of new revisions (server-sent events)",
+        description="An event `revision` with epoch, number and ETag for the newest bundle and for each new one; then "
+        "ask for the bundle as ever. Held by the push server, to which this address leads with a ticket. Needs a key "
+        "with the scope `bundle`.",
+        tags=["bundle"],
+        auth=[{"ApiKey": []}],  # type: ignore[list-item]  # a security requirement is an object, whatever the stubs say
+        parameters=[
+            OpenApiParameter("Last-Event-ID", str, OpenApiParameter.HEADER, description="The last event's id: 1:42.")
+        ],
+        responses={307: OpenApiResponse(description="Listen at this address.")},
+    )
+    def get(self, request: Request) -> HttpResponse:
+        return as_response(notices_for(request.META))
 
 
 class SigningKeysView(APIView):

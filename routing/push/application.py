@@ -1,7 +1,7 @@
 """Holds clients that wait for a new bundle: one event loop, no thread per client, one database listener.
 
 The same answers as the web server's front. `Prefer: wait=N` holds a client that has the newest bundle until there is a
-newer one, or N seconds (60 at most) are over.
+newer one, or N seconds (60 at most) are over. Whoever asks for notices is told of each new revision as it comes.
 """
 
 import asyncio
@@ -21,6 +21,7 @@ from budgets.access.keys import KeyHolder
 from routing.bundle.answer import (
     BUNDLE_PATH,
     JWKS_PATH,
+    NOTICES_PATH,
     Answer,
     answer_bundle,
     answer_jwks,
@@ -31,11 +32,12 @@ from routing.bundle.answer import (
 )
 from routing.bundle.entry import admit, holder_with_id, unknown_caller
 from routing.bundle.memory import memory
+from routing.push.notices import GREETING, HEADERS, HEARTBEAT, STILL_HERE, notice, revision_of
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-READ_HEADERS = {b"authorization", b"if-none-match", b"accept-encoding", b"prefer"}
+READ_HEADERS = {b"authorization", b"if-none-match", b"accept-encoding", b"prefer", b"last-event-id"}
 
 
 class PushApplication:
@@ -51,7 +53,7 @@ class PushApplication:
             await self.live(receive, send)
         elif scope["type"] == "http":
             await self.begin()
-            answer = await self.answer(scope, receive)
+            answer = await self.answer(scope, receive, send)
             if answer is not None:
                 await respond(send, answer, scope["method"] != "HEAD")
 
@@ -108,23 +110,29 @@ class PushApplication:
             if not future.done():
                 future.set_result(None)
 
-    async def answer(self, scope: Scope, receive: Receive) -> Answer | None:
-        """The response; None where the client has gone."""
+    async def answer(self, scope: Scope, receive: Receive, send: Send) -> Answer | None:
+        """The response; None where the client has gone, or has had its notices."""
         path = scope["path"]
         if path == "/healthz":
             return answer_health(len(self.waiting))
-        if path not in (BUNDLE_PATH, JWKS_PATH):
+        if path not in (BUNDLE_PATH, JWKS_PATH, NOTICES_PATH):
             return answer_problem(404, "not-found", "Not found", "There is nothing at this address.")
         if scope["method"] not in ("GET", "HEAD"):
             return not_allowed()
-        if path == JWKS_PATH:
-            served = memory().served
-            return not_ready() if served is None else answer_jwks(served.jwks)
+        return answer_keys() if path == JWKS_PATH else await self.answer_caller(scope, receive, send)
+
+    async def answer_caller(self, scope: Scope, receive: Receive, send: Send) -> Answer | None:
+        """The bundle, or notices, for whoever shows a key or a ticket."""
         headers = {name: value.decode("latin-1") for name, value in scope["headers"] if name in READ_HEADERS}
         holder = admit(headers.get(b"authorization"), ticket_in(scope["query_string"].decode("latin-1")))
         if isinstance(holder, Answer):
             return holder
-        return await self.answer_holder(holder, headers, receive)
+        if scope["path"] == BUNDLE_PATH:
+            return await self.answer_holder(holder, headers, receive)
+        if len(self.waiting) < settings.PUSH_MAX_WAITING:
+            await self.notify(holder, headers.get(b"last-event-id", ""), receive, send, scope["method"] == "GET")
+            return None
+        return too_many()
 
     async def answer_holder(self, holder: KeyHolder, headers: dict[bytes, str], receive: Receive) -> Answer | None:
         """At once, or when something is new."""
@@ -133,7 +141,7 @@ class PushApplication:
         if not seconds or answer.status != HTTPStatus.NOT_MODIFIED:
             return answer
         if len(self.waiting) >= settings.PUSH_MAX_WAITING:
-            return answer_problem(503, "too-many-waiting", "Too many clients wait", "", ("Retry-After", "5"))
+            return too_many()
         gone = asyncio.ensure_future(disconnected(receive))
         deadline = asyncio.get_running_loop().time() + seconds
         try:
@@ -149,6 +157,29 @@ class PushApplication:
         answer.headers.append(("Preference-Applied", "wait"))
         return answer
 
+    async def notify(self, holder: KeyHolder, has: str, receive: Receive, send: Send, with_body: bool) -> None:
+        """Tell of each new revision until the client goes, its key is no good any more, or the server stops."""
+        headers = [(name.lower().encode(), value.encode()) for name, value in HEADERS]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        gone = asyncio.ensure_future(disconnected(receive))
+        said = GREETING
+        try:
+            while with_body:
+                served = memory().served
+                if served is not None and revision_of(served) != has:
+                    said, has = said + notice(served), revision_of(served)
+                if said:
+                    await send({"type": "http.response.body", "body": said, "more_body": True})
+                    said = b""
+                    continue  # something may have come while it was sent
+                woken = await self.wait(gone, asyncio.get_running_loop().time() + HEARTBEAT)
+                if gone.done() or self.closing or holder_with_id(holder.key_id) is None:
+                    break
+                said = b"" if woken else STILL_HERE
+        finally:
+            gone.cancel()
+        await send({"type": "http.response.body", "body": b""})
+
     async def wait(self, gone: "asyncio.Future[None]", deadline: float) -> bool:
         """Until woken (True), or the client has gone, the time is over or the server stops (False)."""
         loop = asyncio.get_running_loop()
@@ -162,6 +193,17 @@ class PushApplication:
         finally:
             self.waiting.discard(woken)
         return woken.done() and not gone.done()
+
+
+def answer_keys() -> Answer:
+    """The public keys."""
+    served = memory().served
+    return not_ready() if served is None else answer_jwks(served.jwks)
+
+
+def too_many() -> Answer:
+    """As many wait as this process holds."""
+    return answer_problem(503, "too-many-waiting", "Too many clients wait", "", ("Retry-After", "5"))
 
 
 def ticket_in(query: str) -> str | None:

@@ -1,0 +1,1 @@
+"""The same policy for Open Policy Agents: docs/opa.md."""
