@@ -116,6 +116,38 @@ def test_broken_keys(stack, broken):
     assert Got(stack.push_url, authorization=broken).status == 401
 
 
+def test_notices_of_new_revisions_and_a_report_of_what_runs(stack, key, database):
+    """As a client would: listen at the web server's word, hear, fetch, say that it obeys."""
+    sent_on = Got(stack.base_url, f"{BUNDLE}/notices", authorization=key)
+    assert sent_on.status == 307
+    where = urlsplit(sent_on.headers["Location"])
+    with closing(http.client.HTTPConnection(where.netloc, timeout=20)) as connection:
+        connection.request("GET", f"{where.path}?{where.query}")
+        stream = connection.getresponse()
+        assert stream.headers["Content-Type"].startswith("text/event-stream")
+
+        def heard() -> dict:
+            while not (line := stream.readline().decode()).startswith("data: "):
+                assert line, "the stream ended"
+            return json.loads(line.removeprefix("data: "))
+
+        first = heard()
+        assert first["etag"] == newest(stack, key).headers["ETag"]
+        with paused(database, "noticed"):
+            at = time.monotonic()
+            while not blocks(Got(stack.push_url, authorization=key).document, "noticed"):
+                told = heard()
+            assert told["revision"] > first["revision"]
+            assert time.monotonic() - at < 10
+    body = json.dumps({"client": "gw-1", "answer": "ack", "epoch": told["epoch"], "revision": told["revision"]})
+    with closing(http.client.HTTPConnection(urlsplit(stack.base_url).netloc, timeout=20)) as connection:
+        headers = {"Authorization": key, "Content-Type": "application/json"}
+        connection.request("POST", f"{BUNDLE}/status", body, headers)
+        assert connection.getresponse().status == 200
+    query = "SELECT epoch, revision FROM routing_fleetclient WHERE client = 'gw-1'"
+    assert database.execute(query).fetchone() == (told["epoch"], told["revision"])
+
+
 def test_the_kill_switch_reaches_a_waiting_client(stack, key, database):
     held = newest(stack, key)
     came = {}

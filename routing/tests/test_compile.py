@@ -112,6 +112,7 @@ def test_the_kill_switch_is_in_the_next_revision():
         "merged_into": None,
         "paused": True,
         "risk_categories": [],
+        "snippets": [],
         "status": "draft",
         "team": None,
         "value_weight": "1.5",

@@ -9,8 +9,10 @@ import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
-from budgets.models import Organisation, Workflow
+from budgets.audit.record import Actor, record
+from budgets.models import Budget, Organisation, Workflow
 from routing.bundle import compile as compiling
+from routing.bundle import policy_part
 from routing.bundle.compile import compile_if_changed
 from routing.bundle.signing import lock_keys
 from routing.models import BundleEpoch, PolicyBundle, SigningKey
@@ -74,7 +76,7 @@ def test_a_compiler_that_waited_sees_what_was_committed_meanwhile():
 def test_a_snapshot_is_one_moment(monkeypatch):
     """What is committed between two of the compiler's reads is in the next revision, whole."""
     compile_if_changed()
-    read_tiers = compiling.read_content.__globals__["read_tiers"]
+    read_tiers = policy_part.read_tiers
 
     def commit_elsewhere() -> None:
         try:
@@ -82,13 +84,40 @@ def test_a_snapshot_is_one_moment(monkeypatch):
         finally:
             connection.close()
 
-    def read_and_interfere():
-        tiers = read_tiers()
+    def read_and_interfere(prices):
+        tiers = read_tiers(prices)
         with ThreadPoolExecutor(1) as pool:
             pool.submit(commit_elsewhere).result(10)
         return tiers
 
-    monkeypatch.setattr("routing.bundle.snapshot.read_tiers", read_and_interfere)
+    monkeypatch.setattr("routing.bundle.policy_part.read_tiers", read_and_interfere)
     assert compile_if_changed() is None
-    monkeypatch.setattr("routing.bundle.snapshot.read_tiers", read_tiers)
+    monkeypatch.setattr("routing.bundle.policy_part.read_tiers", read_tiers)
     assert compile_if_changed() == 2
+
+
+def test_the_first_key_is_made_while_others_write_history():
+    """A rotation inside the repeatable-read transaction would take a position of the history that is taken since."""
+    done, faults = threading.Event(), []
+    budget = Budget.objects.create(slug="b", name="B", amount=1)
+
+    def write():
+        try:
+            while not done.is_set():
+                record(Actor.command("test"), "changed", budget, None, {})
+        except Exception as fault:
+            faults.append(fault)
+        finally:
+            connection.close()
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        for _ in range(15):
+            SigningKey.objects.all().delete()
+            PolicyBundle.objects.all().delete()
+            assert compile_if_changed() is not None
+    finally:
+        done.set()
+        writer.join()
+    assert faults == []

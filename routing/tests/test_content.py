@@ -52,4 +52,5 @@ def test_what_is_urgent():
     assert facts() == facts(status="warning")
     assert len({facts(), facts(paused=True), facts(status="exhausted"), facts(blocked=[block])}) == 4
     assert facts(status="exhausted") != facts(status="exhausted", action="downgrade")
+    assert urgent_facts({"policy": {"version": 2}}) != urgent_facts({"policy": {"version": 3}})
     assert urgent_facts({}) == frozenset()

@@ -9,7 +9,7 @@ import pytest
 
 from budgets.access.keys import KeyHolder
 from routing.bundle import entry, front
-from routing.bundle.answer import BUNDLE_PATH, JWKS_PATH, make_ready
+from routing.bundle.answer import BUNDLE_PATH, JWKS_PATH, NOTICES_PATH, make_ready
 from routing.bundle.front import BundleFront
 
 HOLDER = KeyHolder(7, "gateway", 1, "gateway", (), frozenset({"bundle"}), None)
@@ -166,3 +166,13 @@ def test_without_the_wrapper_django_answers_alike(ask, client):
     assert (answer.status_code, answer.headers["TokenOps-Freshness"]) == (304, "f")
     assert client.get(BUNDLE_PATH).status_code == 401
     assert client.get(JWKS_PATH).content == b'{"keys":[]}'
+
+
+def test_who_wants_notices_is_sent_on(ask, settings):
+    settings.PUSH_PORT = 8001
+    status, headers, _ = ask(NOTICES_PATH, host="localhost:8000")
+    where = urlsplit(headers["Location"])
+    assert (status, where.netloc, where.path) == (307, "localhost:8001", NOTICES_PATH)
+    assert entry.holder_of(parse_qs(where.query)["ticket"][0]) == HOLDER
+    assert ask(NOTICES_PATH, authorization="Bearer nobody")[0] == 401
+    assert ask(NOTICES_PATH, "POST")[0] == 405

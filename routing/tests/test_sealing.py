@@ -2,7 +2,7 @@
 
 import pytest
 
-from routing.bundle.sealing import CannotUnseal, seal, unseal
+from budgets.access.sealing import CannotUnseal, seal, unseal
 
 
 def test_it_opens_under_the_present_or_an_older_secret_key():

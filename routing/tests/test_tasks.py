@@ -4,7 +4,8 @@ import pytest
 
 from routing import tasks
 
-STEPS = ["open_due", "evaluate_due", "compile_if_changed", "fold_batches"]
+STEPS = ["open_due", "evaluate_due", "fold_charges", "expire_grants", "compile_if_changed", "look_at_crossings",
+         "fold_batches"]  # fmt: skip
 
 
 @pytest.mark.parametrize("faulty", STEPS)
