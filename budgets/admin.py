@@ -2,20 +2,24 @@
 
 from typing import TYPE_CHECKING, Any
 
+from allauth.account.decorators import secure_admin_login
+from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
+from allauth.socialaccount.models import SocialAccount, SocialApp, SocialToken
+from allauth.usersessions.models import UserSession
 from django import forms
 from django.contrib import admin, messages
-from django.contrib.admin.forms import AdminAuthenticationForm
 from django.db import models, transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from budgets.access.revoke import revoke_key
+from budgets.access.roles import reach
 from budgets.audit.record import Actor, record
-from budgets.models import Alert, ApiKey, AuditEntry, Organisation, Source, Team, Workflow
+from budgets.models import ApiKey, AuditEntry, Crossing, Organisation, Source, Team, Workflow
 from budgets.notices.hint import hint_settle
 from budgets.organisation.configuration import changing_configuration
 from budgets.organisation.edit import FIELDS, change_organisation, problems_of
-from budgets.pages.sign_in import SignInForm
 from budgets.workflows.guardrails import problems_with, tidied
 from budgets.workflows.pause import pause_workflow, resume_workflow
 
@@ -27,11 +31,17 @@ else:  # these take no type arguments when running
     AnyAdmin, WorkflowModelForm, OrganisationModelForm = admin.ModelAdmin, forms.ModelForm, forms.ModelForm
 
 
-class AdminSignInForm(SignInForm, AdminAuthenticationForm):
-    """The admin's own way in has the same brake on guessing as the front door."""
+def is_administrator(request: HttpRequest) -> bool:
+    """Whether the admin opens: for administrators. It knows nothing of teams, so for nobody else."""
+    return reach(request.user, "admin.site").everything
 
 
-admin.site.login_form = AdminSignInForm
+# One way in, with its second factor and its brake on guessing: the admin's own form is never shown.
+admin.site.has_permission = is_administrator  # type: ignore[method-assign]
+admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
+for model in (EmailAddress, SocialAccount, SocialApp, SocialToken, Authenticator, UserSession):
+    if admin.site.is_registered(model):  # people and how they sign in have pages of their own, with history
+        admin.site.unregister(model)
 
 
 def values_of(obj: models.Model) -> dict[str, Any]:
@@ -198,7 +208,10 @@ class SourceAdmin(ConfigurationAdmin):
 
 @admin.register(ApiKey)
 class ApiKeyAdmin(ShownAdmin):
-    """Keys are made by a command, which shows their text once. Here they are listed and revoked."""
+    """Keys are made and changed on the pages of Settings, where their text is shown once, or by a command.
+
+    Here they are listed and revoked.
+    """
 
     list_display = ("name", "prefix", "source", "scopes", "created_at", "expires_at", "last_used_at", "revoked_at")
     list_filter = (("revoked_at", admin.EmptyFieldListFilter), "source")
@@ -216,8 +229,8 @@ class ApiKeyAdmin(ShownAdmin):
         self.message_user(request, f"Revoked: {revoked}.")
 
 
-@admin.register(Alert)
-class AlertAdmin(ShownAdmin):
+@admin.register(Crossing)
+class CrossingAdmin(ShownAdmin):
     list_display = ("raised_at", "budget", "kind", "threshold", "period_start", "spent", "limit", "limit_version")
     list_filter = ("kind", "threshold")
     list_select_related = ("budget",)

@@ -1,18 +1,17 @@
 """Planned activity over HTTP: list, make, change, remove, and when it happens."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
 from django.db.models import QuerySet
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
-from rest_framework import generics, serializers, status
+from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from budgets.access.problems import Problem
+from budgets.access.drf import InReach
+from budgets.access.sent import Edited, EditedList, EditedRow, asked, named
 from budgets.activities import edit
 from budgets.activities.expand import occurrences
 from budgets.activities.values import FIRST_DAY, LAST_DAY, ActivityValues
@@ -64,16 +63,6 @@ class ActivityValuesSerializer(serializers.Serializer[Any]):
     reason = serializers.CharField(required=False, allow_blank=True, max_length=500, help_text="Kept in the history.")
 
 
-@contextmanager
-def as_problems() -> Iterator[None]:
-    try:
-        yield
-    except edit.InvalidActivity as error:
-        raise serializers.ValidationError({name: [said] for name, said in error.problems.items()}) from error
-    except edit.RefusedActivity as error:
-        raise Problem(409, "refused", "Not possible now", str(error)) from error
-
-
 def stated(sent: dict[str, Any], before: ActivityValues | None = None) -> ActivityValues:
     """Validated data as values, over those `before` where only a part was sent."""
     values = {name: sent[name] for name in ActivityValues.__slots__ if name in sent}
@@ -81,7 +70,7 @@ def stated(sent: dict[str, Any], before: ActivityValues | None = None) -> Activi
         values["skipped_days"] = tuple(values["skipped_days"])
     for name, model in (("team", Team), ("workflow", Workflow)):
         if name in sent:
-            values[f"{name}_id"] = _named(name, model, sent[name])
+            values[f"{name}_id"] = named(name, model, sent[name])
     known = {name: getattr(before, name) for name in ActivityValues.__slots__} if before else {}
     found = ActivityValues(**(known | values))
     _refuse_half_days(found)
@@ -99,21 +88,10 @@ def _refuse_half_days(values: ActivityValues) -> None:
             )
 
 
-def _named(name: str, model: Any, slug: str | None) -> int | None:
-    if not slug:
-        return None
-    found = model.objects.filter(slug=slug).values_list("pk", flat=True).first()
-    if found is None:
-        raise serializers.ValidationError({name: [f"There is no {name} with the short name “{slug}”."]})
-    return int(found)
-
-
-class Planned:
-    """Reading needs the scope `read`, changing `admin`."""
-
-    required_scope = "admin"
-    read_scope = "read"
+class Planned(InReach, Edited):
     permission = "budgets.change_plannedactivity"
+    values = ActivityValuesSerializer
+    errors = (edit.InvalidActivity, edit.RefusedActivity)
 
 
 @extend_schema_view(
@@ -122,66 +100,52 @@ class Planned:
         description="By start; what repeats once, with its rule.",
         parameters=[OpenApiParameter("team", str), OpenApiParameter("kind", str, enum=PlannedActivity.Kind.values)],
         tags=["activities"],
-    )
-)
-class ActivityListView(Planned, generics.ListCreateAPIView[PlannedActivity]):
-    """The whole calendar."""
-
-    serializer_class = ActivitySerializer
-    queryset = PlannedActivity.objects.all()
-
-    def get_queryset(self) -> QuerySet[PlannedActivity]:
-        rows = PlannedActivity.objects.select_related("team", "workflow").order_by("starts_at", "pk")
-        team, kind = self.request.query_params.get("team", ""), self.request.query_params.get("kind", "")
-        if kind and kind not in PlannedActivity.Kind.values:
-            raise serializers.ValidationError({"kind": [f"Choose from: {', '.join(PlannedActivity.Kind.values)}."]})
-        rows = rows.filter(kind=kind) if kind else rows
-        return rows.filter(team__slug=team.replace("\0", "")) if team else rows
-
-    @extend_schema(
+    ),
+    post=extend_schema(
         summary="Plan an activity",
         request=ActivityValuesSerializer,
         responses={201: ActivitySerializer},
         tags=["activities"],
-    )
-    def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        sent = ActivityValuesSerializer(data=request.data)
-        sent.is_valid(raise_exception=True)
-        values = sent.validated_data
-        with as_problems():
-            made = edit.create_activity(Actor.of_request(request), stated(values), values.get("reason", ""))
-        return Response(ActivitySerializer(made).data, status=status.HTTP_201_CREATED)
-
-
-@extend_schema_view(get=extend_schema(summary="One planned activity", tags=["activities"]))
-class ActivityView(Planned, generics.RetrieveAPIView[PlannedActivity]):
-    """One row of the calendar."""
+    ),
+)
+class ActivityListView(Planned, EditedList[PlannedActivity]):
+    """The whole calendar."""
 
     serializer_class = ActivitySerializer
-    queryset = PlannedActivity.objects.select_related("team", "workflow")
+    queryset = PlannedActivity.objects.select_related("team", "workflow").order_by("starts_at", "pk")
 
-    @extend_schema(
+    def get_queryset(self) -> QuerySet[PlannedActivity]:
+        rows, kind = super().get_queryset(), asked(self.request, "kind", PlannedActivity.Kind.values)
+        team = self.request.query_params.get("team", "")
+        rows = rows.filter(kind=kind) if kind else rows
+        return rows.filter(team__slug=team.replace("\0", "")) if team else rows
+
+    def make(self, actor: Actor, sent: dict[str, Any], reason: str) -> PlannedActivity:
+        return edit.create_activity(actor, stated(sent), reason)
+
+
+@extend_schema_view(
+    get=extend_schema(summary="One planned activity", tags=["activities"]),
+    patch=extend_schema(
         summary="Change a planned activity",
         description="Only what is sent changes.",
         request=ActivityValuesSerializer(partial=True),
         responses=ActivitySerializer,
         tags=["activities"],
-    )
-    def patch(self, request: Request, pk: int) -> Response:
-        sent = ActivityValuesSerializer(data=request.data, partial=True)
-        sent.is_valid(raise_exception=True)
-        row, values = self.get_object(), sent.validated_data
-        with as_problems():
-            saved = edit.change_activity(
-                Actor.of_request(request), row, stated(values, ActivityValues.of_row(row)), values.get("reason", "")
-            )
-        return Response(ActivitySerializer(saved).data)
+    ),
+    delete=extend_schema(summary="Remove a planned activity", responses={204: None}, tags=["activities"]),
+)
+class ActivityView(Planned, EditedRow[PlannedActivity]):
+    """One row of the calendar."""
 
-    @extend_schema(summary="Remove a planned activity", responses={204: None}, tags=["activities"])
-    def delete(self, request: Request, pk: int) -> Response:
-        with as_problems():
-            edit.remove_activity(Actor.of_request(request), self.get_object())
-        return Response(status=status.HTTP_204_NO_CONTENT)
+    serializer_class = ActivitySerializer
+    queryset = PlannedActivity.objects.select_related("team", "workflow")
+
+    def change(self, actor: Actor, row: PlannedActivity, sent: dict[str, Any], reason: str) -> PlannedActivity:
+        return edit.change_activity(actor, row, stated(sent, ActivityValues.of_row(row)), reason)
+
+    def remove(self, actor: Actor, row: PlannedActivity) -> None:
+        edit.remove_activity(actor, row)
 
 
 class WhenSerializer(serializers.Serializer[Any]):
@@ -220,5 +184,5 @@ class OccurrencesView(Planned, APIView):
         first, last = sent.validated_data["first"], sent.validated_data["last"]
         if not FIRST_DAY <= first <= last <= LAST_DAY or last - first > LONGEST:
             raise serializers.ValidationError({"last": ["Ask for 1 to 400 days between 2000 and 2100."]})
-        found = occurrences(first, last, sent.validated_data.get("team"))
+        found = occurrences(first, last, sent.validated_data.get("team"), who=request.user)
         return Response(OccurrenceSerializer(found, many=True).data)

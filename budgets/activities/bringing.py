@@ -13,18 +13,20 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
 from budgets.activities import importing
-from budgets.activities.changes import may_change
 from budgets.activities.edit import RefusedActivity
 from budgets.activities.forms import CalendarFileForm
 from budgets.activities.reading import MOST_BYTES, BadCalendar, Found, read_calendar
 from budgets.activities.recurrence import in_words, read
 from budgets.activities.values import ActivityValues
+from budgets.activities.views import CHANGE
 from budgets.audit.record import Actor
 from budgets.models import Organisation
 from budgets.pages.answers import tell, tell_problem
+from budgets.pages.door import changes
 from budgets.pages.moments import clock, day_year, moment, place
 
 SHOWN = 100
+may_import = changes(CHANGE, "planned activity")  # of all teams: it compares with the whole calendar
 FIELD_WORDS = {
     "name": "name", "starts_at": "start", "ends_at": "end", "is_all_day": "all day", "recurrence": "how it repeats",
     "skipped_days": "days left out",
@@ -33,7 +35,7 @@ FIELD_WORDS = {
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @never_cache
-@may_change
+@may_import
 def bring(request: HttpRequest) -> HttpResponseBase:
     """`/calendar/import/`: the file comes as an upload first, and with the confirmation as it was shown."""
     organisation = Organisation.get()
@@ -80,7 +82,7 @@ def _carry_out(request: HttpRequest, wanted: importing.Plan, name: str) -> HttpR
 
 
 @require_POST
-@may_change
+@may_import
 def undo(request: HttpRequest, token: str) -> HttpResponseBase:
     """Take an import back."""
     done, kept = importing.undo_import(Actor.of_request(request), token)

@@ -2,13 +2,15 @@
 
 from datetime import date
 
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
+from budgets.access.reachable import fetched, reachable
+from budgets.access.roles import VIEW, reach
 from budgets.activities import edit
 from budgets.activities.forms import ActivityForm, first_values, typed_values
 from budgets.activities.views import CHANGE, repeats_words
@@ -17,10 +19,10 @@ from budgets.audit.record import Actor
 from budgets.limits.calendar import day_of
 from budgets.models import AuditEntry, Organisation, PlannedActivity
 from budgets.pages.answers import go, tell, tell_problem
-from budgets.pages.door import changes
+from budgets.pages.door import changes_in_reach
 from budgets.pages.moments import place
 
-may_change = changes(CHANGE, "planned activity")
+may_change = changes_in_reach(CHANGE, "planned activity")
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -30,8 +32,10 @@ def new(request: HttpRequest) -> HttpResponseBase:
     """`/calendar/new/?day=2026-11-27`."""
     organisation = Organisation.get()
     if request.method != "POST":
-        return _form(request, ActivityForm(initial=first_values(_day(request, organisation))), organisation)
-    form = ActivityForm(request.POST)
+        return _form(
+            request, ActivityForm(initial=first_values(_day(request, organisation)), who=request.user), organisation
+        )
+    form = ActivityForm(request.POST, who=request.user)
     if not form.is_valid():
         return _form(request, form, organisation, status=422)
     try:
@@ -49,11 +53,11 @@ def new(request: HttpRequest) -> HttpResponseBase:
 def change(request: HttpRequest, pk: int) -> HttpResponseBase:
     """`/calendar/<id>/`."""
     organisation = Organisation.get()
-    row = get_object_or_404(PlannedActivity.objects.select_related("team", "workflow"), pk=pk)
+    row = fetched(PlannedActivity.objects.select_related("team", "workflow"), request.user, CHANGE, pk=pk)
     if request.method != "POST":
-        form = ActivityForm(initial=typed_values(row, organisation.zone), activity=row)
+        form = ActivityForm(initial=typed_values(row, organisation.zone), activity=row, who=request.user)
         return _form(request, form, organisation)
-    form = ActivityForm(request.POST, activity=row)
+    form = ActivityForm(request.POST, activity=row, who=request.user)
     if not form.is_valid():
         return _form(request, form, organisation, status=422)
     try:
@@ -72,7 +76,9 @@ def change(request: HttpRequest, pk: int) -> HttpResponseBase:
 @may_change
 def remove(request: HttpRequest, pk: int) -> HttpResponseBase:
     """Out of the calendar; the toast offers to undo it."""
-    row = PlannedActivity.objects.filter(pk=pk).first()
+    row = reachable(PlannedActivity, request.user).filter(pk=pk).first()
+    if row is None and not reach(request.user, VIEW).everything:
+        raise Http404
     if row is None:
         tell_problem(request, "This is no longer in the calendar: somebody removed it.")
         return go(request, reverse("calendar"))
@@ -96,7 +102,7 @@ def undo(request: HttpRequest, entry: int) -> HttpResponseBase:
         tell_problem(request, str(error))
     else:
         tell(request, f"{name} is as it was before.")
-    row = PlannedActivity.objects.filter(pk=found.object_id).first()
+    row = reachable(PlannedActivity, request.user).filter(pk=found.object_id).first()
     return go(request, _month_of(row, Organisation.get()) if row else reverse("calendar"))
 
 

@@ -5,12 +5,14 @@ from contextlib import contextmanager
 
 from django.db import connection, transaction
 
+from budgets.access.reachable import outside
 from budgets.activities.values import ActivityValues, checked
 from budgets.audit.newest import newest_entry
 from budgets.audit.record import Actor, record
 from budgets.models import AuditEntry, Organisation, PlannedActivity
 from budgets.organisation.configuration import HOLD_CONFIGURATION
 
+CHANGE = "budgets.change_plannedactivity"
 UNDO_LOCK = 7_061_015  # advisory lock number, ours by choice
 
 
@@ -39,6 +41,7 @@ def create_activity(actor: Actor, values: ActivityValues, reason: str = "") -> P
     with _calendar() as organisation:
         values, row = _fit(values, organisation), PlannedActivity()
         _state(row, values)
+        _refuse_outside(actor, row)
         row.save(force_insert=True)
         record(actor, "created", row, None, values.as_json(), reason)
     return row
@@ -50,10 +53,12 @@ def change_activity(
     """Save new values. Raises InvalidActivity, or RefusedActivity for one that is gone."""
     with _calendar() as organisation:
         row = _lock(activity.pk)
+        _refuse_others(actor, row)
         values, before = _fit(values, organisation, row.pk), ActivityValues.of_row(row)
         if before == values:
             return row
         _state(row, values)
+        _refuse_outside(actor, row)
         row.save()
         record(actor, "changed", row, before.as_json(), values.as_json(), reason)
     return row
@@ -63,6 +68,7 @@ def remove_activity(actor: Actor, activity: PlannedActivity, reason: str = "") -
     """Take it out of the calendar; its history keeps it. Raises RefusedActivity."""
     with _calendar():
         row = _lock(activity.pk)
+        _refuse_others(actor, row)
         PlannedActivity.objects.filter(pk=row.pk).delete()
         record(actor, "removed", row, ActivityValues.of_row(row).as_json(), None, reason)
 
@@ -85,6 +91,7 @@ def undo_activity(actor: Actor, entry: AuditEntry) -> str:
             values = _fit(ActivityValues.of_json(entry.before), organisation)
             row = PlannedActivity(pk=int(entry.object_id))
             _state(row, values)
+            _refuse_others(actor, row)
             row.save(force_insert=True)
             record(actor, "restored", row, None, values.as_json(), reason)
     return entry.object_name
@@ -126,6 +133,18 @@ def _state(row: PlannedActivity, values: ActivityValues) -> None:
     for name in values.__slots__:
         setattr(row, name, getattr(values, name))
     row.skipped_days = list(values.skipped_days)
+
+
+def _refuse_others(actor: Actor, row: PlannedActivity) -> None:
+    """Whose role is for a team changes what is that team's."""
+    if sentence := outside(actor.who, CHANGE, row):
+        raise RefusedActivity(sentence)
+
+
+def _refuse_outside(actor: Actor, row: PlannedActivity) -> None:
+    """The same of a row that is stated anew and not saved yet: another team or workflow has to be chosen."""
+    if sentence := outside(actor.who, CHANGE, row):
+        raise InvalidActivity({"team": sentence})
 
 
 def _lock(pk: int) -> PlannedActivity:

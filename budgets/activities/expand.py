@@ -7,10 +7,12 @@ lasts until the same wall-clock end.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.db.models import Q, QuerySet
 
+from budgets.access.reachable import reachable
 from budgets.activities.recurrence import BadRule, dates, read
 from budgets.limits.calendar import DAY
 from budgets.models import Organisation, PlannedActivity
@@ -29,13 +31,15 @@ class Occurrence:
     last: date
 
 
-def occurrences(first: date, last: date, team: str | None = None, kind: str = "") -> list[Occurrence]:
+def occurrences(first: date, last: date, team: str | None = None, kind: str = "", who: Any = None) -> list[Occurrence]:
     """All that touch `first` to `last` (both included), by start; with `team`, its own and those for everybody.
 
-    Two statements.
+    Of those that `who` reaches, where it is given. Two statements.
     """
     zone = Organisation.get().zone
     rows = between(first, last, zone).select_related("team", "workflow")
+    if who is not None:
+        rows = reachable(rows, who)
     if team:
         rows = rows.filter(
             Q(team__slug=team)

@@ -1,6 +1,7 @@
 """The form of planned activity: days and times of the organisation's wall clock, a way to repeat, what it means."""
 
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -76,12 +77,13 @@ class ActivityForm(forms.Form):
     )
     note = forms.CharField(label="Note", required=False, max_length=500)
 
-    def __init__(self, *args: Any, activity: PlannedActivity | None = None, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, who: Any, activity: PlannedActivity | None = None, **kwargs: Any) -> None:
+        """`who` fills it in: offered is what they reach."""
         super().__init__(*args, **kwargs)
-        self.activity = activity
+        self.activity, self.who = activity, who
         fields: dict[str, Any] = self.fields
-        fields["team"].choices = team_choices("Everybody")
-        self.workflows = workflow_offers
+        fields["team"].choices = team_choices("Everybody", who)
+        self.workflows = partial(workflow_offers, who)
         if activity and activity.recurrence and _choice(activity.recurrence) == KEPT:
             fields["repeats"].choices = [(KEPT, "As it does now"), *REPEATS]
 
@@ -92,7 +94,7 @@ class ActivityForm(forms.Form):
 
     def clean_workflow(self) -> int | None:
         wanted = self.cleaned_data["workflow"].strip()
-        found = workflow_named(wanted) if wanted else None
+        found = workflow_named(wanted, self.who) if wanted else None
         if wanted and found is None:
             raise forms.ValidationError(f"There is no workflow called “{wanted}”.")
         return found.pk if found else None

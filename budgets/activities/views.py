@@ -11,6 +11,8 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from budgets.access.reachable import reachable
+from budgets.access.roles import may
 from budgets.activities.expand import Occurrence, occurrences
 from budgets.activities.month import Month, month_of
 from budgets.activities.recurrence import DAY_NAMES, BadRule, in_words, read
@@ -18,7 +20,7 @@ from budgets.activities.writing import calendar_file
 from budgets.limits.calendar import day_of
 from budgets.models import Organisation, PlannedActivity
 from budgets.pages.csv import csv_response
-from budgets.pages.door import signed_in
+from budgets.pages.door import in_reach
 from budgets.pages.moments import clock, place, span
 from budgets.pages.named import team_choices
 
@@ -43,11 +45,12 @@ class Asked:
     is_list: bool
     note: str
     organisation: Organisation
+    who: Any
 
     def found(self, whole_weeks: bool = False) -> list[Occurrence]:
         month = self.month
         bounds = (month.table_first, month.table_last) if whole_weeks else (month.first, month.last)
-        return occurrences(*bounds, team=self.team or None, kind=self.kind)
+        return occurrences(*bounds, team=self.team or None, kind=self.kind, who=self.who)
 
 
 def asked(request: HttpRequest) -> Asked:
@@ -68,12 +71,13 @@ def asked(request: HttpRequest) -> Asked:
         request.GET.get("view") == "list",
         f"{'; '.join(ignored)}; it was ignored." if ignored else "",
         organisation,
+        request.user,
     )
 
 
 @require_safe
 @never_cache
-@signed_in
+@in_reach
 def calendar(request: HttpRequest) -> HttpResponseBase:
     """`/calendar/?month=2026-11&team=&kind=&view=list`."""
     wanted = asked(request)
@@ -85,23 +89,26 @@ def calendar(request: HttpRequest) -> HttpResponseBase:
         "asked": wanted,
         "month": wanted.month,
         "weekdays": DAY_NAMES,
-        "teams": team_choices("All teams"),
+        "teams": team_choices("All teams", request.user),
         "kinds": [(key, text, ICONS[key]) for key, text in PlannedActivity.Kind.choices],
         "zone_words": place(wanted.organisation.time_zone),
         "is_filtered": bool(wanted.team or wanted.kind),
         "is_empty": not found,
-        "nothing_yet": not found and not PlannedActivity.objects.exists(),
+        "nothing_yet": not found and not reachable(PlannedActivity, request.user).exists(),
         "may_change": request.user.has_perm(CHANGE),
     }
     if wanted.is_list:
         page = Paginator(found, PER_PAGE).get_page(request.GET.get("page"))
-        context |= {"page": page, "rows": [shown(one, zone) for one in page.object_list]}
+        context |= {"page": page, "rows": [shown(one, zone, request.user) for one in page.object_list]}
     else:
         weeks = wanted.month.weeks(found)
         context["weeks"] = [
             (
                 any(day.is_in_month and day.shown for day in week),
-                [(day, [shown(one, zone) | {"goes_on": goes_on} for one, goes_on in day.entries]) for day in week],
+                [
+                    (day, [shown(one, zone, request.user) | {"goes_on": goes_on} for one, goes_on in day.entries])
+                    for day in week
+                ],
             )
             for week in weeks
         ]
@@ -109,12 +116,13 @@ def calendar(request: HttpRequest) -> HttpResponseBase:
     return render(request, "calendar/page.html", context)
 
 
-def shown(one: Occurrence, zone: Any) -> dict[str, Any]:
+def shown(one: Occurrence, zone: Any, who: Any) -> dict[str, Any]:
     """An occurrence for a template: in words, in the organisation's zone."""
     row = one.activity
     starts, ends = one.starts_at.astimezone(zone), one.ends_at.astimezone(zone)
     return {
         "row": row,
+        "may_change": may(who, CHANGE, row),
         "icon": ICONS[row.kind],
         "kind": row.get_kind_display(),
         "at": "" if row.is_all_day else clock(starts),
@@ -154,7 +162,7 @@ def repeats_words(row: PlannedActivity) -> str:
 
 @require_safe
 @never_cache
-@signed_in
+@in_reach
 def calendar_csv(request: HttpRequest) -> HttpResponseBase:
     """`/export/calendar.csv`: every occurrence of the month shown, same filter."""
     wanted = asked(request)
@@ -185,11 +193,11 @@ def calendar_csv(request: HttpRequest) -> HttpResponseBase:
 
 @require_safe
 @never_cache
-@signed_in
+@in_reach
 def calendar_ics(request: HttpRequest) -> HttpResponseBase:
     """`/export/calendar.ics`: all activity of the team asked for, what repeats by its rule."""
     organisation, team = Organisation.get(), request.GET.get("team", "").replace("\0", "")[:128]
-    rows = PlannedActivity.objects.select_related("team")
+    rows = reachable(PlannedActivity.objects.select_related("team"), request.user)
     if team:
         rows = rows.filter(team__slug=team)
     answer = HttpResponse(calendar_file(rows, organisation.zone, timezone.now()), content_type="text/calendar")

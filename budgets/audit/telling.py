@@ -1,17 +1,15 @@
 """Rows of the history as a page shows them: who did what to which object, before and after, from where, why."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from django.db.models import Max
-from django.urls import reverse
 
-from budgets.audit.wording import Names, changes, links, names_in, sentence, wording_of
-from budgets.models import AuditEntry, Budget, Organisation
+from budgets.audit.wording import Names, changes, links, names_in, sentence, undo_links, wording_of
+from budgets.models import AuditEntry, Organisation
 from budgets.pages.moments import clock, day, day_year
 
-BUDGETS = "budgets.budget"
 INLINE = 2  # differences said in the sentence itself; more are a table below it
 
 
@@ -35,12 +33,14 @@ class Told:
     object_filter: str
 
 
-def told(rows: Sequence[AuditEntry], organisation: Organisation, now: datetime, *, may_undo: bool) -> list[Told]:
-    """The rows in words. As many statements as there are kinds with pages of their own, and kinds referred to; and two
-    for what may be undone.
+def told(
+    rows: Sequence[AuditEntry], organisation: Organisation, now: datetime, *, may: Callable[[str], bool]
+) -> list[Told]:
+    """The rows in words; `may` says of a right whether the reader has it. As many statements as there are kinds with
+    pages of their own, and kinds referred to; and for each kind of which something may be undone two.
     """
     addresses = links((row.object_type, row.object_id) for row in rows)
-    undoable = _undoable(rows) if may_undo else {}
+    undoable = _undoable(rows, may)
     names = names_in((row.object_type, row.before, row.after) for row in rows)
     return [_one(row, organisation, now, (addresses, undoable, names)) for row in rows]
 
@@ -81,24 +81,22 @@ def _when(at: datetime, now: datetime) -> str:
     return f"{day(at.date()) if at.year == now.year else day_year(at.date())}, {clock(at)}"
 
 
-def _undoable(rows: Sequence[AuditEntry]) -> dict[int, str]:
-    """Row → where to undo it: the newest change of a budget, as `budgets.limits.edit.undo_change` can take back."""
-    ids = {row.object_id for row in rows if row.object_type == BUDGETS and row.object_id.isdecimal()}
-    if not ids:
-        return {}
-    newest = dict(
-        AuditEntry.objects.filter(object_type=BUDGETS, object_id__in=ids)
-        .order_by()
-        .values_list("object_id")
-        .annotate(newest=Max("position"))
-    )
-    slugs = dict(Budget.objects.filter(pk__in=[int(one) for one in ids]).values_list("pk", "slug"))
-    return {
-        row.pk: reverse("budget-undo", args=[slugs[int(row.object_id)], row.pk])
-        for row in rows
-        if row.object_type == BUDGETS
-        and newest.get(row.object_id) == row.position
-        and row.object_id.isdecimal()
-        and int(row.object_id) in slugs
-        and (row.before is not None or row.act == "created")
-    }
+def _undoable(rows: Sequence[AuditEntry], may: Callable[[str], bool]) -> dict[int, str]:
+    """Row → where to undo it: the newest change of an object whose kind has an address for that."""
+    kinds: dict[str, set[str]] = {}
+    for row in rows:
+        words = wording_of(row.object_type)
+        if words.undo and row.object_id.isdecimal() and (row.before is not None or row.act == "created"):
+            kinds.setdefault(row.object_type, set()).add(row.object_id)
+    newest: dict[tuple[str, str], int] = {}
+    for kind, ids in kinds.items():
+        if may(wording_of(kind).undo_right):
+            entries = AuditEntry.objects.filter(object_type=kind, object_id__in=ids).order_by()
+            last = dict(entries.values_list("object_id").annotate(newest=Max("position")))
+            newest |= {
+                (kind, row.object_id): row.pk
+                for row in rows
+                if row.object_type == kind and last.get(row.object_id) == row.position
+                if row.before is not None or row.act == "created"
+            }
+    return undo_links(newest)

@@ -8,6 +8,7 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from budgets.access.roles import reach
 from budgets.audit import search
 from budgets.audit.chain import COLUMNS
 from budgets.audit.checking import last_check
@@ -17,7 +18,7 @@ from budgets.audit.telling import told
 from budgets.audit.wording import wording_of
 from budgets.models import AuditEntry, Organisation
 from budgets.pages.csv import csv_response
-from budgets.pages.door import may_change_budgets, signed_in
+from budgets.pages.door import signed_in
 from budgets.pages.moments import moment, place
 
 KEPT = ("who", "type", "object", "act", "origin", "from", "to", "q")
@@ -39,7 +40,7 @@ def history(request: HttpRequest) -> HttpResponseBase:
         {
             "here": "history",
             "organisation": organisation,
-            "rows": told(page.rows, organisation, now, may_undo=may_change_budgets(request)),
+            "rows": told(page.rows, organisation, now, may=lambda right: reach(request.user, right).everything),
             "page": page,
             "asked": asked,
             "typed": {name: request.GET.get(name, "")[: search.LONGEST] for name in KEPT},

@@ -15,6 +15,7 @@ from django.apps import apps
 from django.contrib.auth.models import AbstractUser
 from django.urls import NoReverseMatch, reverse
 
+from budgets.audit.record import TOGETHER
 from budgets.pages.amounts import whole
 from budgets.pages.moments import clock, day_year
 
@@ -30,7 +31,9 @@ class Wording:
     `phrase` is how a sentence calls an object ("the Translation budget"); `fields` are the fields in words (others keep
     their name), `values` how a field's value is said, `acts` acts that need other words than their own. `page` is the
     name of the address of an object's page, which takes the model's attribute `key` ("" for none). `references` are
-    fields that hold the id of another model's row ("team_id": "budgets.team").
+    fields that hold the id of another model's row ("team_id": "budgets.team"). `undo` is the name of the address that
+    takes an object's newest row back, for those with the right `undo_right`: it takes the attribute `key` and the id of
+    that row.
     """
 
     type: str
@@ -42,6 +45,8 @@ class Wording:
     key: str = ""
     phrase: str = "the {object} {noun}"
     references: Mapping[str, str] = field(default_factory=dict)
+    undo: str = ""
+    undo_right: str = ""
     differences: Callable[[dict[str, Any], dict[str, Any]], list[tuple[str, str, str]]] | None = None
 
 
@@ -117,7 +122,9 @@ def changes(words: Wording, before: Any, after: Any, zone: tzinfo, names: Names)
             said(words, name, now.get(name), zone, names),
         )
         for name in fields
-        if (was.get(name) != now.get(name)) and not (was.get(name) in NOTHING and now.get(name) in NOTHING)
+        if name != TOGETHER
+        and (was.get(name) != now.get(name))
+        and not (was.get(name) in NOTHING and now.get(name) in NOTHING)
     ]
 
 
@@ -150,15 +157,36 @@ def links(objects: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:
     return found
 
 
+def undo_links(newest: Mapping[tuple[str, str], int]) -> dict[int, str]:
+    """(kind, id) → its newest row, as row → address that takes it back. One statement for each kind that has one."""
+    by_kind: dict[str, dict[str, int]] = {}
+    for (kind, identity), row in newest.items():
+        by_kind.setdefault(kind, {})[identity] = row
+    found: dict[int, str] = {}
+    for kind, rows in by_kind.items():
+        words = wording_of(kind)
+        try:
+            for identity, key in keys_of(words, rows).items():
+                found[rows[identity]] = reverse(words.undo, args=[key, rows[identity]])
+        except (NoReverseMatch, LookupError):  # the page is on a floor that is not there
+            continue
+    return found
+
+
+def keys_of(words: Wording, identities: Iterable[str]) -> dict[str, Any]:
+    """Id → what stands in addresses of those objects that are still there. One statement."""
+    numbers = [int(one) for one in identities if one.isdecimal() and len(one) < 19]
+    manager = apps.get_model(words.type)._default_manager
+    rows: Iterable[Any] = manager.filter(pk__in=numbers).values_list("pk", words.key)
+    return {str(pk): key for pk, key in rows}
+
+
 def _pages(words: Wording, identities: set[str]) -> dict[str, str]:
     try:
         if not words.key:
             url = reverse(words.page)
             return dict.fromkeys(identities, url)
-        numbers = [int(one) for one in identities if one.isdecimal() and len(one) < 19]
-        manager = apps.get_model(words.type)._default_manager
-        rows: Iterable[Any] = manager.filter(pk__in=numbers).values_list("pk", words.key)
-        return {str(pk): reverse(words.page, args=[key]) for pk, key in rows}
+        return {identity: reverse(words.page, args=[key]) for identity, key in keys_of(words, identities).items()}
     except (NoReverseMatch, LookupError):  # the page is on a floor that is not there
         return {}
 

@@ -7,11 +7,13 @@ from typing import Any
 from django.db.models import Prefetch, QuerySet
 from django.utils import timezone
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
-from rest_framework import generics, serializers, status
+from rest_framework import generics, status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from budgets.access.drf import InReach
 from budgets.access.problems import Problem
+from budgets.access.sent import asked, body, invalid
 from budgets.audit.record import Actor
 from budgets.limits import edit
 from budgets.limits.serializers import (
@@ -24,8 +26,8 @@ from budgets.limits.serializers import (
 from budgets.models import Budget, BudgetState
 
 
-class Budgeted:
-    """Reading needs the scope `read`, changing `admin`."""
+class Budgeted(InReach):
+    """Reading needs the scope `read`, changing `admin`; of budgets in reach."""
 
     required_scope = "admin"
     read_scope = "read"
@@ -45,7 +47,7 @@ def as_problems() -> Iterator[None]:
     try:
         yield
     except edit.InvalidBudget as error:
-        raise serializers.ValidationError({name: [said] for name, said in error.problems.items()}) from error
+        raise invalid(error.problems) from error
     except edit.StaleEdit as error:
         raise Problem(
             409, "changed-meanwhile", "Changed meanwhile", str(error), edit_version=error.budget.edit_version
@@ -69,9 +71,7 @@ class BudgetListView(Budgeted, generics.ListCreateAPIView[Budget]):
     queryset = Budget.objects.all()
 
     def get_queryset(self) -> QuerySet[Budget]:
-        wanted = self.request.query_params.get("status")
-        if wanted and wanted not in Budget.Status.values:
-            raise serializers.ValidationError({"status": [f"Choose from: {', '.join(Budget.Status.values)}."]})
+        wanted = asked(self.request, "status", Budget.Status.values)
         chosen = with_states().order_by("name", "id")
         return chosen.filter(status=wanted) if wanted else chosen.exclude(status=Budget.Status.ARCHIVED)
 
@@ -84,12 +84,9 @@ class BudgetListView(Budgeted, generics.ListCreateAPIView[Budget]):
         tags=["budgets"],
     )
     def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        sent = BudgetValuesSerializer(data=request.data)
-        sent.is_valid(raise_exception=True)
+        sent = body(BudgetValuesSerializer, request)
         with as_problems():
-            budget = edit.create_budget(
-                Actor.of_request(request), stated(sent.validated_data), sent.validated_data.get("reason", "")
-            )
+            budget = edit.create_budget(Actor.of_request(request), stated(sent), sent.get("reason", ""))
         return Response(shown(budget), status=status.HTTP_201_CREATED)
 
 
@@ -118,9 +115,8 @@ class BudgetView(Budgeted, generics.RetrieveAPIView[Budget]):
         tags=["budgets"],
     )
     def patch(self, request: Request, slug: str) -> Response:
-        sent = BudgetChangeSerializer(data=request.data, partial=True)
-        sent.is_valid(raise_exception=True)
-        budget, values = self.get_object(), sent.validated_data
+        budget = self.get_object()
+        values = body(BudgetChangeSerializer, request, partial=True)
         with as_problems():
             changed = edit.change_budget(
                 Actor.of_request(request),
@@ -153,14 +149,13 @@ class ActView(Budgeted, generics.GenericAPIView[Budget]):
     act: Callable[[Actor, Budget, str, int | None], Budget]
 
     def post(self, request: Request, slug: str) -> Response:
-        sent = ReasonSerializer(data=request.data)
-        sent.is_valid(raise_exception=True)
+        found, sent = self.get_object(), body(ReasonSerializer, request)
         with as_problems():
             budget = type(self).act(
                 Actor.of_request(request),
-                self.get_object(),
-                sent.validated_data["reason"],
-                sent.validated_data.get("edit_version"),
+                found,
+                sent["reason"],
+                sent.get("edit_version"),
             )
         return Response(shown(budget))
 

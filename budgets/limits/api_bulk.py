@@ -9,11 +9,14 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from budgets.access.problems import Problem
+from budgets.access.reachable import reachable
+from budgets.access.roles import CHANGE_BUDGET
+from budgets.access.sent import body
 from budgets.audit.record import Actor
 from budgets.limits import bulk
 from budgets.limits.api import Budgeted, as_problems
 from budgets.limits.bulk import BulkAct
-from budgets.limits.serializers import in_units, owner_id_of, plain
+from budgets.limits.serializers import SETTINGS_HELP, SettingField, in_units, owner_id_of, plain
 from budgets.models import Budget
 
 
@@ -36,9 +39,7 @@ class BulkSerializer(serializers.Serializer[Any]):
         child=serializers.IntegerField(min_value=1, max_value=1000), required=False, max_length=50
     )
     on_exhausted = serializers.ChoiceField(Budget.Action.choices, required=False)
-    action_settings = serializers.DictField(
-        child=serializers.IntegerField(min_value=0, max_value=10**6), required=False
-    )
+    action_settings = serializers.DictField(child=SettingField(), required=False, help_text=SETTINGS_HELP)
     owner = serializers.CharField(
         required=False, allow_null=True, max_length=150, help_text="A user name; null for nobody."
     )
@@ -86,10 +87,8 @@ class BulkView(Budgeted, generics.GenericAPIView[Budget]):
         tags=["budgets"],
     )
     def post(self, request: Request) -> Response:
-        sent = BulkSerializer(data=request.data)
-        sent.is_valid(raise_exception=True)
-        values: dict[str, Any] = sent.validated_data
-        act, budgets = _act(values), _budgets(values["budgets"])
+        values = body(BulkSerializer, request)
+        act, budgets = _act(values), _budgets(values["budgets"], request.user)
         if problem := bulk.problem_with(act, len(budgets)):
             raise serializers.ValidationError({"act": [problem]})
         lines = bulk.preview(act, budgets)
@@ -118,10 +117,9 @@ class BulkUndoView(Budgeted, generics.GenericAPIView[Budget]):
         tags=["budgets"],
     )
     def post(self, request: Request) -> Response:
-        sent = SpanSerializer(data=request.data)
-        sent.is_valid(raise_exception=True)
+        sent = body(SpanSerializer, request)
         with as_problems():
-            back = bulk.undo(Actor.of_request(request), sent.validated_data["first"], sent.validated_data["last"])
+            back = bulk.undo(Actor.of_request(request), sent["first"], sent["last"])
         return Response([budget.slug for budget in back])
 
 
@@ -137,11 +135,11 @@ def _act(values: dict[str, Any]) -> BulkAct:
     )
 
 
-def _budgets(chosen: Sequence[dict[str, Any]]) -> list[Budget]:
+def _budgets(chosen: Sequence[dict[str, Any]], who: Any) -> list[Budget]:
     slugs = {one["slug"] for one in chosen}
     if len(slugs) > bulk.MOST:
         raise Problem(422, "too-many", "Too many", f"Choose at most {bulk.MOST} budgets at once.")
-    found = list(Budget.objects.filter(slug__in=slugs).order_by("slug"))
+    found = list(reachable(Budget, who, CHANGE_BUDGET).filter(slug__in=slugs).order_by("slug"))
     if missing := slugs - {one.slug for one in found}:
         raise serializers.ValidationError({"budgets": [f"There is no budget “{one}”." for one in sorted(missing)]})
     return found

@@ -1,14 +1,15 @@
 """One act on several budgets: previewed with before and after, then done in one transaction, undone as one."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
 from decimal import ROUND_HALF_UP, Decimal
 
 from django.db import transaction
-from django.db.models import Max
 
-from budgets.audit.record import Actor
+from budgets.access.reachable import reachable
+from budgets.access.roles import CHANGE_BUDGET
+from budgets.audit.record import TOGETHER, Actor
 from budgets.limits.edit import (
     ARCHIVE,
     OBJECT_TYPE,
@@ -16,6 +17,7 @@ from budgets.limits.edit import (
     RESUME,
     RefusedEdit,
     change_budgets,
+    changing_pools_too,
     pools_in_words,
     turn_budgets,
     undo_changes,
@@ -30,6 +32,7 @@ MOST = 500  # budgets in one act: while it runs, usage that arrives waits
 CENT = NANO // 100
 ACTS = ("pause", "resume", "archive", "change")
 TURNS = {"pause": PAUSE, "resume": RESUME, "archive": ARCHIVE}
+NOT_ONE_ACT = "These changes were not one act. Undo them one by one, each on its budget’s page."
 ARCHIVED = "It is archived. Restore it first."
 LEAST_PERCENT, MOST_PERCENT = Decimal("-99.9"), Decimal(1000)
 
@@ -45,7 +48,7 @@ class BulkAct:
     percent: Decimal | None = None
     thresholds: tuple[int, ...] | None = None
     on_exhausted: str | None = None
-    action_settings: Mapping[str, int] | None = None
+    action_settings: Mapping[str, int | bool] | None = None
     owner_id: int | None = None
 
     @property
@@ -131,7 +134,8 @@ def changed(act: BulkAct, before: BudgetValues) -> BudgetValues:
     if act.thresholds is not None:
         after = replace(after, thresholds=act.thresholds)
     if act.on_exhausted is not None:
-        after = replace(after, on_exhausted=act.on_exhausted, action_settings=act.action_settings or {})
+        same = before.action_settings if act.on_exhausted == before.on_exhausted else {}
+        after = replace(after, on_exhausted=act.on_exhausted, action_settings=act.action_settings or same)
     if act.owner_id is not None:
         after = replace(after, owner_id=act.owner_id or None)
     return after.tidied()
@@ -157,25 +161,41 @@ def apply(actor: Actor, act: BulkAct, versions: Mapping[int, int], reason: str =
     if not lines:
         raise RefusedEdit("There is nothing to do: none of these budgets would change.")
     done = {line.budget.pk: versions[line.budget.pk] for line in lines}
+    actor = actor.in_one_act()
     with pools_in_words(), transaction.atomic():
-        newest = AuditEntry.objects.aggregate(last=Max("position", default=0))["last"]
         if act.act in TURNS:
             turn_budgets(actor, TURNS[act.act], done, reason, done)
         else:
             change_budgets(actor, {line.budget.pk: line.after for line in lines}, reason, done)
-        # Whoever changed one of these since the newest was read has changed its version too, and this was refused.
-        told = AuditEntry.objects.filter(position__gt=newest, object_type=OBJECT_TYPE)
-        return list(told.filter(object_id__in=[str(one) for one in done]).order_by("position"))
+        return told_in(actor, done)
+
+
+def told_in(actor: Actor, budget_ids: Collection[int]) -> list[AuditEntry]:
+    """The rows of history of the actor's act on these budgets, oldest first."""
+    of_these = AuditEntry.objects.filter(object_type=OBJECT_TYPE, object_id__in=[str(one) for one in budget_ids])
+    return list(of_these.filter(after__together=actor.together).order_by("position"))
 
 
 def undo(actor: Actor, first: int, last: int) -> list[Budget]:
     """Take back a whole act, whose rows of history stand from position `first` to `last`: all of it or nothing.
 
-    One transaction writes its rows without gaps. Raises StaleEdit, RefusedEdit or InvalidBudget.
+    What stands there must be of one act, whether it changed budgets or made some of them. Raises StaleEdit, RefusedEdit
+    or InvalidBudget.
     """
     if last - first >= MOST:
         raise RefusedEdit(f"At most {MOST} changes can be undone at once.")
     entries = list(AuditEntry.objects.filter(position__gte=first, position__lte=last, object_type=OBJECT_TYPE))
     if not entries:
         raise RefusedEdit("There is no such change to undo.")
-    return undo_changes(actor, entries)
+    if actor.who is not None:
+        ids = {int(entry.object_id) for entry in entries}
+        if reachable(Budget, actor.who, CHANGE_BUDGET).filter(pk__in=ids).count() != len(ids):
+            raise RefusedEdit("There is no such change to undo.")
+    marks = {(entry.after or {}).get(TOGETHER) for entry in entries}
+    if len(entries) > 1 and (len(marks) > 1 or None in marks):
+        raise RefusedEdit(NOT_ONE_ACT)
+    actor = actor.in_one_act()
+    with changing_pools_too():
+        acts = sorted({entry.act for entry in entries})
+        back = [undo_changes(actor, [entry for entry in entries if entry.act == act]) for act in acts]
+    return [budget for budgets in back for budget in budgets]

@@ -15,6 +15,8 @@ from django.db.models import Max
 from django.utils import timezone
 from django.utils.text import slugify
 
+from budgets.access.reachable import outside
+from budgets.access.roles import CHANGE_BUDGET
 from budgets.audit.record import Actor, record
 from budgets.limits.evaluate import evaluate_here, publish_change
 from budgets.limits.opening import reopen
@@ -99,6 +101,7 @@ def create_budget(actor: Actor, values: BudgetValues, reason: str = "") -> Budge
     with changing_pools_too() as generation:
         budget = Budget(slug=_free_slug(values), generation=generation, opened_generation=0)
         _state(budget, values)
+        _refuse_outside(actor, budget)
         budget.save(force_insert=True)
         record(actor, "created", budget, None, values_of(budget).as_json(), reason)
         transaction.on_commit(hint_settle)
@@ -130,6 +133,8 @@ def change_budgets(
         changes = [(row, values_of(row), _changed(row, checked[row.pk])) for row in rows]
         changes = sorted((one for one in changes if one[2]), key=lambda one: _turn_in_pool(one[0], one[1].amount))
         for row, _, names in changes:
+            if "scope" in names:
+                _refuse_outside(actor, row)
             _fit_pool(row)
             if names.intersection(LIMITED_BY):
                 row.limit_version += 1
@@ -212,13 +217,13 @@ def undo_change(actor: Actor, budget: Budget, entry: AuditEntry | None = None) -
 
 
 def undo_changes(actor: Actor, entries: Sequence[AuditEntry]) -> list[Budget]:
-    """Take back one act on several budgets: `entries` are its rows of history. All or none.
+    """Take back one act on several budgets: `entries` are its rows of history, all of the same `act`. All or none.
 
     Raises StaleEdit when something happened to one of them since, and RefusedEdit when there is nothing to go back to.
     """
     acts = {entry.act for entry in entries}
     if len(acts) != 1 or any(entry.object_type != OBJECT_TYPE for entry in entries):
-        raise RefusedEdit("These changes were not one act. Undo them one by one, each on its budget’s page.")
+        raise ValueError("Rows of other acts or objects.")
     told = {int(entry.object_id): entry for entry in entries}
     with changing_pools_too() as generation:
         rows = _lock(told)
@@ -264,6 +269,12 @@ def _lock(budget_ids: Iterable[int], versions: Mapping[int, int] | None = None) 
         if (versions or {}).get(row.pk, row.edit_version) != row.edit_version:
             raise StaleEdit(row, len(ids) > 1)
     return rows
+
+
+def _refuse_outside(actor: Actor, row: Budget) -> None:
+    """Whose role is for a team makes budgets of that team only; the row is stated anew and not saved yet."""
+    if sentence := outside(actor.who, CHANGE_BUDGET, row):
+        raise InvalidBudget({"scope": sentence})
 
 
 def _refuse_archived(rows: Sequence[Budget]) -> None:

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 from django.db import connection, transaction
 
-from budgets.alerts.crossings import Crossing, Level, raise_crossings, resolve_crossings
+from budgets.alerts.crossings import Level, Reached, raise_crossings, resolve_crossings
 from budgets.limits import folding
 from budgets.limits.calendar import Period
 from budgets.limits.folding import State
@@ -127,7 +127,7 @@ def _write(cursor: Any, tasks: Sequence[Task], verdicts: Sequence[Verdict], cloc
     raise_crossings(
         cursor,
         [
-            Crossing(state.budget_id, state.period.first, percent, state.limit_version, state.spent, state.limit)
+            Reached(state.budget_id, state.period.first, percent, state.limit_version, state.spent, state.limit)
             for verdict in verdicts
             for state, percent in verdict.newly_crossed
         ],

@@ -38,6 +38,26 @@ def plain(amount: Decimal) -> str:
     return f"{amount.normalize():f}"
 
 
+@extend_schema_field({"oneOf": [{"type": "integer", "minimum": 0, "maximum": 10**6}, {"type": "boolean"}]})
+class SettingField(serializers.IntegerField):
+    """A number, or yes or no."""
+
+    def __init__(self) -> None:
+        super().__init__(min_value=0, max_value=10**6)
+
+    def to_internal_value(self, data: Any) -> Any:
+        return data if isinstance(data, bool) else super().to_internal_value(data)
+
+    def to_representation(self, value: Any) -> Any:
+        return value if isinstance(value, bool) else super().to_representation(value)
+
+
+SETTINGS_HELP = (
+    '{"tier": 1} for downgrade, {"per_minute": 60} for throttle; {"hard": true} for block, of money: callers reserve'
+    " money by leases before they call."
+)
+
+
 class StateSerializer(serializers.Serializer[BudgetState]):
     """Where a budget stands in the period that runs now. Amounts in dollars, tokens or calls, as its metric says."""
 
@@ -73,7 +93,7 @@ class BudgetSerializer(serializers.ModelSerializer[Budget]):
     scope = serializers.DictField(child=serializers.CharField(), help_text=SCOPE_HELP)
     carry_over = serializers.DecimalField(max_digits=4, decimal_places=3)
     thresholds = serializers.ListField(child=serializers.IntegerField())
-    action_settings = serializers.DictField(child=serializers.IntegerField())
+    action_settings = serializers.DictField(child=SettingField(), help_text=SETTINGS_HELP)
     owner = serializers.CharField(source="owner.username", allow_null=True, default=None)
     state = serializers.SerializerMethodField()
 
@@ -111,11 +131,7 @@ class BudgetValuesSerializer(serializers.Serializer[Any]):
         child=serializers.IntegerField(min_value=1, max_value=1000), default=list(DEFAULT_THRESHOLDS), max_length=50
     )
     on_exhausted = serializers.ChoiceField(Budget.Action.choices, default=Budget.Action.ALERT.value)
-    action_settings = serializers.DictField(
-        child=serializers.IntegerField(min_value=0, max_value=10**6),
-        default=dict,
-        help_text='{"tier": 1} for downgrade, {"per_minute": 60} for throttle.',
-    )
+    action_settings = serializers.DictField(child=SettingField(), default=dict, help_text=SETTINGS_HELP)
     pace = serializers.ChoiceField(Budget.Pace.choices, default=Budget.Pace.EVEN.value)
     owner = serializers.CharField(default=None, allow_null=True, max_length=150, help_text="A user name.")
     reason = serializers.CharField(required=False, allow_blank=True, max_length=500, help_text="Kept in the history.")

@@ -15,12 +15,16 @@ from budgets.models.workflows import check_slug
 MOST = 10**18  # a billion dollars in nano-dollars: far from what a bigint holds, so that sums never overflow
 MOST_THRESHOLDS = 12
 DAYS_AT_MOST = 3_660
+HARD = "hard"
 DEFAULT_THRESHOLDS = (50, 80, 100)
 
 
 @dataclass(frozen=True, slots=True)
 class BudgetValues:
     """`amount` in nano-dollars, tokens or calls, as `metric` says; thresholds in percent; `carry_over` 0 to 1.
+
+    `action_settings`: `tier` for downgrade, `per_minute` for throttle, `hard` (true) for block: callers reserve money
+    at the server before they call, so that all of them together stay within the amount.
 
     `slug` counts when the budget is made (empty: from its name); it never changes later.
     """
@@ -35,7 +39,7 @@ class BudgetValues:
     carry_over: Decimal = Decimal(0)
     thresholds: tuple[int, ...] = DEFAULT_THRESHOLDS
     on_exhausted: str = "alert"
-    action_settings: Mapping[str, int] = field(default_factory=dict)
+    action_settings: Mapping[str, int | bool] = field(default_factory=dict)
     pace: str = "even"
     owner_id: int | None = None
     slug: str = ""
@@ -51,7 +55,9 @@ class BudgetValues:
             starts_on=self.starts_on if fixed else None,
             ends_on=self.ends_on if fixed else None,
             thresholds=tuple(sorted(set(self.thresholds))),
-            action_settings={name: value for name, value in self.action_settings.items() if name == kept},
+            action_settings={
+                name: value for name, value in self.action_settings.items() if name == kept and value is not False
+            },
         )
 
     def as_json(self) -> dict[str, Any]:
@@ -79,8 +85,12 @@ class BudgetValues:
         return cls(**values)
 
 
-# What each consequence needs to be told, and nothing else is kept.
-ACTION_SETTINGS = {Budget.Action.DOWNGRADE.value: "tier", Budget.Action.THROTTLE.value: "per_minute"}
+# What each consequence needs to be told, or may be, and nothing else is kept.
+ACTION_SETTINGS = {
+    Budget.Action.DOWNGRADE.value: "tier",
+    Budget.Action.THROTTLE.value: "per_minute",
+    Budget.Action.BLOCK.value: HARD,
+}
 
 
 def values_of(budget: Budget) -> BudgetValues:
@@ -169,12 +179,24 @@ def _problem_with_settings(values: BudgetValues) -> str | None:
     if needed is None:
         return None
     value = values.action_settings.get(needed)
+    if needed == HARD:
+        return _problem_with_hard(value, values.metric)
     is_number = isinstance(value, int) and not isinstance(value, bool)
     if needed == "tier":
         good = is_number and 1 <= int(value or 0) <= 99
         return None if good else "Say which models to use instead: give the number of their tier, 1 for Economy."
     good = is_number and 1 <= int(value or 0) <= 1_000_000
     return None if good else "Say how many calls a minute are still allowed, at least 1."
+
+
+def _problem_with_hard(value: object, metric: str) -> str | None:
+    if value is None:
+        return None
+    if value is not True:
+        return "Say true to hold this limit exactly, or leave it out."
+    if metric != Budget.Metric.MONEY:
+        return "Only a budget of money can be held exactly: callers reserve money before they call."
+    return None
 
 
 def _problem_with_thresholds(percents: tuple[int, ...]) -> str | None:

@@ -8,7 +8,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Case, Exists, OuterRef, Q, Value, When
 
-from budgets.models.workflows import check_slug
+from budgets.models.workflows import Team, check_slug
 
 
 class Source(models.Model):
@@ -61,6 +61,7 @@ class ApiKey(models.Model):
         INGEST = "ingest", "Send usage"
         BUNDLE = "bundle", "Pull the policy bundle"
         READ = "read", "Read figures"
+        REQUEST = "request", "Ask for approval"
         ADMIN = "admin", "Change settings"
 
     class State(models.TextChoices):
@@ -76,6 +77,9 @@ class ApiKey(models.Model):
     source = models.ForeignKey(Source, models.PROTECT, related_name="keys")
     sources = models.ManyToManyField(
         Source, blank=True, related_name="+", help_text="Other sources that events sent with this key may name."
+    )
+    teams = models.ManyToManyField(
+        Team, blank=True, related_name="+", help_text="It reads and changes only what is theirs; empty: everything."
     )
     prefix = models.CharField(max_length=16, help_text="The key's first characters, to recognise it.")
     digest = models.BinaryField(max_length=32, unique=True)

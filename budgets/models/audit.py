@@ -20,6 +20,7 @@ class AuditEntry(models.Model):
     class Origin(models.TextChoices):
         WEB = "web", "Browser"
         API = "api", "API"
+        SLACK = "slack", "Slack"
         JOB = "job", "TokenOps itself"
         COMMAND = "command", "Command line"
 

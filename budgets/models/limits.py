@@ -84,7 +84,9 @@ class Budget(models.Model):
     thresholds = ArrayField(models.PositiveSmallIntegerField(), default=default_thresholds)
     on_exhausted = models.CharField(max_length=16, choices=Action, default=Action.ALERT)
     action_settings = models.JSONField(
-        default=dict, blank=True, help_text='{"tier": 1} for downgrade, {"per_minute": 60} for throttle.'
+        default=dict,
+        blank=True,
+        help_text='{"tier": 1} for downgrade, {"per_minute": 60} for throttle, {"hard": true} for block.',
     )
     pace = models.CharField(max_length=12, choices=Pace, default=Pace.EVEN)
     status = models.CharField(max_length=8, choices=Status, default=Status.ACTIVE)
@@ -139,6 +141,16 @@ class Budget(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def is_hard(self) -> bool:
+        """Whether callers must reserve its money before they call, so that many gateways together stay within it."""
+        return bool(
+            self.metric == self.Metric.MONEY
+            and self.on_exhausted == self.Action.BLOCK
+            and isinstance(self.action_settings, dict)
+            and self.action_settings.get("hard")
+        )
 
 
 class BudgetCharge(models.Model):

@@ -45,6 +45,9 @@ class Organisation(models.Model):
     )
     generation = models.PositiveIntegerField(default=1, editable=False)
     state_version = models.PositiveBigIntegerField(default=0, editable=False)
+    policy_needs_second = models.BooleanField(
+        default=False, db_default=False, help_text="A policy is published only once a second person has approved it."
+    )
     is_demo = models.BooleanField(default=False, editable=False)
     setup = models.JSONField(
         default=dict,

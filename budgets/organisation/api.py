@@ -1,11 +1,15 @@
 """The organisation over HTTP."""
 
+from django.core.exceptions import PermissionDenied
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from budgets.access.drf import Scoped
+from budgets.access.roles import may
+from budgets.access.sent import body
 from budgets.audit.record import Actor
 from budgets.models import Organisation
 from budgets.organisation import edit
@@ -19,6 +23,9 @@ class OrganisationSerializer(serializers.Serializer[Organisation]):
     time_zone = serializers.CharField(max_length=64, help_text="Where a day begins, for example Europe/Berlin.")
     currency = serializers.CharField(max_length=3, help_text="ISO code; other than USD it needs a rate.")
     fiscal_year_starts = serializers.IntegerField(min_value=1, max_value=12, help_text="Month.")
+    policy_needs_second = serializers.BooleanField(
+        help_text="A policy is in force only once a second person has approved it."
+    )
     closed_before = serializers.DateField(
         allow_null=True, help_text="Days before it are closed. To move it back needs a `reason`."
     )
@@ -35,7 +42,7 @@ class OrganisationView(APIView):
 
     required_scope = "admin"
     read_scope = "read"
-    permission = "budgets.change_organisation"
+    permission = "budgets.close_days"  # all but closing needs more, see `patch`
 
     @extend_schema(summary="The organisation", responses=OrganisationSerializer, tags=["organisation"])
     def get(self, request: Request) -> Response:
@@ -49,10 +56,11 @@ class OrganisationView(APIView):
         tags=["organisation"],
     )
     def patch(self, request: Request) -> Response:
-        sent = OrganisationChangeSerializer(data=request.data, partial=True)
-        sent.is_valid(raise_exception=True)
-        values, actor = dict(sent.validated_data), Actor.of_request(request)
+        sent = body(OrganisationChangeSerializer, request, partial=True)
+        values, actor = dict(sent), Actor.of_request(request)
         reason = values.pop("reason", "")
+        if set(values) - {"closed_before"} and not may(request.user, "budgets.change_organisation"):
+            raise PermissionDenied(Scoped.message)
         try:
             with changing_configuration():  # all of it or nothing
                 if "closed_before" in values:

@@ -25,7 +25,7 @@ from budgets.notices.hint import hint_settle
 from budgets.organisation.configuration import changing_configuration
 from budgets.pages.moments import day_year
 
-FIELDS = ("name", "time_zone", "currency", "fiscal_year_starts")
+FIELDS = ("name", "time_zone", "currency", "fiscal_year_starts", "policy_needs_second")
 REOPENED_BY = {"time_zone", "fiscal_year_starts"}
 KEEP_DAYS = """
 UPDATE budgets_plannedactivity
@@ -168,11 +168,12 @@ def undo_organisation(actor: Actor, entry: AuditEntry) -> Organisation:
             raise RefusedOrganisation("Something was changed since. Nothing was undone.")
         before, reason = entry.before or {}, f"Undo of “{entry.act}” by {entry.who_text}"
         if set(before) == {"closed_before"}:
-            kept = before["closed_before"]
-            return _move(actor, "moved the close", date.fromisoformat(kept) if kept else None, lambda row: None, reason)
-        if not set(before) >= set(FIELDS):
+            day = before["closed_before"]
+            return _move(actor, "moved the close", date.fromisoformat(day) if day else None, lambda row: None, reason)
+        kept = {name: before[name] for name in FIELDS if name in before}  # rows of before a field was there lack it
+        if not kept:
             raise RefusedOrganisation("There is nothing to go back to.")
-        return change_organisation(actor, {name: before[name] for name in FIELDS}, reason)
+        return change_organisation(actor, kept, reason)
 
 
 def _iso(day: date | None) -> str | None:

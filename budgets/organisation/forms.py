@@ -58,6 +58,12 @@ class OrganisationForm(forms.Form):
         choices=list(enumerate(MONTHS, 1)),
         help_text="Quarters and years of budgets and plans follow it. Another month counts every budget anew.",
     )
+    policy_needs_second = forms.BooleanField(
+        label="A second person approves a new policy",
+        required=False,
+        help_text="Tiers and rules are in force only once somebody else has approved them. Going back to an earlier "
+        "version needs nobody.",
+    )
     reason = forms.CharField(
         label="Why", required=False, max_length=500, help_text="Kept in the history with your name."
     )

@@ -3,6 +3,7 @@
 from datetime import date, timedelta
 from typing import Any
 
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -17,11 +18,13 @@ from budgets.models import AuditEntry, Budget, Organisation
 from budgets.organisation import edit
 from budgets.organisation.forms import MONTHS, CloseForm, OpenForm, OrganisationForm, values_of, zones
 from budgets.pages.answers import go, tell, tell_problem
-from budgets.pages.door import changes, signed_in
+from budgets.pages.door import REFUSAL, changes, signed_in
 from budgets.pages.moments import day_year, place, span_year
 
 CHANGE = "budgets.change_organisation"
+CLOSE = "budgets.close_days"
 may_change = changes(CHANGE, "the organisation")
+may_close = changes(CLOSE, "closed days")
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -72,7 +75,7 @@ def _warning(organisation: Organisation, wanted: dict[str, Any]) -> dict[str, An
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @never_cache
-@may_change
+@may_close
 def close(request: HttpRequest) -> HttpResponseBase:
     """`/settings/close/?before=`: what would be closed; POST closes it."""
     organisation = Organisation.get()
@@ -114,7 +117,7 @@ def _closing(organisation: Organisation, before: date | None) -> dict[str, Any]:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @never_cache
-@may_change
+@may_close
 def reopen(request: HttpRequest) -> HttpResponseBase:
     """`/settings/open/`: open closed days again, with a reason."""
     organisation = Organisation.get()
@@ -137,10 +140,12 @@ def reopen(request: HttpRequest) -> HttpResponseBase:
 
 
 @require_POST
-@may_change
+@may_close
 def undo(request: HttpRequest, entry: int) -> HttpResponseBase:
     """Take back the change that this row of history tells of."""
     found = get_object_or_404(AuditEntry, pk=entry, object_type=Organisation._meta.label_lower)
+    if set(found.after or {}) != {"closed_before"} and not request.user.has_perm(CHANGE):
+        raise PermissionDenied(REFUSAL.format(what="the organisation"))
     try:
         edit.undo_organisation(Actor.of_request(request), found)
     except (edit.RefusedOrganisation, edit.InvalidOrganisation) as error:
@@ -180,6 +185,7 @@ def _page(
             "seen": seen,
             "warn": warn,
             "zones": zones(),
+            "may_close": request.user.has_perm(CLOSE),
             "close_form": CloseForm(initial={"before": today.replace(day=1)}),
             "month": MONTHS[organisation.fiscal_year_starts - 1],
             "now": organisation.local(timezone.now()),

@@ -47,6 +47,11 @@ def plain_cents(nano: int) -> str:
     return f"{units(nano).quantize(shown().cent, ROUND_HALF_UP):,}"
 
 
+def drawn(nano: int) -> float:
+    """For a chart: cents, rounded as the table beside it rounds them; a JSON number, never summed again."""
+    return float(units(nano).quantize(CENT, ROUND_HALF_UP))
+
+
 def per_unit(nano: int, count: int) -> str:
     """What one call or asset cost, to three decimals; "" where there was none."""
     if not count:

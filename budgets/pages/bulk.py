@@ -13,6 +13,8 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
+from budgets.access.reachable import reachable
+from budgets.access.roles import CHANGE_BUDGET
 from budgets.audit.record import Actor
 from budgets.limits import bulk
 from budgets.limits.bulk import MOST, BulkAct, Line
@@ -20,7 +22,7 @@ from budgets.limits.edit import InvalidBudget, RefusedEdit, StaleEdit
 from budgets.models import Budget, Organisation
 from budgets.pages.answers import tell, tell_problem
 from budgets.pages.detail import differences
-from budgets.pages.door import changes_budgets
+from budgets.pages.door import changes_budgets_in_reach
 from budgets.pages.finding import Filters, chosen
 from budgets.pages.forms import person, read_thresholds
 
@@ -126,10 +128,10 @@ class Asked:
 
 @require_POST
 @never_cache
-@changes_budgets
+@changes_budgets_in_reach
 def bulk_act(request: HttpRequest) -> HttpResponseBase:
     """`/budgets/bulk/`: the preview; with `step=apply` it is done."""
-    asked = _asked(request.POST)
+    asked = _asked(request)
     apply = request.POST.get("step") == "apply"
     reason = request.POST.get("reason", "").strip().replace("\0", "")[:500]
     if asked.problem or asked.first or not apply:
@@ -139,7 +141,7 @@ def bulk_act(request: HttpRequest) -> HttpResponseBase:
     try:
         told = bulk.apply(Actor.of_request(request), asked.act, _versions(request.POST, asked.budgets), reason)
     except (StaleEdit, RefusedEdit, InvalidBudget) as error:
-        return _preview(request, _asked(request.POST), reason, str(error), 409)
+        return _preview(request, _asked(request), reason, str(error), 409)
     count = f"{len(told)} budget{' is' if len(told) == 1 else 's are'}"
     undo_url = reverse("budget-bulk-undo", args=[told[0].position, told[-1].position])
     tell(request, f"{count} {WORDS[asked.name][1]}", undo_url)
@@ -148,7 +150,7 @@ def bulk_act(request: HttpRequest) -> HttpResponseBase:
 
 
 @require_POST
-@changes_budgets
+@changes_budgets_in_reach
 def bulk_undo(request: HttpRequest, first: int, last: int) -> HttpResponseBase:
     """Take back the whole act whose rows of history stand from position `first` to `last`."""
     try:
@@ -160,16 +162,17 @@ def bulk_undo(request: HttpRequest, first: int, last: int) -> HttpResponseBase:
     return redirect("budgets")
 
 
-def _asked(post: QueryDict) -> Asked:
+def _asked(request: HttpRequest) -> Asked:
+    post, mine = request.POST, reachable(Budget, request.user, CHANGE_BUDGET)
     name = post.get("act", "")
     name = name if name in WORDS else ""
     if post.get("all"):
         given = {one: str(post.get(one, "")) for one in post}
-        ids = chosen(Filters.of(given), Organisation.get(), timezone.now(), MOST)
+        ids = chosen(Filters.of(given), Organisation.get(), timezone.now(), MOST, mine)
     else:
         slugs = [one[:128].replace("\0", "") for one in post.getlist("pick")[: MOST + 1]]
-        ids = list(Budget.objects.filter(slug__in=slugs).values_list("pk", flat=True))
-    budgets = list(Budget.objects.filter(pk__in=ids).select_related("owner").order_by("name", "pk"))
+        ids = list(mine.filter(slug__in=slugs).values_list("pk", flat=True))
+    budgets = list(mine.filter(pk__in=ids).select_related("owner").order_by("name", "pk"))
     form = first = None
     act = BulkAct(name)
     if name == "change":

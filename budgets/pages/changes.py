@@ -7,12 +7,14 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
+from budgets.access.reachable import fetched
+from budgets.access.roles import CHANGE_BUDGET
 from budgets.audit.record import Actor
 from budgets.limits import edit
 from budgets.models import AuditEntry, Budget, Organisation
 from budgets.pages.amounts import amount
 from budgets.pages.answers import go, tell, tell_problem
-from budgets.pages.door import changes_budgets
+from budgets.pages.door import changes_budgets_in_reach
 from budgets.pages.forms import (
     ACTION_HINTS,
     CHECKED,
@@ -35,7 +37,7 @@ OFFERED = {"", *(number for number, _ in TIERS)}
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @never_cache
-@changes_budgets
+@changes_budgets_in_reach
 def new(request: HttpRequest) -> HttpResponseBase:
     """`/budgets/new/`; with `copy` in the address it begins as another budget stands."""
     if request.method != "POST":
@@ -55,10 +57,10 @@ def new(request: HttpRequest) -> HttpResponseBase:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @never_cache
-@changes_budgets
+@changes_budgets_in_reach
 def change(request: HttpRequest, slug: str) -> HttpResponseBase:
     """`/budgets/<slug>/edit/`."""
-    budget = _live(slug)
+    budget = _live(request, slug)
     if request.method != "POST":
         return _form(request, form_of(budget), budget)
     if "use" in request.POST:
@@ -81,29 +83,29 @@ def change(request: HttpRequest, slug: str) -> HttpResponseBase:
 
 
 @require_POST
-@changes_budgets
+@changes_budgets_in_reach
 def pause(request: HttpRequest, slug: str) -> HttpResponseBase:
     """Stop telling and stopping; counting goes on. The toast offers to undo it."""
-    budget = edit.pause_budget(Actor.of_request(request), _live(slug))
+    budget = edit.pause_budget(Actor.of_request(request), _live(request, slug))
     _tell(request, budget, f"{budget.name} is paused: still counted, but it tells nobody and stops nothing.")
     return redirect("budget", slug)
 
 
 @require_POST
-@changes_budgets
+@changes_budgets_in_reach
 def resume(request: HttpRequest, slug: str) -> HttpResponseBase:
     """Back to work; what was spent meanwhile counts."""
-    budget = edit.resume_budget(Actor.of_request(request), _live(slug))
+    budget = edit.resume_budget(Actor.of_request(request), _live(request, slug))
     _tell(request, budget, f"{budget.name} is active again. What was spent meanwhile counts.")
     return redirect("budget", slug)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @never_cache
-@changes_budgets
+@changes_budgets_in_reach
 def archive(request: HttpRequest, slug: str) -> HttpResponseBase:
     """`/budgets/<slug>/archive/`: says what that means, and does it once confirmed."""
-    budget = _live(slug)
+    budget = _live(request, slug)
     refused = ""
     if request.method == "POST":
         try:
@@ -118,10 +120,10 @@ def archive(request: HttpRequest, slug: str) -> HttpResponseBase:
 
 
 @require_POST
-@changes_budgets
+@changes_budgets_in_reach
 def restore(request: HttpRequest, slug: str) -> HttpResponseBase:
     """Out of the archive; what was spent meanwhile is read from the ledger."""
-    budget = get_object_or_404(Budget, slug=slug)
+    budget = fetched(Budget, request.user, CHANGE_BUDGET, slug=slug)
     try:
         budget = edit.restore_budget(Actor.of_request(request), budget, request.POST.get("reason", "").strip()[:500])
     except (edit.InvalidBudget, edit.RefusedEdit) as error:
@@ -132,10 +134,10 @@ def restore(request: HttpRequest, slug: str) -> HttpResponseBase:
 
 
 @require_POST
-@changes_budgets
+@changes_budgets_in_reach
 def undo(request: HttpRequest, slug: str, entry: int) -> HttpResponseBase:
     """Take back the change that this row of history tells of, if nothing happened since."""
-    budget = get_object_or_404(Budget, slug=slug)
+    budget = fetched(Budget, request.user, CHANGE_BUDGET, slug=slug)
     told = get_object_or_404(AuditEntry, pk=entry, object_type=edit.OBJECT_TYPE, object_id=str(budget.pk))
     try:
         budget = edit.undo_change(Actor.of_request(request), budget, told)
@@ -147,7 +149,7 @@ def undo(request: HttpRequest, slug: str, entry: int) -> HttpResponseBase:
 
 
 @require_POST
-@changes_budgets
+@changes_budgets_in_reach
 def check(request: HttpRequest) -> HttpResponseBase:
     """The message line of the field that is being typed in: 422 with a sentence, or 200 and an empty line."""
     name = request.GET.get("field", "")
@@ -157,9 +159,9 @@ def check(request: HttpRequest) -> HttpResponseBase:
     return HttpResponse(field_error(form, name), status=422 if name in form.errors else 200)
 
 
-def _live(slug: str) -> Budget:
+def _live(request: HttpRequest, slug: str) -> Budget:
     live = Budget.objects.select_related("owner").exclude(status=Budget.Status.ARCHIVED)
-    return get_object_or_404(live, slug=slug)
+    return fetched(live, request.user, CHANGE_BUDGET, slug=slug)
 
 
 def _tell(request: HttpRequest, budget: Budget, text: str) -> None:
@@ -184,7 +186,7 @@ def _over_already(budget: Budget) -> str:
 
 def _begun(request: HttpRequest) -> BudgetForm:
     if slug := request.GET.get("copy"):
-        return copy_of(get_object_or_404(Budget.objects.select_related("owner"), slug=slug.replace("\0", "")))
+        return copy_of(fetched(Budget.objects.select_related("owner"), request.user, slug=slug.replace("\0", "")))
     return empty_form(request.GET.dict(), request.user.get_username())
 
 
@@ -200,7 +202,7 @@ def _form(
             "form": form,
             "budget": budget,
             "covers": COVERS,
-            "conditions": [one | {"offers": suggestions(one["covers"])} for one in form.conditions],
+            "conditions": [one | {"offers": suggestions(one["covers"], request.user)} for one in form.conditions],
             "people": people(),
             "periods": Budget.Period.choices,
             "paces": Budget.Pace.choices,

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from django.contrib.auth import get_user_model
@@ -12,10 +13,11 @@ from django.db.models.functions import TruncDate
 from budgets.currency.shown import shown
 from budgets.limits import scope as scopes
 from budgets.limits.calendar import DAY, Period, day_of, day_starts_at, expected_share
-from budgets.models import Alert, AuditEntry, Budget, BudgetSeries, BudgetState, Organisation
-from budgets.pages.amounts import amount, units
+from budgets.models import AuditEntry, Budget, BudgetSeries, BudgetState, Crossing, Organisation
+from budgets.pages.amounts import amount, drawn
 from budgets.pages.moments import day, moment, span_year, weekday
 from budgets.pages.standing import Standing
+from budgets.pools.words import percent
 
 DAYS_OF_A_DAILY_BUDGET = 14
 SHOWN = 50
@@ -35,6 +37,11 @@ FIELDS = {
     "status": "status",
     "owner_id": "owner",
     "action_settings": "details of the action",
+    "sharing": "shared out",
+    "shares_nightly": "shared out each night",
+    "shares": "shares",
+    "pool": "pool",
+    "pool_share": "share of the pool",
 }
 
 
@@ -124,7 +131,7 @@ def chart(budget: Budget, standing: Standing, rows: list[DayRow], organisation: 
 
 def _number(value: int, budget: Budget) -> float:
     """Money rounded to cents, tokens or calls, for the browser to draw."""
-    return float(round(units(value), 2)) if budget.metric == Budget.Metric.MONEY else value
+    return drawn(value) if budget.metric == Budget.Metric.MONEY else value
 
 
 def _days(first: date, last: date) -> list[date]:
@@ -136,14 +143,14 @@ def crossings(budget: Budget, organisation: Organisation, now: datetime) -> list
     local = organisation.local
     return [
         {
-            "crossed": one.kind == Alert.Kind.CROSSED,
+            "crossed": one.kind == Crossing.Kind.CROSSED,
             "over": one.threshold >= 100,
             "threshold": one.threshold,
             "spent": amount(one.spent, budget.metric),
             "limit": amount(one.limit, budget.metric),
             "when": moment(local(one.raised_at), local(now)),
         }
-        for one in Alert.objects.filter(budget=budget).order_by("-raised_at", "-pk")[:SHOWN]
+        for one in Crossing.objects.filter(budget=budget).order_by("-raised_at", "-pk")[:SHOWN]
     ]
 
 
@@ -212,7 +219,10 @@ def _worded(field: str, value: Any, metric: str, people: Mapping[int, str]) -> s
         "on_exhausted": Budget.Action,
         "pace": Budget.Pace,
         "status": Budget.Status,
+        "sharing": Budget.Sharing,
     }
+    if field == "shares_nightly":
+        return "yes" if value else "no"
     if value in (None, "", [], {}) and field != "scope":
         return "none"
     if field == "amount":
@@ -223,9 +233,15 @@ def _worded(field: str, value: Any, metric: str, people: Mapping[int, str]) -> s
         return ", ".join(f"{one}%" for one in value)
     if field == "carry_over":
         return f"{float(value) * 100:.0f}%"
+    if field == "pool_share":
+        return percent(Decimal(value))
+    if field == "shares":
+        return ", ".join(f"{slug} {_worded('pool_share', share, metric, people)}" for slug, share in value.items())
     if field == "owner_id":
         return people.get(value, "somebody who is gone")
     if field == "action_settings":
+        if value.get("hard"):
+            return "held exactly"
         return f"tier {value['tier']}" if "tier" in value else f"{value.get('per_minute', 0):,} calls a minute"
     if field in choices:
         return str(dict(choices[field].choices).get(value, value))

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
+from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib.auth import get_user_model
@@ -10,6 +11,7 @@ from django.db.models import Count, Exists, OuterRef, Q, QuerySet, TextField
 from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Cast
 
+from budgets.access.reachable import reachable
 from budgets.limits.scope import DIMENSIONS, WHOLE_COMPANY
 from budgets.models import Budget, Organisation, Team, Workflow
 from budgets.pages.ranking import Ranked, rank
@@ -46,7 +48,7 @@ class Filters:
         status, covers = query.get("status", ""), query.get("covers", "")
         said = []
         if status not in STATUSES:
-            said.append(f"“{status[:40]}” is no status that TokenOps knows; all budgets are shown.")
+            said.append(f"“{status[:40]}” is no status that TokenOps knows; this filter was left out.")
         if covers not in COVERS:
             said.append(f"A budget cannot cover “{covers[:40]}”; this filter was left out.")
         return cls(
@@ -77,9 +79,9 @@ class Filters:
         """By something that the short row of links does not show."""
         return bool(self.team or self.covers or self.owner)
 
-    def budgets(self) -> QuerySet[Budget]:
-        """What fits all but the status, archived ones included."""
-        chosen = Budget.objects.all()
+    def budgets(self, within: QuerySet[Budget]) -> QuerySet[Budget]:
+        """Which of these fit all but the status, archived ones included."""
+        chosen = within
         if self.covers:
             chosen = chosen.filter(scope={}) if self.covers == "company" else chosen.filter(scope__has_key=self.covers)
         if self.team:
@@ -123,9 +125,9 @@ def _searched(budgets: QuerySet[Budget], text: str) -> QuerySet[Budget]:
     return found
 
 
-def find(filters: Filters, organisation: Organisation, now: datetime) -> Found:
-    """Two statements, whatever the number of budgets; `idle` and `archived` are not read yet."""
-    fits = filters.budgets()
+def find(filters: Filters, organisation: Organisation, now: datetime, within: QuerySet[Budget]) -> Found:
+    """Of the budgets `within`: two statements for any number of them; `idle` and `archived` are not read yet."""
+    fits = filters.budgets(within)
     live = fits.exclude(status=Budget.Status.ARCHIVED)
     ranked = rank(organisation, now, live)
     sizes = fits.aggregate(
@@ -144,19 +146,22 @@ def find(filters: Filters, organisation: Organisation, now: datetime) -> Found:
     )
 
 
-def chosen(filters: Filters, organisation: Organisation, now: datetime, most: int) -> list[int]:
+def chosen(
+    filters: Filters, organisation: Organisation, now: datetime, most: int, within: QuerySet[Budget]
+) -> list[int]:
     """Ids of all that the page with these filters lists, over all its pages; at most `most` and one."""
-    found = find(filters, organisation, now)
+    found = find(filters, organisation, now, within)
     if filters.status == "archived":
         return list(found.archived.values_list("pk", flat=True)[: most + 1])
     idle = list(found.idle.values_list("pk", flat=True)[: most + 1]) if filters.status in {"", "idle"} else []
     return ([one.budget_id for one in found.ranked] + idle)[: most + 1]
 
 
-def offered() -> dict[str, list[tuple[str, str]]]:
-    """What the filters for team and owner offer, as (value, words). Two statements."""
-    owners = get_user_model().objects.filter(pk__in=Budget.objects.filter(owner__isnull=False).values("owner"))
+def offered(who: Any) -> dict[str, list[tuple[str, str]]]:
+    """What the filters for team and owner offer `who`, as (value, words). Two statements."""
+    owned = reachable(Budget.objects.filter(owner__isnull=False), who)
+    owners = get_user_model().objects.filter(pk__in=owned.order_by().values("owner"))
     return {
-        "teams": list(Team.objects.values_list("slug", "name")[:OFFERED]),
+        "teams": list(reachable(Team, who).values_list("slug", "name")[:OFFERED]),
         "owners": [(one.get_username(), one.get_full_name() or one.get_username()) for one in owners[:OFFERED]],
     }

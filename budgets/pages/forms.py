@@ -13,6 +13,7 @@ from django.contrib.auth import get_user_model
 from django.db.models import Q, Value
 from django.db.models.functions import Concat
 
+from budgets.access.reachable import reachable
 from budgets.limits.edit import BudgetValues, validate
 from budgets.limits.scope import DIMENSIONS
 from budgets.models import Budget, Team, Workflow
@@ -33,7 +34,7 @@ ACTION_HINTS = {
     "block": "Calls fail with a clear message",
 }
 TEXTS = ("name", "metric", "amount", "period", "starts_on", "ends_on", "thresholds", "on_exhausted", "per_minute")
-MORE_TEXTS = ("tier", "carry_over", "pace", "owner", "reason", "version")
+MORE_TEXTS = ("tier", "hard", "carry_over", "pace", "owner", "reason", "version")
 OFFERED = 50  # of workflows and teams at once; the others are found while typing
 DEFAULTS = {
     "metric": "money",
@@ -118,6 +119,7 @@ def form_of(budget: Budget) -> BudgetForm:
         "on_exhausted": budget.on_exhausted,
         "per_minute": str(budget.action_settings.get("per_minute", "")),
         "tier": str(budget.action_settings.get("tier", "")),
+        "hard": "on" if budget.is_hard else "",
         "carry_over": f"{budget.carry_over * 100:.1f}".removesuffix(".0"),
         "pace": budget.pace,
         "owner": budget.owner.get_username() if budget.owner else "",
@@ -205,7 +207,9 @@ def read_thresholds(text: str, errors: dict[str, str]) -> tuple[int, ...]:
     return tuple(sorted({int(part) for part in parts}))
 
 
-def _action_settings(typed: dict[str, str], errors: dict[str, str]) -> dict[str, int]:
+def _action_settings(typed: dict[str, str], errors: dict[str, str]) -> dict[str, int | bool]:
+    if typed["on_exhausted"] == Budget.Action.BLOCK and typed["metric"] == Budget.Metric.MONEY and typed["hard"]:
+        return {"hard": True}
     wanted = {"throttle": "per_minute", "downgrade": "tier"}.get(typed["on_exhausted"])
     if wanted is None:
         return {}
@@ -274,12 +278,14 @@ def _slug(covers: str, value: str, errors: dict[str, str]) -> str:
     return str(found.slug)
 
 
-def suggestions(kind: str, text: str = "") -> list[tuple[str, str]]:
-    """(slug, name) of workflows or teams whose slug or name holds `text`; at most so many. One statement."""
+def suggestions(kind: str, who: Any, text: str = "") -> list[tuple[str, str]]:
+    """(slug, name) of workflows or teams that `who` reaches, whose slug or name holds `text`. One statement."""
     model: Any = {"workflow": Workflow, "team": Team}.get(kind)
     if model is None:
         return []
-    found = model.objects.filter(Q(slug__icontains=text) | Q(name__icontains=text)) if text else model.objects.all()
+    found = reachable(model, who)
+    if text:
+        found = found.filter(Q(slug__icontains=text) | Q(name__icontains=text))
     if kind == "workflow":
         found = found.exclude(status__in=[Workflow.Status.RESERVED, Workflow.Status.MERGED])
     return list(found.values_list("slug", "name")[:OFFERED])

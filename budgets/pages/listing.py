@@ -12,13 +12,14 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from budgets.access.reachable import reachable
 from budgets.limits import scope as scopes
 from budgets.limits.bulk import MOST as MOST_AT_ONCE
 from budgets.limits.calendar import day_of
 from budgets.models import Budget, Organisation
 from budgets.pages.amounts import amount
 from budgets.pages.csv import csv_response, currency_code, exact
-from budgets.pages.door import may_change_budgets, signed_in
+from budgets.pages.door import in_reach, may_change_budgets
 from budgets.pages.finding import COVERS, STATUSES, Filters, Found, find, offered
 from budgets.pages.moments import day, moment, place
 from budgets.pages.standing import EACH, Standing
@@ -34,12 +35,12 @@ HEADER = (
 
 @require_safe
 @never_cache
-@signed_in
+@in_reach
 def budget_list(request: HttpRequest) -> HttpResponseBase:
     """`/budgets/`: every budget, the riskiest first, by status, name, team, owner and what it covers."""
     organisation, now = Organisation.get(), timezone.now()
     filters = Filters.of(request.GET.dict())
-    found = find(filters, organisation, now)
+    found = find(filters, organisation, now, reachable(Budget, request.user))
     page = _page(filters, found, request.GET.get("page", ""))
     rows = [] if filters.status in OTHERS else _standings(list(page.object_list), organisation, now)
     others: Sequence[Budget] = []
@@ -59,12 +60,12 @@ def budget_list(request: HttpRequest) -> HttpResponseBase:
             "zone_words": place(organisation.time_zone),
             "page": page,
             "others": [_other(one, names, organisation, now) for one in others],
-            "total": found.counts[""] + found.counts["archived"] or _any_budget(),
+            "total": found.counts[""] + found.counts["archived"] or _any_budget(request),
             "counts": found.counts,
             "filters": [(key, text, found.counts[key]) for key, text in STATUSES.items()],
             "given": filters,
             "covers": COVERS,
-            "offered": offered(),
+            "offered": offered(request.user),
             "note": filters.note,
             "may_change": may_change_budgets(request),
             "at_once": MOST_AT_ONCE,
@@ -90,8 +91,8 @@ def _standings(ranked: Sequence[Any], organisation: Organisation, now: datetime)
     return with_sparks(rows, organisation, organisation.local(now).date())
 
 
-def _any_budget() -> bool:
-    return Budget.objects.exists()
+def _any_budget(request: HttpRequest) -> bool:
+    return reachable(Budget, request.user).exists()
 
 
 def _other(one: Budget, names: dict[tuple[str, str], str], organisation: Organisation, now: datetime) -> dict[str, Any]:
@@ -122,12 +123,12 @@ def idle_words(one: Budget, organisation: Organisation, now: datetime) -> str:
 
 @require_safe
 @never_cache
-@signed_in
+@in_reach
 def budgets_csv(request: HttpRequest) -> HttpResponseBase:
     """`/export/budgets.csv`: the same filters as the list; every row, not one page."""
     organisation, now = Organisation.get(), timezone.now()
     filters = Filters.of(request.GET.dict())
-    found = find(filters, organisation, now)
+    found = find(filters, organisation, now, reachable(Budget, request.user))
     return csv_response("budgets", HEADER, _lines(filters, found, organisation, now))
 
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from zoneinfo import ZoneInfo
 
-from budgets.limits.calendar import Period, expected_share
+from budgets.limits.calendar import Period, expected_share, working_days
 
 DAY = timedelta(days=1)
 MICROSECOND = timedelta(microseconds=1)
@@ -42,6 +42,9 @@ class Shares:
 
     def __init__(self, period: Period, now: datetime, zone: ZoneInfo, pattern: str) -> None:
         self.now = expected_share(period, now, zone, pattern)
+        # A whole working day, or an eighth of a shorter period: what was used on a weekend says nothing of Monday.
+        days = working_days(period.first, period.last) if pattern == "working_days" else 0
+        self.least = min(Fraction(1, days), Fraction(1, LEAST_SEEN)) if days else Fraction(0)
         self._of = (period, zone, pattern)
         self._since: dict[int, Fraction] = {}
 
@@ -59,7 +62,8 @@ def expected_at(starts: int, ends: int, seen_from: int, now: int, spent: int, sh
         return None
     if shares is None:
         return rounded(spent * (ends - seen_from), now - seen_from)
-    return landing(spent, shares.now, shares.since(seen_from))
+    first = shares.since(seen_from)
+    return landing(spent, shares.now, first) if shares.now - first >= shares.least else None
 
 
 def microseconds(when: datetime) -> int:

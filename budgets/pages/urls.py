@@ -7,13 +7,12 @@ from django.urls import path
 from django.views.decorators.http import require_safe
 
 from budgets.limits import api_urls  # noqa: F401  (registers the converter `short_name`)
-from budgets.pages import bulk, changes, listing, views
-from budgets.pages.door import signed_in
-from budgets.pages.sign_in import SignIn, SignOut
+from budgets.pages import bulk, changes, listing, reserved, views
+from budgets.pages.door import in_reach
 
 
 @require_safe
-@signed_in
+@in_reach
 def menu(request: HttpRequest) -> HttpResponse:
     """`/menu/`: what the short bar of a phone has no room for."""
     return render(request, "pages/more.html", {"here": "menu"})
@@ -25,8 +24,6 @@ def icon(request: HttpRequest) -> HttpResponse:
 
 
 urlpatterns = [
-    path("sign-in/", SignIn.as_view(), name="sign-in"),
-    path("sign-out/", SignOut.as_view(), name="sign-out"),
     path("favicon.ico", icon, name="favicon"),
     path("menu/", menu, name="menu"),
     path("budgets/", listing.budget_list, name="budgets"),
@@ -43,5 +40,6 @@ urlpatterns = [
     path("budgets/<short_name:slug>/undo/<int:entry>/", changes.undo, name="budget-undo"),
     path("export/budgets.csv", listing.budgets_csv, name="budgets-csv"),
     path("export/budgets/<short_name:slug>.csv", views.budget_csv, name="budget-csv"),
+    path("export/budgets/<short_name:slug>/reserved.csv", reserved.reserved_csv, name="budget-reserved-csv"),
     path("series/budgets/<short_name:slug>.json", views.budget_series, name="budget-series"),
 ]

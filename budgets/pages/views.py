@@ -4,29 +4,32 @@ from datetime import datetime
 from typing import Any
 
 from django.http import HttpRequest, HttpResponseBase, JsonResponse
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from budgets.access.reachable import fetched
+from budgets.access.roles import CHANGE_BUDGET, may
 from budgets.limits import scope as scopes
 from budgets.models import Budget, Organisation
 from budgets.pages import detail
 from budgets.pages.amounts import amount
 from budgets.pages.csv import csv_response, currency_code, exact
-from budgets.pages.door import may_change_budgets, signed_in
+from budgets.pages.door import in_reach
 from budgets.pages.listing import idle_words
 from budgets.pages.moments import place, span_year
+from budgets.pages.reserved import reserved
 from budgets.pages.standing import Standing
 from budgets.pages.standings import scope_names, standings
 
 
 @require_safe
 @never_cache
-@signed_in
+@in_reach
 def budget(request: HttpRequest, slug: str) -> HttpResponseBase:
     """`/budgets/<slug>/`: how it stands, its days, its crossings, who changed it."""
-    found, organisation, now = _open(slug), Organisation.get(), timezone.now()
+    found, organisation, now = _open(request, slug), Organisation.get(), timezone.now()
     standing = _standing(found, organisation, now)
     days = detail.days_of(found, standing, organisation, now) if standing else []
     return render(
@@ -44,9 +47,10 @@ def budget(request: HttpRequest, slug: str) -> HttpResponseBase:
             "facts": _facts(found, standing),
             "crossings": detail.crossings(found, organisation, now),
             "past": detail.past(found, standing),
+            "reserved": reserved(found, organisation, now),
             "idle": "" if standing else idle_words(found, organisation, now),
             "history": detail.history(found, organisation, now),
-            "may_change": may_change_budgets(request),
+            "may_change": may(request.user, CHANGE_BUDGET, found),
         },
     )
 
@@ -64,6 +68,7 @@ def _facts(found: Budget, standing: Standing | None) -> list[tuple[str, str]]:
         ("Amount", f"{amount(found.amount, found.metric)}, {period[0].lower()}{period[1:]}"),
         ("Warns at", ", ".join(f"{one}%" for one in found.thresholds) or "nothing"),
         ("When it runs out", found.get_on_exhausted_display()),
+        ("Held exactly", "yes: callers reserve money before they call" if found.is_hard else ""),
         ("Expected pace", found.get_pace_display()),
     ]
     if found.carry_over:
@@ -75,20 +80,20 @@ def _facts(found: Budget, standing: Standing | None) -> list[tuple[str, str]]:
 
 @require_safe
 @never_cache
-@signed_in
+@in_reach
 def budget_series(request: HttpRequest, slug: str) -> HttpResponseBase:
     """`/series/budgets/<slug>.json`: what the budget's chart draws."""
-    found, organisation, now = _open(slug), Organisation.get(), timezone.now()
+    found, organisation, now = _open(request, slug), Organisation.get(), timezone.now()
     standing, days = _days(found, organisation, now)
     return JsonResponse(_chart(found, standing, days, organisation))
 
 
 @require_safe
 @never_cache
-@signed_in
+@in_reach
 def budget_csv(request: HttpRequest, slug: str) -> HttpResponseBase:
     """`/export/budgets/<slug>.csv`: its days."""
-    found, organisation, now = _open(slug), Organisation.get(), timezone.now()
+    found, organisation, now = _open(request, slug), Organisation.get(), timezone.now()
     _, days = _days(found, organisation, now)
     money = found.metric == Budget.Metric.MONEY
 
@@ -125,6 +130,6 @@ def _standing(found: Budget, organisation: Organisation, now: datetime) -> Stand
     return rows[0] if rows else None
 
 
-def _open(slug: str) -> Budget:
+def _open(request: HttpRequest, slug: str) -> Budget:
     """The budget at this address; of an archived one the past stays to be read."""
-    return get_object_or_404(Budget.objects.select_related("owner"), slug=slug)
+    return fetched(Budget.objects.select_related("owner"), request.user, slug=slug)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 
 from budgets.audit.record import Actor
+from budgets.limits.bulk import told_in
 from budgets.limits.edit import (
     BudgetValues,
     InvalidBudget,
@@ -15,7 +16,7 @@ from budgets.limits.edit import (
     create_budget,
     values_of,
 )
-from budgets.models import Budget, PlanLine, Team
+from budgets.models import AuditEntry, Budget, PlanLine, Team
 from budgets.plan.year import month_words
 
 
@@ -65,14 +66,18 @@ def team_budgets(month: date) -> list[TeamBudget]:
     return rows
 
 
-def make_team_budgets(actor: Actor, month: date, seen: Sequence[str]) -> list[Budget]:
-    """Make or change those budgets, all or none; `seen` are the marks of what was previewed. Raises PlanRefused."""
+def make_team_budgets(actor: Actor, month: date, seen: Sequence[str]) -> list[AuditEntry]:
+    """Make or change those budgets, all or none; `seen` are the marks of what was previewed. Raises PlanRefused.
+
+    Answers with their rows of history, oldest first, by which `budgets.limits.bulk.undo` takes them back.
+    """
     reason = f"From the plan of {month_words(month)}."
+    actor = actor.in_one_act()
     with changing_pools_too():
         rows = team_budgets(month)
         if [row.mark for row in rows] != list(seen):
             raise PlanRefused("The plan or a budget changed since this preview. Nothing was changed; look at it anew.")
-        return [_make(actor, row, reason) for row in rows if row.is_change]
+        return told_in(actor, [_make(actor, row, reason).pk for row in rows if row.is_change])
 
 
 def _make(actor: Actor, row: TeamBudget, reason: str) -> Budget:

@@ -13,10 +13,12 @@ from uuid import uuid4
 
 from django.db import connection, transaction
 
+from budgets.access.roles import EVERYTHING, reach
 from budgets.audit.record import Actor, record
 from budgets.models import NANO, AuditEntry, PlanLine, Team
 from budgets.plan.year import FIRST_YEAR, LAST_YEAR, month_after, month_words
 
+PERMISSION = "budgets.change_planline"
 PLAN_LOCK = 7_061_031  # advisory lock number: one editor of the plan at a time
 OBJECT_TYPE = "budgets.planline"
 MOST = 10**18  # nano-dollars, as for budgets
@@ -80,6 +82,7 @@ def set_lines(
     """
     values = [_tidied(value) for value in values]
     _check(values)
+    _refuse_outside(actor, values)
     with transaction.atomic():
         lines = _locked(values)
         if any(_stands(lines.get(key)) != stood for key, stood in (seen or {}).items()):
@@ -147,6 +150,16 @@ def _check(values: Sequence[PlanValue]) -> None:
         keys.add(value.key)
     if problems:
         raise InvalidPlan(problems)
+
+
+def _refuse_outside(actor: Actor, values: Sequence[PlanValue]) -> None:
+    """Whose role is for a team plans for that team."""
+    reached = EVERYTHING if actor.who is None else reach(actor.who, PERMISSION)
+    if not reached.everything:
+        said = "Your role does not let you plan for this team."
+        outside = [i for i, value in enumerate(values) if value.team_id not in reached.team_ids]
+        if outside:
+            raise InvalidPlan([(i, "amount", said) for i in outside])
 
 
 def _locked(values: Sequence[PlanValue]) -> dict[Key, PlanLine]:

@@ -31,15 +31,19 @@ def field(bound: BoundField) -> dict[str, object]:
 
 
 @register.simple_tag
-def form_summary(form: forms.Form, what: str = "Nothing") -> SafeString:
-    """Above a form that was refused: how many fields need a change, and what belongs to no field."""
+def form_summary(form: forms.Form, what: str = "") -> SafeString:
+    """Above a form that was refused: how many fields need a change, and what belongs to no field.
+
+    `what` is what the form saves, such as "price".
+    """
     if not form.errors:
         return SafeString("")
     others = form.non_field_errors()
     count = len(form.errors) - bool(others)
     words = " ".join(map(str, others))
     if count:
-        words += f" {what} was saved. {count} field{' needs' if count == 1 else 's need'} a change."
+        saved = f"The {what} was not saved." if what else "Nothing was saved."
+        words += f" {saved} {count} field{' needs' if count == 1 else 's need'} a change."
     return format_html(
         '<div class="alert summary" role="alert"><svg class="i" aria-hidden="true"><use href="#over"/></svg>'
         "<p>{}</p></div>",

@@ -7,6 +7,7 @@ from django import template
 from django.template.context import Context
 from django.urls import NoReverseMatch, reverse
 
+from budgets.access.roles import VIEW, reach
 from budgets.models import Organisation
 
 register = template.Library()
@@ -14,12 +15,15 @@ register = template.Library()
 # Key (what a page puts into `here` or `tab`), words, icon; the address is named like the key unless a fourth says else.
 MAIN = (
     ("overview", "Overview", "home"),
+    ("approvals", "Approvals", "inbox"),
+    ("alerts", "Alerts", "bell"),
     ("budgets", "Budgets", "wallet"),
     ("plan", "Plan", "chart"),
     ("calendar", "Calendar", "cal"),
 )
 SET_UP = (
     ("workflows", "Workflows", "flow"),
+    ("policy", "Model tiers", "layers"),
     ("data-health", "Data health", "pulse"),
     ("history", "History", "list"),
     ("settings", "Settings", "gear"),
@@ -28,12 +32,27 @@ SET_UP = (
 SETTINGS = (
     ("organisation", "Organisation", "", "settings"),
     ("teams", "Teams", ""),
+    ("people", "People", ""),
     ("keys", "Keys", ""),
     ("prices", "Prices", ""),
     ("costs", "Other costs", ""),
     ("rates", "Currency rates", ""),
     ("imports", "Imports", ""),
+    ("approval-rules", "Who approves", ""),
+    ("channels", "Channels", ""),
+    ("deliveries", "Deliveries", ""),
 )
+
+
+# Pages that show only what is in reach; every other one is for people whom no team narrows.
+IN_REACH = {"budgets", "plan", "calendar", "workflows", "approvals", "alerts", "reference"}
+# Settings that are only for those with this right.
+NEEDS = {
+    "people": "budgets.change_people",
+    "keys": "budgets.change_apikey",
+    "channels": "budgets.change_channel",
+    "deliveries": "budgets.change_channel",
+}
 
 
 @dataclass(frozen=True)
@@ -46,10 +65,14 @@ class Place:
     url: str
 
 
-def places(of: tuple[tuple[str, ...], ...]) -> list[Place]:
-    """Those that this installation has an address for: floors above may be missing in a test."""
-    found = []
+def places(of: tuple[tuple[str, ...], ...], user: Any) -> list[Place]:
+    """Those that `user` can open, and that this installation has an address for: floors may be missing in a test."""
+    reached, found = reach(user, VIEW), []
     for key, label, icon, *named in of:
+        if not (reached.everything or (reached and key in IN_REACH)):
+            continue
+        if key in NEEDS and not reach(user, NEEDS[key]).everything:
+            continue
         try:
             found.append(Place(key, label, icon, reverse(named[0] if named else key)))
         except NoReverseMatch:
@@ -57,22 +80,27 @@ def places(of: tuple[tuple[str, ...], ...]) -> list[Place]:
     return found
 
 
-@register.simple_tag
-def main_places() -> list[Place]:
+def user_of(context: Context) -> Any:
+    """Who looks at the page; None on error pages that have no request."""
+    return getattr(context.get("request"), "user", None)
+
+
+@register.simple_tag(takes_context=True)
+def main_places(context: Context) -> list[Place]:
     """What people look at."""
-    return places(MAIN)
+    return places(MAIN, user_of(context))
 
 
-@register.simple_tag
-def set_up_places() -> list[Place]:
+@register.simple_tag(takes_context=True)
+def set_up_places(context: Context) -> list[Place]:
     """What is set up once and looked after."""
-    return places(SET_UP)
+    return places(SET_UP, user_of(context))
 
 
-@register.inclusion_tag("pages/settings_tabs.html")
-def settings_tabs(tab: str) -> dict[str, Any]:
+@register.inclusion_tag("pages/settings_tabs.html", takes_context=True)
+def settings_tabs(context: Context, tab: str) -> dict[str, Any]:
     """The row of links on every page of the settings; `tab` is where we are."""
-    return {"settings_places": places(SETTINGS), "tab": tab}
+    return {"settings_places": places(SETTINGS, user_of(context)), "tab": tab}
 
 
 @register.simple_tag(takes_context=True)
@@ -92,8 +120,19 @@ def site_frame(context: Context) -> dict[str, Any]:
     return {
         "theme": theme if theme in {"light", "dark"} else "",
         "demo": demo,
-        "setting_up": bool(organisation and not demo and not organisation.setup.get("finished")),
+        "setting_up": bool(
+            organisation
+            and not demo
+            and not organisation.setup.get("finished")
+            and reach(user_of(context), VIEW).everything
+        ),
     }
+
+
+@register.simple_tag(takes_context=True)
+def everywhere(context: Context, permission: str) -> bool:
+    """Whether who looks at the page has `permission` for the whole company, not only for a team."""
+    return reach(user_of(context), permission).everything
 
 
 @register.filter

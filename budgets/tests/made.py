@@ -13,7 +13,7 @@ from budgets.limits.charges import Charge, append_charges
 from budgets.limits.edit import BudgetValues, create_budget
 from budgets.limits.evaluate import evaluate_due
 from budgets.limits.opening import open_budgets
-from budgets.models import Alert, Budget, BudgetCharge, BudgetSeries, BudgetState
+from budgets.models import Budget, BudgetCharge, BudgetSeries, BudgetState, Crossing
 from budgets.organisation.configuration import HOLD_CONFIGURATION
 
 ACTOR = Actor.command("test")
@@ -52,7 +52,7 @@ def state(budget: Budget, when: datetime = NOW) -> BudgetState:
 
 def told(budget: Budget) -> list[tuple[str, str, int, int]]:
     """Every alert as (first day, kind, threshold, limit version), in the order raised."""
-    rows = Alert.objects.filter(budget=budget).order_by("id")
+    rows = Crossing.objects.filter(budget=budget).order_by("id")
     return [(str(row.period_start), row.kind, row.threshold, row.limit_version) for row in rows]
 
 

@@ -19,6 +19,7 @@ from budgets.activities.values import ActivityValues
 from budgets.audit.newest import newest_entry
 from budgets.models import AuditEntry, Organisation, PlannedActivity, Team, Workflow
 from budgets.tests.made import ACTOR, at, at_once
+from tests.people import viewer
 
 NOVEMBER = (date(2026, 11, 1), date(2026, 11, 30))
 LAUNCH = ActivityValues("Launch", at("2026-11-10T00:00Z"), at("2026-11-12T00:00Z"))
@@ -324,7 +325,7 @@ def test_remove_and_undo_on_the_page(boss, client):
     boss.post(f"/calendar/undo/{entry.pk}/")
     assert PlannedActivity.objects.get().pk == row.pk
     assert "no longer in the calendar" in boss.post("/calendar/999999/remove/", follow=True).content.decode()
-    client.force_login(User.objects.create_user("kim"))
+    client.force_login(viewer("kim"))
     assert client.post(f"/calendar/{row.pk}/remove/").status_code == 403
     assert client.get("/calendar/new/").status_code == 403
     assert b"takes the right to change planned activity" in client.get("/calendar/").content

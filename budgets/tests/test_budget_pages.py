@@ -6,7 +6,6 @@ from datetime import timedelta
 
 import pytest
 from django.contrib.auth import get_user_model
-from django.contrib.auth.models import Permission
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
@@ -14,6 +13,7 @@ from django.utils import timezone
 from budgets.limits.edit import archive_budget, last_change
 from budgets.models import NANO, AuditEntry, Budget, BudgetState
 from budgets.tests.made import ACTOR, a_budget
+from tests.people import viewer
 
 pytestmark = pytest.mark.django_db
 TYPED = {
@@ -171,13 +171,13 @@ def test_bulk_acts_that_make_no_sense_get_a_sentence(admin_client, three, sent, 
 
 
 def test_nobody_changes_anything_without_the_right(client, three):
-    vera = get_user_model().objects.create_user("vera")
+    vera = viewer("vera")
     client.force_login(vera)
     page = text(client.get("/budgets/"))
     assert "With the chosen ones" not in page and 'type="checkbox"' not in page
     urls = ["bulk/", "bulk/undo/1/2/", "one/archive/", "one/restore/"]
     assert [client.post(f"/budgets/{url}").status_code for url in urls] == [403] * 4
-    vera.user_permissions.add(Permission.objects.get(codename="change_budget"))
+    vera.memberships.create(role="finance")
     assert "With the chosen ones" in text(client.get("/budgets/"))
 
 

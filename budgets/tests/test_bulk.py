@@ -8,9 +8,18 @@ from django.db import connection
 from hypothesis import given
 from hypothesis import strategies as st
 
+from budgets.audit.record import Actor
 from budgets.limits import bulk
 from budgets.limits.bulk import BulkAct, apply, by_percent, preview
-from budgets.limits.edit import RefusedEdit, StaleEdit, archive_budget, change_budget, restore_budget, values_of
+from budgets.limits.edit import (
+    RefusedEdit,
+    StaleEdit,
+    archive_budget,
+    change_budget,
+    pause_budget,
+    restore_budget,
+    values_of,
+)
 from budgets.models import NANO, AuditEntry, Budget, Organisation
 from budgets.tests.made import ACTOR, a_budget, at_once, spend, state
 
@@ -141,6 +150,36 @@ def test_what_was_not_one_act_is_not_undone_as_one():
     for span in ((0, 0), (last.position, last.position - 1), (1, 10**12)):
         with pytest.raises(RefusedEdit):
             bulk.undo(ACTOR, *span)
+
+
+def test_two_acts_beside_each_other_are_undone_one_at_a_time():
+    """Whoever names too wide a span takes nobody else's act back with their own."""
+    mine, other = a_budget(100, "Mine"), a_budget(200, "Other")
+    pause = BulkAct("pause")
+    (first,), (last,) = apply(ACTOR, pause, seen(mine)), apply(Actor.command("somebody else"), pause, seen(other))
+    assert last.position == first.position + 1
+    with pytest.raises(RefusedEdit, match="not one act"):
+        bulk.undo(ACTOR, first.position, last.position)
+    assert set(Budget.objects.values_list("status", flat=True)) == {"paused"}
+    assert [one.name for one in bulk.undo(ACTOR, last.position, last.position)] == ["Other"]
+    assert Budget.objects.get(pk=mine.pk).status == "paused"
+
+
+def test_single_changes_are_no_act_on_several():
+    for name in ("One", "Two"):
+        pause_budget(ACTOR, a_budget(100, name))
+    last = AuditEntry.objects.order_by("position").last().position
+    pause_budget(ACTOR, a_budget(100, "Three"))
+    with pytest.raises(RefusedEdit, match="not one act"):
+        bulk.undo(ACTOR, last - 2, last)
+
+
+def test_an_undone_act_is_itself_one_act():
+    budgets = [a_budget(100, f"B{n}") for n in range(3)]
+    told = apply(ACTOR, BulkAct("pause"), seen(*budgets))
+    bulk.undo(ACTOR, told[0].position, told[-1].position)
+    bulk.undo(ACTOR, told[-1].position + 1, told[-1].position + 3)
+    assert set(Budget.objects.values_list("status", flat=True)) == {"paused"}
 
 
 def test_an_archived_budget_is_restored_as_it_was():

@@ -16,6 +16,7 @@ from budgets.activities.values import ActivityValues
 from budgets.activities.writing import calendar_file
 from budgets.models import AuditEntry, Organisation, PlannedActivity
 from budgets.tests.made import ACTOR, NOW, at
+from tests.people import viewer
 
 BERLIN, NEW_YORK, KATHMANDU = (ZoneInfo(one) for one in ("Europe/Berlin", "America/New_York", "Asia/Kathmandu"))
 DEFAULTS = ActivityValues("", NOW, NOW)
@@ -255,7 +256,7 @@ def test_what_changed_since_the_preview_is_shown_again(boss):
     assert boss.post("/calendar/import/", CHOICES).status_code == 422
     assert preview_of(boss, b"hello").status_code == 422
     assert preview_of(boss, b"").status_code == 422
-    boss.force_login(User.objects.create_user("kim"))
+    boss.force_login(viewer("kim"))
     assert preview_of(boss, b"hello").status_code == 403
 
 

@@ -15,7 +15,7 @@ from budgets.limits.charges import Charge, append_charges
 from budgets.limits.edit import change_budget, values_of
 from budgets.limits.evaluate import evaluate_due
 from budgets.limits.folding import lock
-from budgets.models import Alert, BudgetCharge, BudgetSeries, BudgetState
+from budgets.models import BudgetCharge, BudgetSeries, BudgetState, Crossing
 from budgets.organisation.configuration import HOLD_CONFIGURATION
 from budgets.tests.made import ACTOR, NOW, a_budget, at_once, charge, holds, state, told
 
@@ -110,7 +110,9 @@ def test_eight_writers_and_three_evaluators_lose_and_repeat_nothing():
         assert sum(BudgetSeries.objects.filter(budget=budget).values_list("amount", flat=True)) == spent[budget.pk]
         assert sum(BudgetState.objects.filter(budget=budget).values_list("spent", flat=True)) == spent[budget.pk]
         holds(budget)
-        crossings = list(Alert.objects.filter(budget=budget, kind="crossed").values_list("period_start", "threshold"))
+        crossings = list(
+            Crossing.objects.filter(budget=budget, kind="crossed").values_list("period_start", "threshold")
+        )
         assert len(crossings) == len(set(crossings))
         now = state(budget)
         assert {percent for first, percent in crossings if first == now.period_start} >= {

@@ -10,12 +10,14 @@ from rest_framework.test import APIClient
 
 from budgets.access.keys import KeyHolder
 from budgets.audit.newest import newest_entry
+from budgets.audit.record import record
 from budgets.currency.rates import RateValues, set_rate
 from budgets.limits.edit import BudgetValues, create_budget
 from budgets.limits.opening import open_budgets
 from budgets.models import AuditEntry, Organisation, PlannedActivity
 from budgets.organisation import edit
 from budgets.tests.made import ACTOR
+from tests.people import viewer
 
 pytestmark = pytest.mark.django_db
 SEEN = {"seen_name": "My company", "seen_time_zone": "UTC", "seen_currency": "USD", "seen_fiscal_year_starts": "1"}
@@ -135,7 +137,7 @@ def test_closing_shows_what_it_closes_first(boss):
 
 
 def test_those_who_may_not_change_it_see_it_and_are_told(client):
-    client.force_login(User.objects.create_user("kim"))
+    client.force_login(viewer("kim"))
     assert b"takes the right to change the organisation" in client.get("/settings/").content
     assert client.post("/settings/", FORM | {"name": "Acme"}).status_code == 403
     assert client.get("/settings/close/?before=2026-01-01").status_code == 403
@@ -163,3 +165,42 @@ def test_over_the_api(api):
         answer = api.patch("/api/v1/organisation", wrong, format="json")
         assert answer.status_code == 422 and field in answer.json()["errors"], wrong
     assert Organisation.get().name == "My company"
+
+
+def test_a_second_person_for_policies_is_asked_for_on_the_page_and_taken_back(boss):
+    page = boss.get("/settings/").content.decode()
+    assert "A second person approves a new policy" in page
+    assert 'name="seen_policy_needs_second" value="False"' in page
+    seen = FORM | {"seen_policy_needs_second": "False"}
+    assert boss.post("/settings/", seen | {"policy_needs_second": "on"}).status_code == 302
+    assert Organisation.get().policy_needs_second is True
+    entry = newest_entry(Organisation, 1)
+    assert (entry.before["policy_needs_second"], entry.after["policy_needs_second"]) == (False, True)
+    assert "a second person approves a new policy" in boss.get("/history/").content.decode()
+    boss.post(f"/settings/undo/{entry.pk}/")
+    assert Organisation.get().policy_needs_second is False
+
+
+def test_a_form_that_does_not_touch_the_second_person_leaves_what_somebody_else_set(boss):
+    """The page showed it as off; somebody set it meanwhile; this form changes the name only."""
+    edit.change_organisation(ACTOR, {"policy_needs_second": True})
+    boss.post("/settings/", FORM | {"seen_policy_needs_second": "False", "name": "New name"})
+    row = Organisation.get()
+    assert (row.name, row.policy_needs_second) == ("New name", True)
+
+
+def test_the_second_person_over_the_api(api):
+    assert api.get("/api/v1/organisation").json()["policy_needs_second"] is False
+    assert api.patch("/api/v1/organisation", {"policy_needs_second": True}, format="json").status_code == 200
+    assert Organisation.get().policy_needs_second is True
+    assert api.patch("/api/v1/organisation", {"policy_needs_second": "maybe"}, format="json").status_code == 422
+
+
+def test_a_change_from_before_the_setting_was_there_can_be_undone():
+    edit.change_organisation(ACTOR, {"policy_needs_second": True})
+    before = {"name": "My company", "time_zone": "UTC", "currency": "USD", "fiscal_year_starts": 1}
+    record(ACTOR, "changed", Organisation.get(), before, before | {"fiscal_year_starts": 4})
+    Organisation.objects.update(fiscal_year_starts=4)
+    edit.undo_organisation(ACTOR, newest_entry(Organisation, 1))
+    row = Organisation.get()
+    assert (row.fiscal_year_starts, row.policy_needs_second) == (1, True)

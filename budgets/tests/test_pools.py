@@ -7,6 +7,7 @@ from functools import partial
 
 import pytest
 from django.db import IntegrityError, connection, transaction
+from django.utils import timezone
 
 from budgets.limits.edit import (
     InvalidBudget,
@@ -17,7 +18,8 @@ from budgets.limits.edit import (
     undo_change,
     values_of,
 )
-from budgets.models import AuditEntry, Budget
+from budgets.models import AuditEntry, Budget, Organisation
+from budgets.pages.detail import history
 from budgets.pools.membership import join_pool, leave_pool, set_shares, set_sharing
 from budgets.pools.reallocate import Previewed, StalePreview, share_out
 from budgets.pools.within import told_in_words
@@ -43,6 +45,24 @@ def previewed(pool, amounts):
     pool.refresh_from_db()
     versions = dict(Budget.objects.filter(pool=pool).exclude(status="archived").values_list("pk", "edit_version"))
     return Previewed(pool.edit_version, {one.pk: amount for one, amount in amounts.items()}, versions)
+
+
+def test_the_history_says_in_words_what_became_of_a_pool():
+    pool = set_sharing(ACTOR, a_budget(1000, "Marketing", metric="tokens"), "fixed", shares_nightly=True)
+    child = join_pool(ACTOR, pool, a_budget(400, "One", metric="tokens"), Decimal("0.25"))
+    set_shares(ACTOR, pool, {child.pk: Decimal("0.4")})
+    set_sharing(ACTOR, pool, "demand")
+    leave_pool(ACTOR, child)
+    organisation, now = Organisation.get(), timezone.now()
+    told = [one["changes"] for one in history(pool, organisation, now)]
+    assert told[0] == [
+        ("shared out", "By fixed share", "By value weight and recent use"), ("shared out each night", "yes", "no"),
+    ]  # fmt: skip
+    assert told[1] == [("shares", f"{child.slug} 25%", f"{child.slug} 40%")]
+    assert told[2] == [("shared out", "none", "By fixed share"), ("shared out each night", "no", "yes")]
+    told = [one["changes"] for one in history(child, organisation, now)]
+    assert told[0] == [("pool", pool.slug, "none"), ("share of the pool", "40%", "none")]
+    assert told[1] == [("pool", "none", pool.slug), ("share of the pool", "none", "25%")]
 
 
 def test_a_child_is_not_raised_beyond_its_pool(pool):

@@ -70,6 +70,20 @@ def test_a_landing_in_whole_numbers_is_the_landing_in_fractions():
         assert pace.expected(bounds, spent, first, now, ZoneInfo("Europe/Berlin"), pattern) == slow
 
 
+def test_what_a_weekend_used_is_no_pace_for_monday():
+    zone = ZoneInfo("Europe/Berlin")
+    bounds = period_bounds("month", date(2026, 11, 20), zone)  # 21 working days
+    saturday = datetime(2026, 11, 7, 9, 0, tzinfo=zone)
+
+    def comes_to(text, pattern="working_days"):
+        return pace.expected(bounds, 84, saturday, datetime.fromisoformat(text).replace(tzinfo=zone), zone, pattern)
+
+    assert comes_to("2026-11-09T01:00") is None  # an hour of work would have been 300 times as much
+    assert comes_to("2026-11-09T23:59") is None
+    assert comes_to("2026-11-10T00:00") == 84 * 16  # 16 working days from Monday on
+    assert comes_to("2026-11-09T09:00", "even") == round(84 * Fraction(24 * 24 - 9, 48))
+
+
 @given(st.integers(-(10**30), 10**30), st.integers(1, 10**20))
 def test_rounding_is_half_to_even(numerator, denominator):
     assert pace.rounded(numerator, denominator) == round(Fraction(numerator, denominator))
@@ -94,7 +108,7 @@ def test_ranks_and_statuses_are_those_of_each_budgets_own_page(zone, now):
             full.tone, full.excess, full.is_over, full.is_stopped, full.is_paused, full.is_whole_organisation,
         ), full  # fmt: skip
         assert (one.first, one.last, one.metric) == (full.first, full.last, full.metric)
-    found = find(Filters(), organisation, now)
+    found = find(Filters(), organisation, now, Budget.objects.all())
     kinds = {"over": 0, "risk": 0, "ok": 0, "paused": 0}
     for full in slow:
         kind = "paused" if full.is_paused else "over" if full.is_over else "ok" if full.tone == "ok" else "risk"
@@ -119,7 +133,7 @@ def test_the_filters_find_by_words_team_owner_and_what_is_covered(django_user_mo
         )
 
     def found(**given: str) -> set[str]:
-        return set(Filters.of(given).budgets().values_list("slug", flat=True))
+        return set(Filters.of(given).budgets(Budget.objects.all()).values_list("slug", flat=True))
 
     assert found(q="seo BRIEFS") == {"one"}
     assert found(q="growth") == {"two"} and found(q="web plan") == {"two"}
@@ -129,4 +143,4 @@ def test_the_filters_find_by_words_team_owner_and_what_is_covered(django_user_mo
     assert found(covers="company") == {"all"} and found(covers="workflow") == {"one", "three"}
     assert found(owner="ada") == {"all"}
     assert Filters.of({"status": "sad", "covers": "planet"}).note.count("“") == 2
-    assert len(chosen(Filters(), organisation, now, 3)) == 4  # one more than may be
+    assert len(chosen(Filters(), organisation, now, 3, Budget.objects.all())) == 4  # one more than may be

@@ -7,6 +7,7 @@ from rest_framework.test import APIClient
 from budgets.limits.edit import BudgetValues, create_budget
 from budgets.models import AuditEntry, Team, Workflow
 from budgets.tests.made import ACTOR
+from tests.people import viewer
 
 pytestmark = pytest.mark.django_db
 URL = "/api/v1/workflows"
@@ -108,12 +109,12 @@ def test_teams_are_changed_and_deleted_when_empty(api):
 def test_who_may_only_look_changes_nothing(api):
     Workflow.objects.create(slug="stray", name="stray", status="discovered")
     Team.objects.create(slug="t", name="T")
-    viewer = APIClient()
-    viewer.force_login(get_user_model().objects.create_user("viewer"))
-    assert viewer.get(f"{URL}/stray").status_code == 200
+    looker = APIClient()
+    looker.force_login(viewer())
+    assert looker.get(f"{URL}/stray").status_code == 200
     for act in ("claim", "ignore", "take-back", "merge", "unmerge", "production", "draft", "undo", "pause", "resume"):
-        assert send(viewer, f"{URL}/stray/{act}").status_code == 403
-    assert send(viewer, URL, {"name": "x"}).status_code == 403
-    assert send(viewer, f"{URL}/stray", {"name": "x"}, "patch").status_code == 403
-    assert send(viewer, "/api/v1/teams/t", method="delete").status_code == 403
-    assert send(viewer, "/api/v1/teams/t", {"name": "x"}, "patch").status_code == 403
+        assert send(looker, f"{URL}/stray/{act}").status_code == 403
+    assert send(looker, URL, {"name": "x"}).status_code == 403
+    assert send(looker, f"{URL}/stray", {"name": "x"}, "patch").status_code == 403
+    assert send(looker, "/api/v1/teams/t", method="delete").status_code == 403
+    assert send(looker, "/api/v1/teams/t", {"name": "x"}, "patch").status_code == 403

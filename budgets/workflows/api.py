@@ -11,7 +11,10 @@ from rest_framework import generics, serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from budgets.access.drf import InReach
 from budgets.access.problems import Problem
+from budgets.access.reachable import reachable
+from budgets.access.sent import asked, body, invalid
 from budgets.audit.record import Actor
 from budgets.models import Workflow
 from budgets.workflows.claim import claim_workflow, ignore_workflow, take_back
@@ -32,8 +35,8 @@ from budgets.workflows.undo import undo_change
 from budgets.workflows.values import values_of
 
 
-class Configured:
-    """Reading needs the scope `read`, changing `admin`."""
+class Configured(InReach):
+    """Reading needs the scope `read`, changing `admin`; of workflows in reach."""
 
     required_scope = "admin"
     read_scope = "read"
@@ -46,7 +49,7 @@ def as_problems() -> Iterator[None]:
     try:
         yield
     except InvalidWorkflow as error:
-        raise serializers.ValidationError({name: [said] for name, said in error.problems.items()}) from error
+        raise invalid(error.problems) from error
     except StaleEdit as error:
         now = error.workflow.edit_version
         raise Problem(409, "changed-meanwhile", "Changed meanwhile", str(error), edit_version=now) from error
@@ -81,9 +84,7 @@ class WorkflowListView(Configured, generics.ListCreateAPIView[Workflow]):
     queryset = Workflow.objects.all()
 
     def get_queryset(self) -> QuerySet[Workflow]:
-        wanted = self.request.query_params.get("status")
-        if wanted and wanted not in Workflow.Status.values:
-            raise serializers.ValidationError({"status": [f"Choose from: {', '.join(Workflow.Status.values)}."]})
+        wanted = asked(self.request, "status", Workflow.Status.values)
         return with_people().filter(status=wanted) if wanted else with_people()
 
     @extend_schema(
@@ -94,12 +95,9 @@ class WorkflowListView(Configured, generics.ListCreateAPIView[Workflow]):
         tags=["workflows"],
     )
     def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        sent = WorkflowValuesSerializer(data=request.data)
-        sent.is_valid(raise_exception=True)
+        sent = body(WorkflowValuesSerializer, request)
         with as_problems():
-            made = create_workflow(
-                Actor.of_request(request), stated(sent.validated_data), sent.validated_data.get("reason", "")
-            )
+            made = create_workflow(Actor.of_request(request), stated(sent), sent.get("reason", ""))
         return Response(shown(made), status=status.HTTP_201_CREATED)
 
 
@@ -143,9 +141,7 @@ class WorkflowClaimView(Configured, generics.GenericAPIView[Workflow]):
 
 
 def _changed(request: Request, workflow: Workflow, change: Callable[..., Workflow]) -> Response:
-    sent = WorkflowChangeSerializer(data=request.data, partial=True)
-    sent.is_valid(raise_exception=True)
-    values = sent.validated_data
+    values = body(WorkflowChangeSerializer, request, partial=True)
     with as_problems():
         changed = change(
             Actor.of_request(request),
@@ -167,13 +163,9 @@ class ActView(Configured, generics.GenericAPIView[Workflow]):
     act: Callable[[Actor, Workflow, str, int | None], Workflow]
 
     def post(self, request: Request, slug: str) -> Response:
-        sent = WorkflowReasonSerializer(data=request.data)
-        sent.is_valid(raise_exception=True)
-        given = sent.validated_data
+        found, given = self.get_object(), body(WorkflowReasonSerializer, request)
         with as_problems():
-            row = type(self).act(
-                Actor.of_request(request), self.get_object(), given["reason"], given.get("edit_version")
-            )
+            row = type(self).act(Actor.of_request(request), found, given["reason"], given.get("edit_version"))
         return Response(shown(row))
 
 
@@ -246,14 +238,11 @@ class WorkflowMergeView(Configured, generics.GenericAPIView[Workflow]):
         tags=["workflows"],
     )
     def post(self, request: Request, slug: str) -> Response:
-        sent = MergeSerializer(data=request.data)
-        sent.is_valid(raise_exception=True)
-        given = sent.validated_data
-        into = Workflow.objects.filter(slug=given["into"]).first() if "\0" not in given["into"] else None
+        found, given = self.get_object(), body(MergeSerializer, request)
+        mine = reachable(Workflow, request.user, self.permission)
+        into = mine.filter(slug=given["into"]).first() if "\0" not in given["into"] else None
         if into is None:
             raise serializers.ValidationError({"into": [f"There is no workflow “{given['into']}”."]})
         with as_problems():
-            row = merge_workflow(
-                Actor.of_request(request), self.get_object(), into, given["reason"], given.get("edit_version")
-            )
+            row = merge_workflow(Actor.of_request(request), found, into, given["reason"], given.get("edit_version"))
         return Response(shown(row))

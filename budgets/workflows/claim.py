@@ -15,6 +15,7 @@ from budgets.workflows.edit import (
     announce,
     checked,
     lock,
+    refuse_outside,
     refuse_special,
     save,
     state,
@@ -40,6 +41,7 @@ def claim_workflow(
         _refuse_claimed(row)
         before = values_of(row).as_json() | {"status": row.status}
         state(row, values)
+        refuse_outside(actor, row)
         row.status = Workflow.Status.DRAFT
         save(row)
         record(actor, "claimed", row, before, values_of(row).as_json() | {"status": row.status}, reason)

@@ -10,6 +10,7 @@ from django.contrib.auth import get_user_model
 from django.db import connection, transaction
 from django.utils.text import slugify
 
+from budgets.access.reachable import outside
 from budgets.audit.record import Actor, record
 from budgets.limits.evaluate import publish_change
 from budgets.models import UNASSIGNED, AuditEntry, Team, Workflow
@@ -18,6 +19,7 @@ from budgets.organisation.configuration import changing_configuration
 from budgets.workflows.values import WorkflowValues, validate, values_of
 
 OBJECT_TYPE = "budgets.workflow"
+CHANGE = "budgets.change_workflow"
 
 
 class InvalidWorkflow(ValueError):
@@ -46,6 +48,7 @@ def create_workflow(actor: Actor, values: WorkflowValues, reason: str = "") -> W
     with changing_configuration():
         workflow = Workflow(slug=_free_slug(values), status=Workflow.Status.DRAFT)
         state(workflow, values)
+        refuse_outside(actor, workflow)
         workflow.save(force_insert=True)
         record(actor, "created", workflow, None, values_of(workflow).as_json(), reason)
         announce()
@@ -69,10 +72,18 @@ def change_workflow(
         after = values_of(row)
         if before == after:
             return row
+        if before.team != after.team:
+            refuse_outside(actor, row)
         save(row)
         record(actor, "changed", row, before.as_json(), after.as_json(), reason)
         announce()
     return row
+
+
+def refuse_outside(actor: Actor, row: Workflow) -> None:
+    """Whose role is for a team gives workflows to that team only; the row is stated anew and not saved yet."""
+    if sentence := outside(actor.who, CHANGE, row):
+        raise InvalidWorkflow({"team": sentence})
 
 
 def checked(values: WorkflowValues) -> WorkflowValues:

@@ -63,7 +63,8 @@ def unmerge_workflow(
 ) -> Workflow:
     """Let it count for itself again, as it did before it was merged; what it had taken in comes back with it.
 
-    Calls that came while it was merged stay where they were posted. Raises StaleEdit or RefusedEdit.
+    What was since merged elsewhere by itself stays there. Calls that came while it was merged stay where they were
+    posted. Raises StaleEdit or RefusedEdit.
     """
     with changing_configuration() as generation:
         row = lock(workflow, expected_version)
@@ -73,7 +74,7 @@ def unmerge_workflow(
         status, aliases = _as_it_was(row)
         row.status, row.merged_into = status, None
         save(row)
-        back = Workflow.objects.filter(slug__in=aliases, merged_into=into)
+        back = Workflow.objects.filter(pk__in=aliases, merged_into=into)
         brought = sorted(back.values_list("slug", flat=True))
         back.update(merged_into=row, edit_version=F("edit_version") + 1)
         _count_anew([row.slug, into.slug], generation)
@@ -92,17 +93,18 @@ def _count_anew(slugs: list[str], generation: int) -> None:
     reopen(list(budgets_naming(slugs).values_list("pk", flat=True)), generation)
 
 
-def _as_it_was(row: Workflow) -> tuple[str, list[str]]:
-    """Its status before it was merged, and the slugs that were merged into it then."""
-    entry = (
-        AuditEntry.objects.filter(object_type=OBJECT_TYPE, object_id=str(row.pk), act="merged")
-        .order_by("-at", "-id")
-        .first()
-    )
+def _as_it_was(row: Workflow) -> tuple[str, list[int]]:
+    """Its status before it was merged, and the ids of those that were merged into it then and were not since."""
+    history = AuditEntry.objects.filter(object_type=OBJECT_TYPE)
+    entry = history.filter(object_id=str(row.pk), act="merged").order_by("-position").first()
     before = (entry.before if entry else None) or {}
     status = str(before.get("status"))
     known = status in {Status.DISCOVERED, Status.DRAFT, Status.PRODUCTION, Status.IGNORED}
-    return (status if known else Status.DISCOVERED.value), list(before.get("aliases", []))
+    aliases = Workflow.objects.filter(slug__in=before.get("aliases", [])).values_list("pk", flat=True)
+    moved = history.filter(
+        position__gt=entry.position if entry else 0, act="merged", object_id__in=[str(one) for one in aliases]
+    ).values_list("object_id", flat=True)
+    return (status if known else Status.DISCOVERED.value), [one for one in aliases if str(one) not in set(moved)]
 
 
 def _refuse(row: Workflow, into: Workflow) -> None:

@@ -6,7 +6,20 @@ from django.db.models import Count, Q, QuerySet
 from django.utils.text import slugify
 
 from budgets.audit.record import Actor, record
-from budgets.models import AuditEntry, Budget, PlanLine, PlannedActivity, Team, Workflow
+from budgets.models import (
+    AlertRule,
+    ApiKey,
+    ApprovalRequest,
+    ApprovalRule,
+    AuditEntry,
+    Budget,
+    Invitation,
+    Membership,
+    PlanLine,
+    PlannedActivity,
+    Team,
+    Workflow,
+)
 from budgets.models.workflows import check_slug
 from budgets.organisation.configuration import changing_configuration
 
@@ -106,14 +119,21 @@ def delete_team(actor: Actor, team: Team, reason: str = "") -> AuditEntry:
 
 
 def what_holds(team: Team) -> str:
-    """ "2 workflows and 1 budget belong"; empty where nothing does. Four small statements."""
+    """ "2 workflows and 1 budget belong"; empty where nothing does. A few small statements."""
     counts = {
         "workflow": Workflow.objects.filter(team=team).count(),
         "budget": Budget.objects.filter(scope__team=team.slug).count(),
         "line of the plan": PlanLine.objects.filter(team=team).count(),
         "entry of the calendar": PlannedActivity.objects.filter(team=team).count(),
+        "role of a person": Membership.objects.filter(team=team).count(),
+        "invitation": Invitation.objects.filter(team=team, accepted_at=None, revoked_at=None).count(),
+        "approval rule": ApprovalRule.objects.filter(team=team).count(),
+        "request for approval": ApprovalRequest.objects.filter(team=team).count(),
+        "key": ApiKey.objects.filter(teams=team).count(),
+        "alert rule": AlertRule.objects.filter(team=team).count(),
     }
     plural = {"line of the plan": "lines of the plan", "entry of the calendar": "entries of the calendar"}
+    plural |= {"role of a person": "roles of people", "request for approval": "requests for approval"}
     said = [f"{n} {what if n == 1 else plural.get(what, what + 's')}" for what, n in counts.items() if n]
     if not said:
         return ""

@@ -5,19 +5,21 @@ from contextlib import contextmanager
 from typing import Any
 
 from drf_spectacular.utils import extend_schema, extend_schema_view
-from rest_framework import generics, serializers, status
+from rest_framework import generics, status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from budgets.access.drf import InReach
 from budgets.access.problems import Problem
+from budgets.access.sent import body, invalid
 from budgets.audit.record import Actor
 from budgets.models import Team
 from budgets.workflows.serializers import TeamChangeSerializer, TeamSerializer, WorkflowReasonSerializer, stated_team
 from budgets.workflows.teams import InvalidTeam, RefusedTeam, TeamValues, change_team, create_team, delete_team
 
 
-class Teamed:
-    """Reading needs the scope `read`, changing `admin`."""
+class Teamed(InReach):
+    """Reading needs the scope `read`, changing `admin`. Whoever is limited to teams reads those."""
 
     required_scope = "admin"
     read_scope = "read"
@@ -30,7 +32,7 @@ def as_problems() -> Iterator[None]:
     try:
         yield
     except InvalidTeam as error:
-        raise serializers.ValidationError({name: [said] for name, said in error.problems.items()}) from error
+        raise invalid(error.problems) from error
     except RefusedTeam as error:
         raise Problem(409, "refused", "Not possible now", str(error)) from error
 
@@ -51,10 +53,9 @@ class TeamListView(Teamed, generics.ListCreateAPIView[Team]):
         tags=["teams"],
     )
     def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        sent = TeamSerializer(data=request.data)
-        sent.is_valid(raise_exception=True)
+        sent = body(TeamSerializer, request)
         with as_problems():
-            team = create_team(Actor.of_request(request), TeamValues(**sent.validated_data))
+            team = create_team(Actor.of_request(request), TeamValues(**sent))
         return Response(TeamSerializer(team).data, status=status.HTTP_201_CREATED)
 
 
@@ -68,13 +69,10 @@ class TeamView(Teamed, generics.RetrieveAPIView[Team]):
 
     @extend_schema(summary="Change a team", request=TeamChangeSerializer, responses=TeamSerializer, tags=["teams"])
     def patch(self, request: Request, slug: str) -> Response:
-        sent = TeamChangeSerializer(data=request.data)
-        sent.is_valid(raise_exception=True)
         team = self.get_object()
+        sent = body(TeamChangeSerializer, request)
         with as_problems():
-            changed = change_team(
-                Actor.of_request(request), team, stated_team(sent.validated_data, team), sent.validated_data["reason"]
-            )
+            changed = change_team(Actor.of_request(request), team, stated_team(sent, team), sent["reason"])
         return Response(TeamSerializer(changed).data)
 
     @extend_schema(
@@ -85,8 +83,7 @@ class TeamView(Teamed, generics.RetrieveAPIView[Team]):
         tags=["teams"],
     )
     def delete(self, request: Request, slug: str) -> Response:
-        sent = WorkflowReasonSerializer(data=request.data or {})
-        sent.is_valid(raise_exception=True)
+        team, sent = self.get_object(), body(WorkflowReasonSerializer, request)
         with as_problems():
-            delete_team(Actor.of_request(request), self.get_object(), sent.validated_data["reason"])
+            delete_team(Actor.of_request(request), team, sent["reason"])
         return Response(status=status.HTTP_204_NO_CONTENT)

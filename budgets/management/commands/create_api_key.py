@@ -32,6 +32,14 @@ class Command(BaseCommand):
             metavar="SOURCE",
             help="another source its events may name; repeatable",
         )
+        parser.add_argument(
+            "--team",
+            action="append",
+            dest="teams",
+            default=[],
+            metavar="TEAM",
+            help="short name of a team it is limited to; repeatable; default: everything",
+        )
         parser.add_argument("--expires", type=int, metavar="DAYS", help="days from now; default: never")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -39,7 +47,8 @@ class Command(BaseCommand):
         if days is not None and days < 1:
             raise CommandError("--expires: write a number of days of at least 1.")
         expires_at = None if days is None else timezone.now() + timedelta(days=days)
-        values = KeyValues(options["name"], tuple(options["scopes"]), tuple(options["also"]), expires_at)
+        scopes, also, teams = (tuple(options[name]) for name in ("scopes", "also", "teams"))
+        values = KeyValues(options["name"], scopes, also, expires_at, teams)
         try:
             key, plain = create_key(Actor.command("create_api_key"), values, options["source"] or "")
         except InvalidKey as problem:
