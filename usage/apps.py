@@ -6,6 +6,9 @@ class UsageConfig(AppConfig):
     verbose_name = "Usage: what was spent"
 
     def ready(self) -> None:
+        from budgets.leases.counted import tell_tokens_used
+        from usage.ledger.leased import tokens_used
         from usage.wording import register_words
 
         register_words()
+        tell_tokens_used(tokens_used)

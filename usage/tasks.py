@@ -3,6 +3,8 @@
 from celery import shared_task
 from django.utils import timezone
 
+from budgets.leases.fold import forget_leases
+from budgets.people.tidy import forget_what_ended
 from usage.imports.tasks import check_imports, run_imports
 from usage.ingest.send_many import send_waiting
 from usage.ledger.partitions import make_ahead
@@ -30,8 +32,10 @@ def fold() -> int:
 
 @shared_task(name="usage.tasks.keep_house")
 def keep_house() -> None:
-    """Make next months' partitions; detach what is past retention and proven."""
+    """Make next months' partitions; detach what is past retention and proven; forget sessions and leases that ended."""
     make_ahead(timezone.now())
+    forget_what_ended(timezone.now())
+    forget_leases(timezone.now())
     expire(timezone.now())
 
 

@@ -12,7 +12,7 @@ urlpatterns = [
     path("", include("usage.prices.pages.urls")),
     path("", include("usage.welcome.urls")),
     path("", include("usage.imports.urls")),
-    path("api/v1/imports", include("usage.imports.api_urls")),
+    path("api/v1/", include("usage.imports.api_urls")),
     path("", include("usage.sharing.urls")),
     path("", include("usage.planning.urls")),
     path("", include("usage.costs.urls")),

@@ -1,17 +1,13 @@
 """Other AI costs over HTTP: list, enter, change, remove."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from decimal import Decimal
 from typing import Any
 
 from django.db.models import QuerySet
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
-from rest_framework import generics, serializers, status
-from rest_framework.request import Request
-from rest_framework.response import Response
+from rest_framework import serializers
 
-from budgets.access.problems import Problem
+from budgets.access.sent import Edited, EditedList, EditedRow, named
 from budgets.audit.record import Actor
 from budgets.models import NANO, Organisation, Team, Workflow
 from usage.costs import edit
@@ -67,16 +63,6 @@ class CostValuesSerializer(serializers.Serializer[Any]):
     reason = serializers.CharField(required=False, allow_blank=True, max_length=500, help_text="Kept in the history.")
 
 
-@contextmanager
-def as_problems() -> Iterator[None]:
-    try:
-        yield
-    except edit.InvalidCost as error:
-        raise serializers.ValidationError({name: [said] for name, said in error.problems.items()}) from error
-    except edit.RefusedCost as error:
-        raise Problem(409, "refused", "Not possible now", str(error)) from error
-
-
 def stated(sent: dict[str, Any], before: CostValues | None = None) -> CostValues:
     """Validated data as values, over those `before` where only a part was sent."""
     values = {name: sent[name] for name in CostValues.__slots__ if name in sent}
@@ -84,26 +70,15 @@ def stated(sent: dict[str, Any], before: CostValues | None = None) -> CostValues
         values["amount"] = int(sent["amount"] * NANO)
     for name, model in (("team", Team), ("workflow", Workflow)):
         if name in sent:
-            values[f"{name}_id"] = _named(name, model, sent[name])
+            values[f"{name}_id"] = named(name, model, sent[name])
     known = {name: getattr(before, name) for name in CostValues.__slots__} if before else {}
     return CostValues(**(known | values))
 
 
-def _named(name: str, model: Any, slug: str | None) -> int | None:
-    if not slug:
-        return None
-    found = model.objects.filter(slug=slug).values_list("pk", flat=True).first()
-    if found is None:
-        raise serializers.ValidationError({name: [f"There is no {name} with the short name “{slug}”."]})
-    return int(found)
-
-
-class Costed:
-    """Reading needs the scope `read`, changing `admin`."""
-
-    required_scope = "admin"
-    read_scope = "read"
+class Costed(Edited):
     permission = "usage.change_othercost"
+    values = CostValuesSerializer
+    errors = (edit.InvalidCost, edit.RefusedCost)
 
 
 @extend_schema_view(
@@ -117,9 +92,15 @@ class Costed:
             OpenApiParameter("q", str, description="Words in name, vendor, reference or note."),
         ],
         tags=["other costs"],
-    )
+    ),
+    post=extend_schema(
+        summary="Enter an other AI cost",
+        request=CostValuesSerializer,
+        responses={201: CostSerializer},
+        tags=["other costs"],
+    ),
 )
-class CostListView(Costed, generics.ListCreateAPIView[OtherCost]):
+class CostListView(Costed, EditedList[OtherCost]):
     """All that count."""
 
     serializer_class = CostSerializer
@@ -131,48 +112,29 @@ class CostListView(Costed, generics.ListCreateAPIView[OtherCost]):
             raise serializers.ValidationError({"query": [wanted.note.replace("; it was ignored", "")]})
         return wanted.rows()
 
-    @extend_schema(
-        summary="Enter an other AI cost",
-        request=CostValuesSerializer,
-        responses={201: CostSerializer},
-        tags=["other costs"],
-    )
-    def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        sent = CostValuesSerializer(data=request.data)
-        sent.is_valid(raise_exception=True)
-        with as_problems():
-            (made,) = edit.create_costs(
-                Actor.of_request(request), [stated(sent.validated_data)], sent.validated_data.get("reason", "")
-            )
-        return Response(CostSerializer(made).data, status=status.HTTP_201_CREATED)
+    def make(self, actor: Actor, sent: dict[str, Any], reason: str) -> OtherCost:
+        return edit.create_costs(actor, [stated(sent)], reason)[0]
 
 
-@extend_schema_view(get=extend_schema(summary="One other AI cost", tags=["other costs"]))
-class CostView(Costed, generics.RetrieveAPIView[OtherCost]):
-    """A cost that counts; a removed one is gone."""
-
-    serializer_class = CostSerializer
-    queryset = OtherCost.objects.filter(removed_at=None).select_related("team", "workflow")
-
-    @extend_schema(
+@extend_schema_view(
+    get=extend_schema(summary="One other AI cost", tags=["other costs"]),
+    patch=extend_schema(
         summary="Change an other AI cost",
         description="Only what is sent changes.",
         request=CostValuesSerializer(partial=True),
         responses=CostSerializer,
         tags=["other costs"],
-    )
-    def patch(self, request: Request, pk: int) -> Response:
-        sent = CostValuesSerializer(data=request.data, partial=True)
-        sent.is_valid(raise_exception=True)
-        cost, values = self.get_object(), sent.validated_data
-        with as_problems():
-            saved = edit.change_cost(
-                Actor.of_request(request), cost, stated(values, CostValues.of_row(cost)), values.get("reason", "")
-            )
-        return Response(CostSerializer(saved).data)
+    ),
+    delete=extend_schema(summary="Remove an other AI cost", responses={204: None}, tags=["other costs"]),
+)
+class CostView(Costed, EditedRow[OtherCost]):
+    """A cost that counts; a removed one is gone."""
 
-    @extend_schema(summary="Remove an other AI cost", responses={204: None}, tags=["other costs"])
-    def delete(self, request: Request, pk: int) -> Response:
-        with as_problems():
-            edit.remove_cost(Actor.of_request(request), self.get_object())
-        return Response(status=status.HTTP_204_NO_CONTENT)
+    serializer_class = CostSerializer
+    queryset = OtherCost.objects.filter(removed_at=None).select_related("team", "workflow")
+
+    def change(self, actor: Actor, row: OtherCost, sent: dict[str, Any], reason: str) -> OtherCost:
+        return edit.change_cost(actor, row, stated(sent, CostValues.of_row(row)), reason)
+
+    def remove(self, actor: Actor, row: OtherCost) -> None:
+        edit.remove_cost(actor, row)

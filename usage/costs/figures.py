@@ -94,11 +94,19 @@ def spent_on(first: date, last: date, zone: ZoneInfo) -> SpentOn:
     rows = QuarterHour.objects.filter(
         bucket__gte=day_starts_at(first, zone), bucket__lt=day_starts_at(last + DAY, zone)
     )
-    sums = rows.aggregate(
-        metered=Sum("cost", default=0), calls=Sum("calls", default=0), unpriced=Sum("unpriced", default=0)
+    sums = list(
+        rows.order_by()
+        .values_list("model")
+        .annotate(cost_sum=Sum("cost"), call_sum=Sum("calls"), without=Sum("unpriced"))
     )
     found = beside(first, last)
-    return SpentOn(**{name: int(value) for name, value in sums.items()}, other=found.total if found else 0)
+    return SpentOn(
+        metered=sum(int(cost) for _, cost, _, _ in sums),
+        calls=sum(int(calls) for _, _, calls, _ in sums),
+        # A price for a call in days closed before takes away one here, where the call is none.
+        unpriced=sum(max(0, int(unpriced)) for *_, unpriced in sums),
+        other=found.total if found else 0,
+    )
 
 
 BY_MONTH = """

@@ -56,7 +56,7 @@ class Card:
 
     @property
     def status(self) -> str:
-        return {True: "Well", False: "To look at", None: "Nothing to judge"}[self.is_well]
+        return {True: "Fine", False: "To look at", None: "Nothing to judge"}[self.is_well]
 
 
 def percent(part: int, total: int) -> str:
@@ -107,10 +107,10 @@ def priced(found: Health) -> Card:
     with_price = calls.measured - calls.unpriced
     detail = f"of {some(calls.measured, 'call')} whose use is known"
     if calls.unpriced:
-        tokens = short_count(calls.unpriced_tokens)
+        tokens = f" (up to {short_count(calls.unpriced_tokens)} tokens)" if calls.unpriced_tokens else ""
         meaning = (
-            f"{some(calls.unpriced, 'call')} (up to {tokens} tokens) of "
-            f"{named(calls.unpriced_names, calls.unpriced_models)} without a price: what they cost is in no total."
+            f"{some(calls.unpriced, 'call')}{tokens} of "
+            f"{named(calls.unpriced_names, calls.unpriced_models)} without a price: their cost is not in the totals."
         )
     else:
         meaning = "Every call whose use is known has a price, so the totals are complete."
@@ -220,7 +220,7 @@ def late(found: Health) -> Card:
 def quarantine(found: Health) -> Card:
     items = sum(one.items for one in found.refused)
     return Card(
-        "quarantine", "Refused", f"{items:,}", "waiting to be mended",
+        "quarantine", "Refused", f"{items:,}", "waiting to be corrected",
         "Events that could not be taken. Each is kept with its body and the reason, and counts nowhere yet."
         if items
         else "Every event that was sent could be taken, or was dealt with.",

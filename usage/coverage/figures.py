@@ -11,9 +11,11 @@ from budgets.models import UNASSIGNED, Budget
 from usage.coverage.sources import SourceRate, source_rates
 from usage.coverage.window import Window
 from usage.ingest.backlog import Backlog, measure
+from usage.rollups.runs import Runs, count_runs
 
 NAMED = 3  # models and workflows that a card names
-# One pass over the cells of the window; what is merged counts as what it was merged into.
+# One pass over the cells of the window; what is merged counts as what it was merged into. A price for a call in closed
+# days takes away one in the open ones, where the call is none: no model's go below zero.
 CELLS = f"""
 WITH summed AS (
     SELECT workflow_id, provider, model, grouping(workflow_id) AS no_workflow, grouping(model) AS no_model,
@@ -32,7 +34,8 @@ WITH summed AS (
 ), unpriced AS (
     SELECT provider, model, calls, unpriced FROM summed WHERE no_model = 0 AND unpriced > 0
 )
-SELECT calls, unmeasured, unpriced, unpriced_tokens, cost, calls_in_runs, cost_in_runs,
+SELECT calls, greatest(unmeasured, 0), (SELECT coalesce(sum(unpriced), 0)::bigint FROM unpriced), unpriced_tokens,
+    cost, calls_in_runs, cost_in_runs,
     (SELECT coalesce(sum(calls), 0)::bigint FROM unclaimed), (SELECT coalesce(sum(cost), 0)::bigint FROM unclaimed),
     (SELECT count(*) FROM unclaimed),
     (SELECT array_agg(name ORDER BY cost DESC, calls DESC, name) FROM (
@@ -43,11 +46,6 @@ SELECT calls, unmeasured, unpriced, unpriced_tokens, cost, calls_in_runs, cost_i
         SELECT * FROM unpriced ORDER BY unpriced DESC, model LIMIT {NAMED}
     ) AS most)
 FROM summed WHERE no_workflow = 1 AND no_model = 1
-"""
-RUNS = """
-SELECT count(*), coalesce(sum(cost), 0)::bigint, count(*) FILTER (WHERE outcome <> 'open'),
-    coalesce(sum(cost) FILTER (WHERE outcome <> 'open'), 0)::bigint
-FROM usage_run WHERE calls > 0 AND last_call >= %(starts)s AND last_call < %(stops)s
 """
 ARRIVALS = """
 SELECT coalesce(sum(events), 0)::bigint, coalesce(sum(late), 0)::bigint, coalesce(sum(elsewhere), 0)::bigint
@@ -83,18 +81,8 @@ class Calls:
 
 
 @dataclass(frozen=True, slots=True)
-class Runs:
-    """Runs whose last call lies in the window, and those with an outcome."""
-
-    runs: int
-    cost: int
-    judged: int
-    judged_cost: int
-
-
-@dataclass(frozen=True, slots=True)
 class Arrivals:
-    """What arrived in hours (UTC) that begin in the window: all, over a day late, counted in another time."""
+    """What arrived in the window: all, over a day late, counted in another time."""
 
     events: int
     late: int
@@ -135,8 +123,6 @@ def health(window: Window, now: datetime) -> Health:
     with connection.cursor() as cursor:
         cursor.execute(CELLS, values)
         calls = calls_of(cursor.fetchone())
-        cursor.execute(RUNS, values)
-        runs = Runs(*cursor.fetchone())
         cursor.execute(ARRIVALS, values)
         arrivals = Arrivals(*cursor.fetchone())
         cursor.execute(QUARANTINE)
@@ -144,7 +130,7 @@ def health(window: Window, now: datetime) -> Health:
     return Health(
         measured_at=now,
         calls=calls,
-        runs=runs,
+        runs=count_runs(window.starts_at, window.stops_at),
         arrivals=arrivals,
         refused=refused,
         sources=source_rates(now),

@@ -200,7 +200,7 @@ def undo(request: HttpRequest, slug: str, entry: int) -> HttpResponseBase:
 
 
 def days_of(source_id: int, organisation: Organisation, now: datetime) -> list[tuple[str, int, int, int]]:
-    """The last two weeks, newest first: day, events, late, counted elsewhere. Hours lie in the day they begin in."""
+    """The last two weeks, newest first: day, events, late, counted elsewhere. By quarter hours, on which days begin."""
     zone, today = organisation.zone, day_of(now, organisation.zone)
     first = today - (DAYS - 1) * DAY
     sums: dict[date, list[int]] = {today - timedelta(days=n): [0, 0, 0] for n in range(DAYS)}

@@ -96,7 +96,9 @@ def since_when(now: datetime) -> tuple[datetime, dict[str, Any]]:
 def rate_of(row: Any, now: datetime, recent: datetime) -> SourceRate:
     """A row of RATES with its counts as rates."""
     pk, slug, name, created, last_at, first, in_recent, before, late, keys, used, used_at = row
-    hours = USUAL_HOURS if first is None else min(USUAL_HOURS, max(1, int((recent - first) / HOUR)))
+    hours = USUAL_HOURS
+    if first is not None:
+        hours = min(USUAL_HOURS, max(1, int((recent - first.replace(minute=0)) / HOUR)))
     return SourceRate(
         id=pk,
         slug=slug,

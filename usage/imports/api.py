@@ -14,6 +14,7 @@ from rest_framework.response import Response
 
 from budgets.access.keys import KeyHolder
 from budgets.access.problems import Problem
+from budgets.access.sent import body, invalid
 from budgets.audit.record import Actor
 from usage.imports import decide
 from usage.imports.kind import Kind
@@ -201,13 +202,12 @@ class ColumnsView(KindGuarded, generics.GenericAPIView[Import]):
     )
     def post(self, request: Request, pk: int) -> Response:
         run = run_of(request, pk)
-        sent = ColumnsSerializer(data=request.data)
-        sent.is_valid(raise_exception=True)
-        mapping = {**run.mapping, **sent.validated_data.get("mapping", {})}
+        sent = body(ColumnsSerializer, request)
+        mapping = {**run.mapping, **sent.get("mapping", {})}
         try:
-            run = decide.choose(Actor.of_request(request), pk, mapping, sent.validated_data.get("options", {}))
+            run = decide.choose(Actor.of_request(request), pk, mapping, sent.get("options", {}))
         except decide.InvalidChoice as error:
-            raise serializers.ValidationError({name: [said] for name, said in error.problems.items()}) from None
+            raise invalid(error.problems) from None
         return Response(ImportSerializer(run).data)
 
 

@@ -56,11 +56,13 @@ def choose(actor: Actor, run_id: int, mapping: Mapping[str, str], options: Mappi
         problems |= _problems_with_options(kind, run, options)
         if problems:
             raise InvalidChoice(problems)
+        before = {"columns": run.mapping, "options": {name: run.options.get(name, "") for name in options}}
         run.mapping, run.options = mapping, {**run.options, **options}
         run.problem, run.status = "", Status.CHECKING
         _forget_counts(run)
         run.problems.all().delete()
         run.save(update_fields=[*COUNTS, "mapping", "options", "problem", "status", "summary"])
+        record(actor, "chose columns of", run, before, {"columns": run.mapping, "options": dict(options)})
         _tell(CHECK_TASK)
     return run
 

@@ -1,10 +1,12 @@
 """For kinds whose lines are edits with a row of history each: written one by one, taken back by that history."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Model
 
+from budgets.audit.newest import newest_entry
 from budgets.models import AuditEntry
 from budgets.organisation.configuration import changing_configuration
 from usage.imports.kind import LineError, Written
@@ -68,6 +70,32 @@ def undo_each(run: Import, undo: Callable[[AuditEntry, bool], object], refused: 
         named = ", ".join(left[:5]) + (f" and {len(left) - 5:,} more" if len(left) > 5 else "")
         said += f" Changed since by somebody and left as {'it is' if len(left) == 1 else 'they are'}: {named}."
     return said
+
+
+def remove_each(
+    run: Import,
+    model: type[Model],
+    untouched: Collection[str],
+    remove: Callable[[Any], object],
+    refused: type[Exception] | tuple[type[Exception], ...],
+) -> tuple[int, int]:
+    """Remove the rows of `model` that the import made; (how many were, how many stay).
+
+    One stays where its newest row of history is no act of `untouched`: somebody changed it since; or where it is gone
+    or `remove` refuses.
+    """
+    made = run.objects_made.filter(object_type=model._meta.label_lower).values_list("object_id", flat=True)
+    done = 0
+    for pk in made:
+        entry, row = newest_entry(model, pk), model._default_manager.filter(pk=pk).first()
+        if entry is None or row is None or entry.act not in untouched:
+            continue
+        try:
+            remove(row)
+            done += 1
+        except refused:
+            continue
+    return done, len(made) - done
 
 
 def first_problem(problems: Mapping[str, str], columns: Mapping[str, str]) -> LineError:

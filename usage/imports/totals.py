@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from datetime import date, datetime
+from decimal import ROUND_HALF_UP, Decimal
 
 from budgets.models import NANO, UNASSIGNED
 from usage.imports.calls import Brought, Prepared, day_of
@@ -80,7 +81,9 @@ class UsageTally:
 
 
 def dollars(nano: int) -> str:
-    return f"${nano / NANO:,.2f}"
+    """Exactly, to cents as pages round them."""
+    value = (Decimal(nano) / NANO).quantize(Decimal("0.01"), ROUND_HALF_UP)
+    return f"{'−' if value < 0 else ''}${abs(value):,}"
 
 
 def words(day: date | None) -> str:

@@ -1,4 +1,4 @@
-"""From a request body to events, item by item: one event, an array, CloudEvents single, batch or in headers."""
+"""From a body to events, item by item: one event, an array, CloudEvents single, batch or in headers, LiteLLM's own."""
 
 import hashlib
 import zlib
@@ -10,6 +10,7 @@ from msgspec import Raw, Struct
 
 from budgets.access.problems import Problem
 from usage.ingest.event import Event, Refusal, holds_unstorable_text
+from usage.ingest.litellm import MARK, understood
 
 CLOUD_EVENT = "application/cloudevents+json"
 CLOUD_EVENTS = "application/cloudevents-batch+json"
@@ -144,6 +145,8 @@ def plain_item(index: int, raw: bytes) -> Item:
     except Refusal as refusal:
         item.refusal = refusal
     except msgspec.ValidationError as error:
+        if MARK in raw and (found := litellm_item(index, raw)) is not None:
+            return found
         item.refusal = Refusal("invalid", sentence(error), field_of(error))
     except RecursionError:
         item.refusal = Refusal("too-deep", "The event is nested too deeply.")
@@ -152,6 +155,16 @@ def plain_item(index: int, raw: bytes) -> Item:
     if item.refusal is not None:
         item.sent_id = sent_id(raw)
     return item
+
+
+def litellm_item(index: int, raw: bytes) -> Item | None:
+    """One event from LiteLLM's payload, None where it is none. The payload itself, with its prompts, is not kept."""
+    try:
+        event = understood(raw)
+    except Refusal as refusal:
+        identity = msgspec.json.encode({"id": sent_id(raw)})
+        return Item(index, identity, refusal=refusal, sent_id=sent_id(raw))
+    return None if event is None else plain_item(index, event)
 
 
 def cloud_item(index: int, raw: bytes) -> Item:

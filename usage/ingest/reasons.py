@@ -17,6 +17,7 @@ REASONS = {
     "bad-cost": "A cost that cannot be",
     "cost-beyond-belief": "A cost beyond belief",
     "source-not-allowed": "A source that the key may not send for",
+    "team-not-allowed": "A team that the key may not send for",
     "too-many-workflows": "Too many new workflows",
     "repeats-a-refused": "Repeats a refused event",
     "reserved-tag": "A tag that only imports may set",

@@ -76,7 +76,7 @@ def contents_of(pending: list[Pending]) -> dict[tuple[int, str], str]:
         return {}
     cursor = raw_cursor()
     cursor.execute(CLAIMED_BEFORE, ([one.source_id for one in pending], [one.key for one in pending]))
-    return {(source, key): content for source, key, content in cursor.fetchall()}
+    return {(source, key): content for source, key, content, _ in cursor.fetchall()}
 
 
 def verdict_of(intake: Intake, one: Pending, known: dict[str, Named], posting: Posting) -> Verdict:

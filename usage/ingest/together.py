@@ -92,7 +92,7 @@ def split(answer: Answer, sizes: Sequence[int]) -> list[Answer]:
     return answers
 
 
-_by_sender: dict[tuple[int, frozenset[tuple[str, int]]], Together] = {}
+_by_sender: dict[tuple[int, frozenset[tuple[str, int]], frozenset[str]], Together] = {}
 _lock = threading.Lock()
 
 
@@ -100,8 +100,8 @@ def take_together(sender: Sender, items: Sequence[Item]) -> Answer:
     """Take a request's items, together with what else its sender's source sends at this moment."""
     if len(items) > SMALL:
         return take(sender, items)
-    # Keys of one source may be allowed different sources, and these decide which items are refused.
-    group = (sender.source_id, frozenset(sender.allowed.items()))
+    # Keys of one source may be allowed different sources and teams, and these decide which items are refused.
+    group = (sender.source_id, frozenset(sender.allowed.items()), sender.teams)
     with _lock:
         together = _by_sender.setdefault(group, Together())
     return together.take(sender, items, take)

@@ -77,6 +77,7 @@ class EventsView(APIView):
     throttle_classes = [BacklogThrottle]
     parser_classes: list[Any] = []
     required_scope = "ingest"
+    narrowed = True
 
     @extend_schema(
         operation_id="send_events",
@@ -122,8 +123,8 @@ def headers_of(request: Request) -> dict[str, str]:
 
 
 def sender_of(holder: KeyHolder) -> Sender:
-    """The key's own source, and the other sources it may name."""
-    return Sender(holder.source_id, holder.source, dict(holder.allowed))
+    """The key's own source, the other sources it may name, and the teams it is limited to."""
+    return Sender(holder.source_id, holder.source, dict(holder.allowed), holder.team_names)
 
 
 def read_body(request: WSGIRequest, limit: int) -> bytes:

@@ -35,8 +35,8 @@ SELECT generation, closed_before, time_zone, nextval('usage_ingestbatch_id_seq')
 """
 CLAIM = """
 WITH fresh AS (
-    INSERT INTO usage_claim (source_id, key, content, claimed_on)
-    SELECT source_id::int, key::uuid, content::uuid, %(today)s::date
+    INSERT INTO usage_claim (source_id, key, content, claimed_on, sent_too)
+    SELECT source_id::int, key::uuid, content::uuid, %(today)s::date, %(sent_too)s::boolean
     FROM unnest(string_to_array(%(sources)s, ','), string_to_array(%(keys)s, ','), string_to_array(%(contents)s, ','))
         AS claim (source_id, key, content)
     ORDER BY source_id, key COLLATE "C"
@@ -53,8 +53,20 @@ DELETE FROM usage_claim WHERE (source_id, key) IN
     (SELECT source_id, key::uuid FROM unnest(%s::int[], %s::text[]) AS claim (source_id, key))
 """
 CLAIMED_BEFORE = """
-SELECT source_id, encode(uuid_send(key), 'hex'), encode(uuid_send(content), 'hex') FROM usage_claim
+SELECT source_id, encode(uuid_send(key), 'hex'), encode(uuid_send(content), 'hex'), sent_too FROM usage_claim
 WHERE (source_id, key) IN (SELECT source_id, key::uuid FROM unnest(%s::int[], %s::text[]) AS claim (source_id, key))
+"""
+# What an import brought and its sender now sends as well outlasts the import's undo. In order, against deadlocks.
+SENT_TOO = """
+WITH ours AS (
+    SELECT source_id, key FROM usage_claim
+    WHERE (source_id, key, content) IN (SELECT source_id, key::uuid, content::uuid
+        FROM unnest(%s::int[], %s::text[], %s::text[]) AS sent (source_id, key, content))
+    ORDER BY source_id, key FOR UPDATE
+)
+UPDATE usage_claim SET sent_too = true FROM ours
+WHERE usage_claim.source_id = ours.source_id AND usage_claim.key = ours.key
+RETURNING usage_claim.source_id, encode(uuid_send(usage_claim.key), 'hex')
 """
 
 
@@ -65,6 +77,7 @@ class Sender:
     source_id: int
     source: str
     allowed: dict[str, int] = field(default_factory=dict)  # slug → id, its own source included
+    teams: frozenset[str] = frozenset()  # short names of those whose usage it may send; empty: everybody's
 
 
 class Pending(Struct, gc=False):
@@ -206,6 +219,7 @@ class Intake:
             "keys": ",".join([one.key for one in pending]),
             "contents": ",".join([one.content for one in pending]),
             "wanted": len(pending),
+            "sent_too": False if self.is_import else None,
         }
 
     def told_apart(
@@ -219,19 +233,33 @@ class Intake:
         fresh = [one for one in pending if (one.source_id, one.key) in claimed]
         late = [one for one in pending if (one.source_id, one.key) not in claimed]
         cursor.execute(CLAIMED_BEFORE, ([one.source_id for one in late], [one.key for one in late]))
-        contents = {(source, key): content for source, key, content in cursor.fetchall()}
-        free = []
+        before = {(source, key): told for source, key, *told in cursor.fetchall()}
+        free, imported = [], []
         for one in late:
-            content = contents.get((one.source_id, one.key))
+            content, sent_too = before.get((one.source_id, one.key), (None, None))
             if content is None:
                 free.append(one)
+            elif sent_too is False and content == one.content and not self.is_import:
+                imported.append(one)
             else:
                 self.seen_before(one, content)
+        if imported:
+            free += self.sent_too(cursor, imported)
         if not free:
             return fresh
         cursor.execute(CLAIM, self.claims(free))
         count, sources, keys = cursor.fetchone()
         return fresh + (free if count == len(free) else self.told_apart(cursor, free, sources, keys))
+
+    def sent_too(self, cursor: Any, imported: Sequence[Pending]) -> list[Pending]:
+        """Note that these, which an import brought, were sent as well; those that its undo took meanwhile are free."""
+        sent = [[getattr(one, name) for one in imported] for name in ("source_id", "key", "content")]
+        cursor.execute(SENT_TOO, sent)
+        stand = set(cursor.fetchall())
+        for one in imported:
+            if (one.source_id, one.key) in stand:
+                self.seen_before(one, one.content)
+        return [one for one in imported if (one.source_id, one.key) not in stand]
 
     def price(self, cursor: Any, fresh: list[Pending], posting: Posting) -> list[Entry]:
         """The ledger rows of all that can have one; the claims of the others are given back."""
@@ -247,6 +275,9 @@ class Intake:
                         "too-many-workflows", f"The workflow {slug!r} is new, and too many were made already."
                     )
                 row = ledger_row(one.event, one.source_id, known[slug], posting)
+                if self.sender.teams and row.team and row.team not in self.sender.teams:
+                    said = f"This key may not send usage of the workflow {slug!r}."
+                    raise Refusal("team-not-allowed", said, "workflow")
                 rows.append(Entry(row, known[slug].slug, one.event.tags))
             except Refusal as refusal:
                 self.refuse(one, refusal)

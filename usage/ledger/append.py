@@ -7,17 +7,22 @@ from typing import Any
 import msgspec
 from django.db import connection
 
+from budgets.grants import book as grant_book
+from budgets.grants.book import GrantBook
+from budgets.grants.charges import GrantSpend
+from budgets.grants.charges import statement_of as grant_statement
+from budgets.leases.charges import statement_of as lease_statement
 from budgets.limits.book import BudgetBook, BudgetRef
 from budgets.limits.calendar import quarter_hour
 from budgets.limits.charges import Charge, statement_of
-from usage.ledger.row import COLUMNS, Entry, LedgerRow, budget_attribute
+from usage.ledger.leased import leased
+from usage.ledger.row import CALLS_OF, COLUMNS, Entry, LedgerRow, budget_attribute
 
 COPY = f"COPY usage_ledger ({', '.join(COLUMNS)}) FROM STDIN"
 INSERT_BATCH = """
 INSERT INTO usage_ingestbatch (id, source_id, received_at, generation, events, folded_at)
 VALUES (%s, %s, %s, %s, %s, NULL)
 """
-CALLS_OF = {0: 1, 2: -1}  # by the row's kind: a withdrawal takes a call back, a correction is none
 FEW = 8  # rows: up to here one INSERT in the same message as the rest costs less than COPY's three more round trips
 
 
@@ -42,6 +47,11 @@ def append(
     charges = charges_of(rows, budgets)
     if charges:
         statements.append(statement_of(charges))
+    grants = grant_book.current(generation)
+    if grants and (spends := spends_of(rows, grants)):
+        statements.append(grant_statement(spends))
+    if reserved := leased(cursor, rows, budgets):
+        statements.append(lease_statement(reserved))
     if len(rows) <= FEW:
         statements.append(insert_of(rows))
     else:
@@ -83,6 +93,22 @@ def charges_of(rows: Iterable[Entry], budgets: BudgetBook) -> list[Charge]:
             total[0] += amount_in(ref.metric, row)
             total[1] += calls
     return [Charge(budget, bucket, amount, calls) for (budget, bucket), (amount, calls) in sorted(sums.items())]
+
+
+def spends_of(rows: Iterable[Entry], grants: GrantBook) -> list[GrantSpend]:
+    """What the rows spend of grants, summed per run, in a fixed order. Each row is stamped with the grant it used."""
+    sums: dict[tuple[int, str | None], list[int]] = {}
+    for entry in rows:
+        row = entry.row
+        used = grants.match(row.grant_id, entry.workflow, row.run_id or "", row.user_name or "", row.tier, row.time)
+        if used is None:
+            continue
+        row.grant_id = used.key
+        total = sums.setdefault((used.id, row.run_id), [0, 0])
+        total[0] += row.cost or 0
+        total[1] += CALLS_OF.get(row.kind, 0)
+    ordered = sorted(sums.items(), key=lambda one: (one[0][0], one[0][1] or ""))
+    return [GrantSpend(grant, run, cost, calls) for (grant, run), (cost, calls) in ordered]
 
 
 def amount_in(metric: str, row: LedgerRow) -> int:

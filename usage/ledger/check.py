@@ -1,4 +1,4 @@
-"""Prove that everything derived equals the ledger: rollups, wide days, runs, sources, batches, claims, budgets."""
+"""Prove that all that is derived equals the ledger: rollups, runs, sources, claims, budgets, grants, leases."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,12 +9,16 @@ from django.db import connection, transaction
 
 from budgets.limits.opening import Opening
 from budgets.models import Budget
+from usage.ledger.check_drawn import wrongly_drawn
 from usage.ledger.opening import read_ledger
 from usage.rollups.rebuild import DETACHED_HOURS, HORIZON, OLD_RUNS, WHOLE_DAYS, WHOLE_HOURS
 from usage.rollups.sums import BATCHES as RECEIVED
 from usage.rollups.sums import (
     CALLS,
     CORE,
+    ITS_HOUR,
+    MODEL_DAYS,
+    MODEL_KEY,
     QUARTER_HOURS,
     ROW_COLUMNS,
     RUN_SUMS,
@@ -25,6 +29,7 @@ from usage.rollups.sums import (
     SUM_COLUMNS,
     WIDE_DAYS,
     WIDE_KEY,
+    ZONE_OF_DAYS,
 )
 
 SHOWN = 5  # examples of each kind of difference
@@ -59,7 +64,11 @@ def compare(key: tuple[str, ...], sums: tuple[str, ...], expected: str, found: s
 
 QUARTER_KEY = ("bucket", *CORE)
 RUN_KEY = ("workflow_id", "run_id")
-LAST_MICROSECOND = "(extract(epoch FROM last_at) * 1000000)::bigint AS last_microsecond"  # sums compare numbers only
+# By whole hours, as older ones were summed; sums compare numbers only.
+BY_HOUR = f"""
+SELECT source_id, {ITS_HOUR} AS hour, {", ".join(f"sum({one})::bigint AS {one}" for one in SOURCE_SUMS)},
+    max((extract(epoch FROM last_at) * 1000000)::bigint) AS last_microsecond
+FROM {{rows}} AS arrived GROUP BY 1, 2"""
 SOURCE_CHECKED = (*SOURCE_SUMS, "last_microsecond")
 COMPARISONS: tuple[tuple[str, tuple[str, ...], tuple[str, ...], str], ...] = (
     (
@@ -71,6 +80,18 @@ COMPARISONS: tuple[tuple[str, tuple[str, ...], tuple[str, ...], str], ...] = (
             SUM_COLUMNS,
             QUARTER_HOURS,
             "SELECT * FROM usage_quarterhour WHERE bucket >= %(horizon)s",
+            FOLDED,
+        ),
+    ),
+    (
+        "usage_modelday",
+        MODEL_KEY,
+        SUM_COLUMNS,
+        compare(
+            MODEL_KEY,
+            SUM_COLUMNS,
+            f"WITH quarter_hours AS (SELECT * FROM usage_quarterhour) {MODEL_DAYS}",  # which were compared above
+            "SELECT * FROM usage_modelday",
             FOLDED,
         ),
     ),
@@ -105,8 +126,8 @@ COMPARISONS: tuple[tuple[str, tuple[str, ...], tuple[str, ...], str], ...] = (
         compare(
             SOURCE_KEY,
             SOURCE_CHECKED,
-            f"SELECT *, {LAST_MICROSECOND} FROM ({SOURCE_HOURS}) AS summed",
-            f"SELECT *, {LAST_MICROSECOND} FROM usage_sourcehour WHERE hour NOT IN ({DETACHED_HOURS})",
+            BY_HOUR.format(rows=f"({SOURCE_HOURS})"),
+            f"SELECT * FROM ({BY_HOUR.format(rows='usage_sourcehour')}) AS there WHERE hour NOT IN ({DETACHED_HOURS})",
             f"{FOLDED} AND {WHOLE_HOURS}",
         ),
     ),
@@ -136,7 +157,7 @@ def one_snapshot() -> Iterator[dict[str, Any]]:
         cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
         cursor.execute(HORIZON)
         (horizon,) = cursor.fetchone()
-        cursor.execute("SELECT time_zone FROM budgets_organisation WHERE id = 1")
+        cursor.execute(ZONE_OF_DAYS)
         yield {"horizon": horizon, "zone": cursor.fetchone()[0]}
 
 
@@ -214,4 +235,8 @@ def budget_differences() -> list[Difference]:
 def check_ledger() -> list[Difference]:
     """Everything, from one snapshot."""
     with one_snapshot() as values:
-        return differences(values) + budget_differences()
+        drawn = [
+            Difference(one.table, f"key={one.key}", f"was charged {one.charged}, the ledger says {one.ought}")
+            for one in wrongly_drawn(values, SHOWN)
+        ]
+        return differences(values) + budget_differences() + drawn

@@ -92,6 +92,7 @@ class Entry(Struct, gc=False):
 
 STATED: tuple[str, ...] = Stated.__struct_fields__
 COLUMNS: tuple[str, ...] = LedgerRow.__struct_fields__
+CALLS_OF = {0: 1, 2: -1}  # by the row's kind: a withdrawal takes a call back, a correction is none
 
 
 def budget_attribute(row: LedgerRow, workflow: str, dimension: str) -> str:

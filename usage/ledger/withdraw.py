@@ -2,7 +2,8 @@
 
 A withdrawal counts in the period of its call, or in the open month where that day is closed, as a correction does. A
 call is withdrawn once: every chunk runs under the lock of re-pricing, which also keeps a correction from slipping in
-between the reading of what a call costs and the row that takes it back.
+between the reading of what a call costs and the row that takes it back. A call that its sender has sent as well
+since it was imported stays: the sender was told that it counts, so nobody would send it again.
 """
 
 from collections.abc import Sequence
@@ -30,12 +31,21 @@ NEGATED: Final = (
     "avoided_input_tokens", "avoided_output_tokens", "reported_cost",
 )  # fmt: skip
 READ = ", ".join(f"l.{column}" for column in COLUMNS)
-# The calls of the batches that nothing took back yet, at most a chunk of them.
+# The calls of the batches that nothing took back yet.
+IS_STANDING = """
+l.batch_id = ANY(%s) AND l.kind = 0
+    AND NOT EXISTS (SELECT 1 FROM usage_ledger taken WHERE taken.corrects = l.id AND taken.kind = 2)
+"""
 STANDING = f"""
 SELECT l.id, w.slug, {READ} FROM usage_ledger l JOIN {NAMED} w ON w.id = l.workflow_id
-WHERE l.batch_id = ANY(%s) AND l.kind = 0
-    AND NOT EXISTS (SELECT 1 FROM usage_ledger taken WHERE taken.corrects = l.id AND taken.kind = 2)
-ORDER BY l.id LIMIT %s
+WHERE {IS_STANDING} AND l.id > %s ORDER BY l.id LIMIT %s
+"""
+COUNT_STANDING = f"SELECT count(*) FROM usage_ledger l WHERE {IS_STANDING}"
+# All are locked, not only those that stay: a sender that is about to say so is waited for.
+HOLD_CLAIMS = """
+SELECT source_id, encode(uuid_send(key), 'hex'), sent_too FROM usage_claim WHERE (source_id, key) IN
+    (SELECT source_id, key::uuid FROM unnest(%s::int[], %s::text[]) AS claim (source_id, key))
+ORDER BY source_id, key FOR UPDATE
 """
 CORRECTED = f"""
 SELECT corrects, sum(unpriced)::int, {", ".join(f"sum({part})::bigint" for part in PARTS)}
@@ -49,16 +59,21 @@ DELETE FROM usage_claim WHERE (source_id, key) IN
 
 @dataclass(frozen=True, slots=True)
 class Withdrawn:
-    """How many calls one transaction took back; `more` says that some of the batches' calls still stand."""
+    """How many calls one transaction took back; `more` says that some of the batches' calls beyond `last` still stand.
+
+    `last` is the id of the last ledger row that was looked at.
+    """
 
     calls: int
     more: bool
+    last: int = 0
 
 
-def withdraw(batches: Sequence[int], size: int) -> Withdrawn:
-    """Take back up to `size` calls of these ingest batches, in the caller's transaction.
+def withdraw(batches: Sequence[int], size: int, after: int = 0) -> Withdrawn:
+    """Look at the next `size` standing calls of these ingest batches, and take back those that no sender sent as well.
 
-    The caller has made this month's partition (`ensure_months`). Calling it again goes on with what still stands.
+    In the caller's transaction, who has made this month's partition (`ensure_months`). Calling it again goes on with
+    what still stands; where all of a chunk stays, `after` its last row.
     """
     now = timezone.now()
     cursor = raw_cursor()
@@ -66,10 +81,12 @@ def withdraw(batches: Sequence[int], size: int) -> Withdrawn:
     while cursor.nextset():  # the last of the statements has the row
         pass
     generation, closed_before, zone, batch_id = cursor.fetchone()
-    cursor.execute(STANDING, [list(batches), size])
-    found = cursor.fetchall()
+    cursor.execute(STANDING, [list(batches), after, size])
+    looked_at = cursor.fetchall()
+    found = _without_sent_too(cursor, looked_at)
+    more, last = len(looked_at) == size, looked_at[-1][0] if looked_at else after
     if not found:
-        return Withdrawn(0, False)
+        return Withdrawn(0, more, last)
     cursor.execute(CORRECTED, [[row[0] for row in found]])
     corrections = {row[0]: row[1:] for row in cursor.fetchall()}
     posted = posting(closed_before, ZoneInfo(zone), now)
@@ -87,7 +104,23 @@ def withdraw(batches: Sequence[int], size: int) -> Withdrawn:
         budgets=budget_book.current(generation),
     )
     cursor.execute(UNCLAIM, [[r.row.source_id for r in rows], [identity_key(r.row.event_id) for r in rows]])
-    return Withdrawn(len(rows), len(found) == size)
+    return Withdrawn(len(rows), more, last)
+
+
+def standing(batches: Sequence[int]) -> int:
+    """How many calls of these ingest batches nothing has taken back."""
+    cursor = raw_cursor()
+    cursor.execute(COUNT_STANDING, [list(batches)])
+    return int(cursor.fetchone()[0])
+
+
+def _without_sent_too(cursor: Any, found: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    """Those of the rows of STANDING whose claim is the import's alone; the claims stay locked."""
+    at, event = 2 + COLUMNS.index("source_id"), 2 + COLUMNS.index("event_id")
+    keys = [(row[at], identity_key(row[event])) for row in found]
+    cursor.execute(HOLD_CLAIMS, [[source for source, _ in keys], [key for _, key in keys]])
+    stay = {(source, key) for source, key, sent_too in cursor.fetchall() if sent_too}
+    return [row for row, key in zip(found, keys, strict=True) if key not in stay]
 
 
 def ensure_open_month() -> None:

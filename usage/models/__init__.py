@@ -4,7 +4,7 @@ from usage.models.costs import OtherCost
 from usage.models.imports import Import, ImportedObject, ImportProblem
 from usage.models.ledger import Claim, IngestBatch, LedgerEntry, QuarantinedItem
 from usage.models.prices import ModelColour, ModelTier, PriceEntry, PriceRefresh, RepriceRun
-from usage.models.rollups import QuarterHour, Run, Sums, WideDay
+from usage.models.rollups import ModelDay, QuarterHour, Run, Sums, WideDay
 from usage.models.sources import SourceHour
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "IngestBatch",
     "LedgerEntry",
     "ModelColour",
+    "ModelDay",
     "ModelTier",
     "OtherCost",
     "PriceEntry",

@@ -11,13 +11,15 @@ class Claim(models.Model):
     """(source, event id) was taken. Hash-partitioned, so that a re-send with another time stamp is caught.
 
     `key` is the id itself where that is a UUIDv7, else the first 16 bytes of its BLAKE2b; `content` the 16-byte
-    BLAKE2b of the event's canonical form.
+    BLAKE2b of the event's canonical form. `sent_too` is null where a sender claimed it; where an import did, it says
+    whether the sender has sent the same as well since, so that the import's undo lets it stand.
     """
 
     source_id = models.IntegerField()
     key = models.UUIDField()
     content = models.UUIDField()
     claimed_on = models.DateField()
+    sent_too = models.BooleanField(null=True)
     pk = models.CompositePrimaryKey("source_id", "key")
 
     class Meta:

@@ -66,6 +66,15 @@ class QuarterHour(Sums):
         ]
 
 
+class ModelDay(Sums):
+    """Usage per day (organisation's zone), model and tier: the quarter hours summed, for pages of long periods."""
+
+    day = models.DateField()
+    model = models.TextField()
+    tier = models.SmallIntegerField()
+    pk = models.CompositePrimaryKey("day", "model", "tier")
+
+
 class WideDay(Sums):
     """Usage per day (organisation's zone), one wide dimension, workflow and model. Partitioned by dimension in SQL.
 

@@ -1,11 +1,12 @@
-"""What arrived from each source, hour by hour."""
+"""What arrived from each source, quarter hour by quarter hour."""
 
 from django.db import models
 
 
 class SourceHour(models.Model):
-    """Events of one source taken in one hour (UTC) of arrival; summed by folding, from ingest batches.
+    """Events of one source taken in the quarter hour (UTC) from `hour` on; summed by folding, from ingest batches.
 
+    Older rows hold a whole hour each; making rollups anew divides them.
     `late` of them were made more than a day before they arrived, `elsewhere` count in another period than their own
     since that is closed.
     """

@@ -9,6 +9,8 @@ from rest_framework import generics, serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from budgets.access.reachable import reachable
+from budgets.access.sent import body
 from budgets.audit.record import Actor
 from budgets.limits.calendar import day_of
 from budgets.limits.serializers import in_nano, in_units, plain
@@ -68,6 +70,7 @@ class PlanView(generics.GenericAPIView[PlanLine]):
     required_scope = "admin"
     read_scope = "read"
     permission = "budgets.change_planline"
+    narrowed = True
     serializer_class = PlanYearSerializer
     queryset = PlanLine.objects.all()
 
@@ -83,7 +86,7 @@ class PlanView(generics.GenericAPIView[PlanLine]):
         if text and not (text.isascii() and text.isdecimal() and FIRST_YEAR <= int(text[:5]) < LAST_YEAR):
             raise serializers.ValidationError({"year": [f"Give a year from {FIRST_YEAR} to {LAST_YEAR - 1}."]})
         year = int(text) if text else year_of(day_of(now, organisation.zone), organisation.fiscal_year_starts)
-        table = plan_year(organisation, year, now)
+        table = plan_year(organisation, year, now, who=request.user)
         return Response(
             {
                 "year": year,
@@ -106,15 +109,16 @@ class PlanView(generics.GenericAPIView[PlanLine]):
         tags=["plan"],
     )
     def put(self, request: Request) -> Response:
-        sent = PlanChangeSerializer(data=request.data)
-        sent.is_valid(raise_exception=True)
-        lines = sent.validated_data["lines"]
+        sent = body(PlanChangeSerializer, request)
+        lines = sent["lines"]
         teams: dict[str, int] = dict(
-            Team.objects.filter(slug__in=[one["team"] for one in lines if one["team"]]).values_list("slug", "pk")
+            reachable(Team, request.user)
+            .filter(slug__in=[one["team"] for one in lines if one["team"]])
+            .values_list("slug", "pk")
         )
         values = [_value(i, one, teams) for i, one in enumerate(lines)]
         try:
-            saved = set_lines(Actor.of_request(request), values, sent.validated_data["reason"])
+            saved = set_lines(Actor.of_request(request), values, sent["reason"])
         except InvalidPlan as error:
             raise serializers.ValidationError(
                 {"lines": [f"Line {i + 1}: {said}" for i, _, said in error.problems]}

@@ -9,11 +9,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from fractions import Fraction
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from django.db import connection
 from django.db.models import Min
 
+from budgets.access.reachable import reachable
+from budgets.access.roles import VIEW, reach
 from budgets.limits.calendar import DAY, day_of, day_starts_at
 from budgets.models import Organisation, PlanLine, Team
 from budgets.pages import pace
@@ -111,8 +113,10 @@ class _Read:
     other_whole: dict[tuple[str, date], int] = field(default_factory=lambda: defaultdict(int))
 
 
-def plan_year(organisation: Organisation, year: int, now: datetime, only: str | None = None) -> Year:
+def plan_year(organisation: Organisation, year: int, now: datetime, only: str | None = None, who: Any = None) -> Year:
     """Every team's year, by name, and last what no team answers for; `only` one team's ("" no team's).
+
+    Of the teams that `who` reaches, where it is given; totals are of what is shown.
 
     At most six statements, whatever the number of teams.
     """
@@ -121,7 +125,10 @@ def plan_year(organisation: Organisation, year: int, now: datetime, only: str | 
     names: dict[str, str] = dict(Team.objects.order_by("name").values_list("slug", "name"))
     read = _read(organisation, months, today, names)
     share = _Pace(organisation, today, now) if today.replace(day=1) in months else None
-    wanted = [(slug, name) for slug, name in [*names.items(), ("", "No team")] if only in {None, slug}]
+    shown = [*names.items(), ("", "No team")]
+    if who is not None and not reach(who, VIEW).everything:
+        shown = list(reachable(Team, who).order_by("name").values_list("slug", "name"))
+    wanted = [(slug, name) for slug, name in shown if only in {None, slug}]
     rows = tuple(Row(slug, name, _cells(slug, months, today, read, share)) for slug, name in wanted)
     return Year(year, months, today, rows, Row("", "All teams", _sums(months, rows)))
 

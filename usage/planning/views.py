@@ -5,18 +5,20 @@ from typing import Any
 
 from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from budgets.access.reachable import fetched, reachable
+from budgets.access.roles import reach
 from budgets.audit.record import Actor
 from budgets.limits.calendar import day_of
 from budgets.models import Organisation, PlanLine, Team
 from budgets.pages.answers import go, tell, tell_problem
 from budgets.pages.csv import csv_response, currency_code, exact
-from budgets.pages.door import changes, signed_in
+from budgets.pages.door import changes, changes_in_reach, in_reach
 from budgets.pages.moments import MONTHS, place
 from budgets.plan import edit
 from budgets.plan.budgets import PlanRefused, make_team_budgets, team_budgets
@@ -27,18 +29,21 @@ from usage.planning.forms import CopyForm, RowForm, seen_mark
 PERMISSION = "budgets.change_planline"
 PER_PAGE = 50
 changes_plan = changes(PERMISSION, "the plan")
+changes_row = changes_in_reach(PERMISSION, "the plan")
 
 
 @require_safe
 @never_cache
-@signed_in
+@in_reach
 def plan(request: HttpRequest) -> HttpResponseBase:
     """`/plan/`: team by month, plan against actual."""
     organisation = Organisation.get()
     year, note = _year(request, organisation)
-    table = plan_year(organisation, year, timezone.now())
+    table = plan_year(organisation, year, timezone.now(), who=request.user)
     page = Paginator(table.rows, PER_PAGE).get_page(request.GET.get("page"))
     starts = organisation.fiscal_year_starts
+    plans_all = reach(request.user, PERMISSION).everything
+    mine = reachable(Team, request.user, PERMISSION)
     return render(
         request,
         "plan/page.html",
@@ -56,6 +61,8 @@ def plan(request: HttpRequest) -> HttpResponseBase:
             "is_empty": all(row.is_idle for row in table.rows),
             "zone_words": place(organisation.time_zone),
             "may_change": request.user.has_perm(PERMISSION),
+            "plans_all": plans_all,
+            "changeable": set() if plans_all else set(mine.values_list("slug", flat=True)),
             "runs": table.today.replace(day=1) in table.months,
         },
     )
@@ -82,12 +89,12 @@ def _years(organisation: Organisation, shown: int) -> list[int]:
 
 @require_safe
 @never_cache
-@signed_in
+@in_reach
 def plan_csv(request: HttpRequest) -> HttpResponseBase:
     """`/export/plan.csv`: a line for each team and month with anything in it; `amount` may be imported again."""
     organisation = Organisation.get()
     year, _ = _year(request, organisation)
-    table = plan_year(organisation, year, timezone.now())
+    table = plan_year(organisation, year, timezone.now(), who=request.user)
     return csv_response(
         f"plan-{year}",
         ["month", "team", "team_name", "currency", "amount", "note", "metered", "other_costs", "actual", "expected"],
@@ -111,21 +118,23 @@ def plan_csv(request: HttpRequest) -> HttpResponseBase:
     )
 
 
-def _one(organisation: Organisation, year: int, slug: str) -> tuple[Team | None, Row]:
+def _one(request: HttpRequest, organisation: Organisation, year: int, slug: str) -> tuple[Team | None, Row]:
     """The team at this address ("" for none) and its year."""
     if not FIRST_YEAR <= year < LAST_YEAR:
         raise Http404
-    team = get_object_or_404(Team, slug=slug) if slug else None
+    if not slug and not reach(request.user, PERMISSION).everything:
+        raise Http404
+    team = fetched(Team, request.user, PERMISSION, slug=slug) if slug else None
     return team, plan_year(organisation, year, timezone.now(), slug).rows[0]
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @never_cache
-@changes_plan
+@changes_row
 def edit_row(request: HttpRequest, year: int, slug: str = "") -> HttpResponseBase:
     """`/plan/<year>/teams/<slug>/`, `/plan/<year>/no-team/`: the twelve months of a team."""
     organisation = Organisation.get()
-    team, row = _one(organisation, year, slug)
+    team, row = _one(request, organisation, year, slug)
     if request.method != "POST":
         return _row_page(request, organisation, year, row, RowForm.of(row.cells))
     form = RowForm.read(request.POST.dict(), row.cells, team.pk if team else None)
@@ -142,7 +151,7 @@ def edit_row(request: HttpRequest, year: int, slug: str = "") -> HttpResponseBas
         return _row_page(request, organisation, year, row, form)
     except edit.StalePlan as error:
         form.problem = str(error)
-        return _row_page(request, organisation, year, _one(organisation, year, slug)[1], form, 409)
+        return _row_page(request, organisation, year, _one(request, organisation, year, slug)[1], form, 409)
     if saved.count:
         _tell(request, saved, f"Plan of {row.name} saved: {_months(saved.count)} changed.")
     else:
@@ -213,7 +222,7 @@ def copy_year(request: HttpRequest, year: int) -> HttpResponseBase:
 
 @require_POST
 @never_cache
-@changes_plan
+@changes_row
 def undo(request: HttpRequest, together: str) -> HttpResponseBase:
     """Take back one act on the plan, whole."""
     try:
@@ -241,11 +250,15 @@ def budgets(request: HttpRequest) -> HttpResponseBase:
     if request.method != "POST":
         return _budgets_page(request, organisation, month)
     try:
-        made = make_team_budgets(Actor.of_request(request), month, request.POST.getlist("seen"))
+        told = make_team_budgets(Actor.of_request(request), month, request.POST.getlist("seen"))
     except PlanRefused as error:
         return _budgets_page(request, organisation, month, str(error), 409)
-    count = f"{len(made)} team budget{' is' if len(made) == 1 else 's are'}"
-    tell(request, f"{count} set from the plan of {month_words(month)}." if made else "Nothing had to change.")
+    if told:
+        count = f"{len(told)} team budget{' is' if len(told) == 1 else 's are'}"
+        undo_url = reverse("budget-bulk-undo", args=[told[0].position, told[-1].position])
+        tell(request, f"{count} set from the plan of {month_words(month)}.", undo_url)
+    else:
+        tell(request, "Nothing had to change.")
     return go(request, reverse("budgets"))
 
 

@@ -9,6 +9,7 @@ from rest_framework import generics, status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from budgets.access.sent import body
 from budgets.audit.record import Actor
 from usage.models import PriceEntry, PriceRefresh, RepriceRun
 from usage.prices import overrides, refresh, reprice
@@ -74,9 +75,8 @@ class PriceListView(Priced, generics.ListCreateAPIView[PriceEntry]):
         tags=["prices"],
     )
     def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        sent = OverrideSerializer(data=request.data)
-        sent.is_valid(raise_exception=True)
-        values = {"valid_from": timezone.now(), **sent.validated_data}
+        sent = body(OverrideSerializer, request)
+        values = {"valid_from": timezone.now(), **sent}
         reason = values.pop("reason", "")
         entry = overrides.create_override(Actor.of_request(request), values, reason)
         return Response(PriceSerializer(entry).data, status=status.HTTP_201_CREATED)
@@ -103,11 +103,8 @@ class PriceEndView(Priced, generics.GenericAPIView[PriceEntry]):
         tags=["prices"],
     )
     def post(self, request: Request, pk: int) -> Response:
-        sent = EndSerializer(data=request.data)
-        sent.is_valid(raise_exception=True)
-        entry = overrides.end_override(
-            Actor.of_request(request), pk, sent.validated_data.get("at"), sent.validated_data["reason"]
-        )
+        sent = body(EndSerializer, request)
+        entry = overrides.end_override(Actor.of_request(request), pk, sent.get("at"), sent["reason"])
         return Response(PriceSerializer(entry).data)
 
 
@@ -127,9 +124,8 @@ class RepriceListView(Priced, generics.ListCreateAPIView[RepriceRun]):
         tags=["prices"],
     )
     def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        sent = RepricePreviewSerializer(data=request.data)
-        sent.is_valid(raise_exception=True)
-        run = begin_preview(Actor.of_request(request), **sent.validated_data)
+        sent = body(RepricePreviewSerializer, request)
+        run = begin_preview(Actor.of_request(request), **sent)
         return Response(RepriceSerializer(run).data, status=status.HTTP_202_ACCEPTED)
 
 

@@ -22,7 +22,7 @@ REPEATED: Final = (
     "time", "source_id", "event_id", "workflow_id", "team", "run_id", "stage", "task_type", "domain", "environment",
     "operation", "agent", "step_kind", "prompt_version", "response_format", "provider", "model", "requested_model",
     "tier", "default_tier", "cache", "service_tier", "status", "user_name", "user_tier", "application", "customer",
-    "session", "campaign", "channel",
+    "session", "campaign", "channel", "grant_id", "lease_id",
 )  # fmt: skip
 READ = ", ".join(f"l.{column}" for column in COLUMNS)
 WANTED = """l.kind = 0 AND l.measured AND l.time >= %(starts)s AND l.time < %(ends)s

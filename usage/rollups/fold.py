@@ -7,11 +7,14 @@ from django.db import connection, transaction
 
 from usage.rollups.sums import (
     BATCHES,
+    QUARTER_HOURS,
     ROW_COLUMNS,
+    UPSERT_MODEL_DAYS,
     UPSERT_QUARTER_HOURS,
     UPSERT_RUNS,
     UPSERT_SOURCE_HOURS,
     UPSERT_WIDE_DAYS,
+    ZONE_OF_DAYS,
 )
 
 FOLD_LOCK = 7_061_003  # advisory lock number, ours by choice
@@ -22,10 +25,12 @@ CLAIM_BATCHES = """
 SELECT id, events FROM usage_ingestbatch WHERE folded_at IS NULL ORDER BY id LIMIT %s FOR UPDATE
 """
 # Before its first ANALYZE a month that fills quickly looks small, and the planner would read all of it each time.
-BY_INDEX = "SET LOCAL enable_seqscan = off; SELECT time_zone FROM budgets_organisation WHERE id = 1"
+BY_INDEX = f"SET LOCAL enable_seqscan = off; {ZONE_OF_DAYS}"
 FOLD = f"""
 WITH rows AS MATERIALIZED (SELECT {ROW_COLUMNS} FROM usage_ledger WHERE batch_id = ANY(%(batches)s)),
-quarter_hours AS ({UPSERT_QUARTER_HOURS}),
+quarter_hours AS MATERIALIZED ({QUARTER_HOURS}),
+cells AS ({UPSERT_QUARTER_HOURS}),
+model_days AS ({UPSERT_MODEL_DAYS}),
 wide_days AS ({UPSERT_WIDE_DAYS}),
 runs AS ({UPSERT_RUNS}),
 batches AS MATERIALIZED ({BATCHES} WHERE id = ANY(%(batches)s)),

@@ -2,9 +2,12 @@
 
 from django.db import connection, transaction
 
+from usage.rollups.days import MAKE_ANEW
 from usage.rollups.fold import FOLD_LOCK
 from usage.rollups.sums import (
     BATCHES,
+    ITS_HOUR,
+    QUARTER_HOURS,
     RECEIVED_HOUR,
     ROW_COLUMNS,
     UPSERT_QUARTER_HOURS,
@@ -28,17 +31,20 @@ LEFT JOIN (SELECT batch_id, count(*) AS rows FROM usage_ledger GROUP BY batch_id
 WHERE EXISTS (SELECT 1 FROM usage_detached_month) AND coalesce(there.rows, 0) < batch.events"""
 WHOLE_HOURS = f"""
 batch_id IN (SELECT id FROM usage_ingestbatch WHERE {RECEIVED_HOUR} NOT IN ({DETACHED_HOURS}))"""
+SUMMED_IN = "INSERT INTO usage_wide_zone (zone) VALUES (%(zone)s) ON CONFLICT (id) DO UPDATE SET zone = excluded.zone"
 STEPS = (
     "DELETE FROM usage_quarterhour WHERE bucket >= %(horizon)s",
     "DELETE FROM usage_wide_day WHERE day > (%(horizon)s::timestamptz AT TIME ZONE %(zone)s)::date",
     "UPDATE usage_run SET first_call = 'infinity', last_call = '-infinity', calls = 0, max_step = 0, max_attempt = 0,"
     " retries = 0, escalated = 0, unmeasured = 0, unpriced = 0, input_tokens = 0, output_tokens = 0, cost = 0"
     " WHERE first_call >= %(horizon)s",
-    f"WITH rows AS ({ROWS}) {UPSERT_QUARTER_HOURS}",
+    f"WITH rows AS ({ROWS}), quarter_hours AS ({QUARTER_HOURS}) {UPSERT_QUARTER_HOURS}",
+    *MAKE_ANEW,
     f"WITH rows AS ({ROWS} WHERE {WHOLE_DAYS}) {UPSERT_WIDE_DAYS}",
+    SUMMED_IN,
     f"WITH rows AS ({ROWS} WHERE (workflow_id, run_id) NOT IN ({OLD_RUNS})) {UPSERT_RUNS}",
     "DELETE FROM usage_run WHERE first_call = 'infinity'",
-    f"DELETE FROM usage_sourcehour WHERE hour NOT IN ({DETACHED_HOURS})",
+    f"DELETE FROM usage_sourcehour WHERE {ITS_HOUR} NOT IN ({DETACHED_HOURS})",
     f"WITH rows AS ({ROWS} WHERE {WHOLE_HOURS}), batches AS ({BATCHES}) {UPSERT_SOURCE_HOURS}",
     "UPDATE usage_ingestbatch SET folded_at = clock_timestamp() WHERE folded_at IS NULL",
 )

@@ -50,6 +50,15 @@ QUARTER_HOURS = f"""
 SELECT {BUCKET} AS bucket, {", ".join(CORE)}, {SUMS}
 FROM rows GROUP BY 1, {", ".join(CORE)}"""
 
+# The zone that days are summed in: the organisation's, but for the moments until `follow_time_zone` follows a change.
+ZONE_OF_DAYS = "SELECT coalesce((SELECT zone FROM usage_wide_zone), time_zone) FROM budgets_organisation WHERE id = 1"
+# Days of that zone: its midnights are on quarter hours, so those of `quarter_hours` sum to them exactly.
+MODEL_KEY = ("day", "model", "tier")
+MODEL_DAYS = f"""
+SELECT (bucket AT TIME ZONE %(zone)s)::date AS day, model, tier,
+    {", ".join(f"sum({column})::bigint AS {column}" for column in SUM_COLUMNS)}
+FROM quarter_hours GROUP BY 1, model, tier"""
+
 # Each wide dimension's column; tags are unfolded into key=value.
 WIDE_VALUES = """(VALUES ('user', user_name), ('customer', customer), ('application', application),
     ('campaign', campaign), ('channel', channel)) AS stated (dimension, value)"""
@@ -71,14 +80,17 @@ SELECT workflow_id, run_id, first_call, last_call, max_step, max_attempt, {", ".
     FROM rows WHERE run_id <> '' GROUP BY workflow_id, run_id
 ) AS summed"""
 
-# What arrived from each source in each hour: calls by when their batch was received, under the source they count for.
+# What arrived from each source: calls by when their batch was received, under the source they count for. By quarter
+# hours, since days begin on them (Kathmandu's at 18:15 UTC); what came before they were was summed by hours.
 # Beside `rows` it reads `batches`, which the folder narrows to its own: the planner would look each up for each row.
 SOURCE_KEY = ("source_id", "hour")
 SOURCE_SUMS = ("events", "late", "elsewhere")
+RECEIVED = "date_bin('15 minutes', received_at, timestamptz '2000-01-01 00:00:00+00')"
 RECEIVED_HOUR = "date_bin('1 hour', received_at, timestamptz '2000-01-01 00:00:00+00')"
+ITS_HOUR = "date_bin('1 hour', hour, timestamptz '2000-01-01 00:00:00+00')"
 BATCHES = "SELECT id, received_at FROM usage_ingestbatch"
 SOURCE_HOURS = f"""
-SELECT rows.source_id, {RECEIVED_HOUR} AS hour, count(*) AS events,
+SELECT rows.source_id, {RECEIVED} AS hour, count(*) AS events,
     count(*) FILTER (WHERE time < received_at - interval '24 hours') AS late,
     count(*) FILTER (WHERE posted_at <> time) AS elsewhere, max(received_at) AS last_at
 FROM rows JOIN batches ON batches.id = rows.batch_id WHERE kind = 0 GROUP BY 1, 2"""
@@ -99,8 +111,12 @@ def adding(table: str, columns: tuple[str, ...]) -> str:
 
 UPSERT_QUARTER_HOURS = f"""
 INSERT INTO usage_quarterhour (bucket, {", ".join(CORE)}, {", ".join(SUM_COLUMNS)})
-{QUARTER_HOURS} ORDER BY bucket, {", ".join(CORE)}
+SELECT bucket, {", ".join(CORE)}, {", ".join(SUM_COLUMNS)} FROM quarter_hours ORDER BY bucket, {", ".join(CORE)}
 ON CONFLICT (bucket, {", ".join(CORE)}) DO UPDATE SET {adding("usage_quarterhour", SUM_COLUMNS)}"""
+UPSERT_MODEL_DAYS = f"""
+INSERT INTO usage_modelday ({", ".join(MODEL_KEY)}, {", ".join(SUM_COLUMNS)})
+{MODEL_DAYS} ORDER BY {", ".join(MODEL_KEY)}
+ON CONFLICT ({", ".join(MODEL_KEY)}) DO UPDATE SET {adding("usage_modelday", SUM_COLUMNS)}"""
 UPSERT_WIDE_DAYS = f"""
 INSERT INTO usage_wide_day ({", ".join(WIDE_KEY)}, {", ".join(SUM_COLUMNS)})
 {WIDE_DAYS} ORDER BY {", ".join(WIDE_KEY)}

@@ -1,9 +1,10 @@
-"""Wide days are days of the organisation's time zone: when that changes, they are summed anew."""
+"""Days are days of the organisation's time zone: when that changes, model days and wide days are summed anew."""
 
 from django.db import connection, transaction
 
+from usage.rollups.days import MAKE_ANEW
 from usage.rollups.fold import FOLD_LOCK
-from usage.rollups.rebuild import HORIZON, WHOLE_DAYS
+from usage.rollups.rebuild import HORIZON, SUMMED_IN, WHOLE_DAYS
 from usage.rollups.sums import ROW_COLUMNS, UPSERT_WIDE_DAYS
 
 ZONES = """
@@ -16,12 +17,13 @@ WHERE batch_id NOT IN (SELECT id FROM usage_ingestbatch WHERE folded_at IS NULL)
 STEPS = (
     "DELETE FROM usage_wide_day WHERE day > (%(horizon)s::timestamptz AT TIME ZONE %(zone)s)::date",
     f"WITH rows AS ({FOLDED}) {UPSERT_WIDE_DAYS}",
-    "INSERT INTO usage_wide_zone (zone) VALUES (%(zone)s) ON CONFLICT (id) DO UPDATE SET zone = excluded.zone",
+    *MAKE_ANEW,
+    SUMMED_IN,
 )
 
 
 def follow_time_zone() -> bool:
-    """Sum the wide days anew where the organisation's zone is not theirs; whether that was done.
+    """Sum the days anew where the organisation's zone is not theirs; whether that was done.
 
     Only what is folded, under the lock of folding, so that nothing is added twice. Where a folder is at work the next
     sweep does it: what is folded meanwhile is summed anew with the rest.

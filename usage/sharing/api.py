@@ -13,6 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from budgets.access.problems import Problem
+from budgets.access.sent import body
 from budgets.audit.record import Actor
 from budgets.limits.api import Budgeted, as_problems
 from budgets.limits.edit import changing_pools_too
@@ -151,6 +152,8 @@ def budget_named(slug: str, field: str = "budget") -> Budget:
 
 
 class Pooled(Budgeted):
+    narrowed = False  # the budgets of a pool are of any team
+
     def pool(self, slug: str) -> Budget:
         return get_object_or_404(pools(), slug=slug)
 
@@ -179,9 +182,7 @@ class PoolListView(Pooled, generics.ListCreateAPIView[Budget]):
         tags=["pools"],
     )
     def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        sent = NewPoolSerializer(data=request.data)
-        sent.is_valid(raise_exception=True)
-        stated, actor = sent.validated_data, Actor.of_request(request)
+        stated, actor = body(NewPoolSerializer, request), Actor.of_request(request)
         budget = budget_named(stated["budget"])
         children = [(budget_named(one["budget"], "budgets"), one["share"]) for one in stated["budgets"]]
         with as_problems(), changing_pools_too():
@@ -209,9 +210,8 @@ class PoolView(Pooled, generics.GenericAPIView[Budget]):
         tags=["pools"],
     )
     def patch(self, request: Request, slug: str) -> Response:
-        sent = PoolChangeSerializer(data=request.data, partial=True)
-        sent.is_valid(raise_exception=True)
-        pool, stated, actor = self.pool(slug), sent.validated_data, Actor.of_request(request)
+        stated = body(PoolChangeSerializer, request, partial=True)
+        pool, actor = self.pool(slug), Actor.of_request(request)
         version, reason = stated.get("edit_version"), stated.get("reason", "")
         with as_problems(), changing_pools_too():
             if "shares" in stated:
@@ -245,11 +245,10 @@ class MembersView(Pooled, generics.GenericAPIView[Budget]):
         tags=["pools"],
     )
     def post(self, request: Request, slug: str) -> Response:
-        sent = MemberSerializer(data=request.data)
-        sent.is_valid(raise_exception=True)
-        pool, child = self.pool(slug), budget_named(sent.validated_data["budget"])
+        sent = body(MemberSerializer, request)
+        pool, child = self.pool(slug), budget_named(sent["budget"])
         with as_problems():
-            membership.join_pool(Actor.of_request(request), pool, child, sent.validated_data["share"])
+            membership.join_pool(Actor.of_request(request), pool, child, sent["share"])
         return Response(shown(slug))
 
 
@@ -317,9 +316,8 @@ class ApplyView(Pooled, generics.GenericAPIView[Budget]):
         tags=["pools"],
     )
     def post(self, request: Request, slug: str) -> Response:
-        sent = ApplySerializer(data=request.data)
-        sent.is_valid(raise_exception=True)
-        pool, stated = self.pool(slug), sent.validated_data
+        stated = body(ApplySerializer, request)
+        pool = self.pool(slug)
         try:
             with as_problems():
                 share_out(Actor.of_request(request), pool, opened(stated["preview"], pool), stated["reason"])

@@ -114,7 +114,7 @@ def test_the_keyboard_plans_something(page, sign_in, live_server):
     page.keyboard.press("Tab")
     for _ in range(40):
         page.keyboard.press("Tab")
-        if page.evaluate("document.activeElement.textContent.trim()") == "Save":
+        if page.evaluate("document.activeElement.textContent.trim()") == "Save activity":
             break
     page.keyboard.press("Enter")
     page.get_by_text("Press day is in the calendar.").wait_for()

@@ -15,6 +15,7 @@ from budgets.currency.rates import RateValues
 from budgets.models import NANO, AuditEntry, CurrencyRate, Organisation, Team
 from budgets.organisation.edit import change_organisation
 from budgets.tests.made import ACTOR, at_once
+from tests.people import viewer
 from usage.costs import edit
 from usage.costs.figures import other_costs_by_team_month
 from usage.costs.values import CostValues
@@ -134,7 +135,7 @@ def test_what_is_wrong_is_said_with_422(boss, changed, sentence):
 
 def test_those_who_may_not_change_costs_and_rates_look_at_them(client):
     edit.create_costs(ACTOR, [SEATS])
-    client.force_login(User.objects.create_user("kim"))
+    client.force_login(viewer("kim"))
     assert b"takes the right to change other costs" in client.get("/settings/costs/").content
     assert b"takes the right to change currency rates" in client.get("/settings/rates/").content
     for path in ("/settings/costs/new/", "/settings/rates/new/", "/settings/rates/paste/", "/settings/costs/1/remove/"):
@@ -309,6 +310,56 @@ def test_costs_over_the_api(api):
     assert api.delete(url).status_code == 204
     assert api.get(url).status_code == api.patch(url, {}, format="json").status_code == 404
     assert AuditEntry.objects.filter(origin="api").count() == 3
+
+
+def test_rates_over_the_api(api):
+    """With what they convert, what they refuse, and their history."""
+    body = {"currency": "eur", "day": "2026-11-01", "per_dollar": "0.50", "origin": "ECB", "reason": "Monthly"}
+    made = api.post("/api/v1/currency-rates", body, format="json")
+    assert made.status_code == 201
+    assert (made.json()["currency"], made.json()["per_dollar"], made.json()["origin"]) == ("EUR", "0.5", "ECB")
+    url = f"/api/v1/currency-rates/{made.json()['id']}"
+    (cost,) = edit.create_costs(ACTOR, [CostValues("S", 100 * NANO, *NOVEMBER, currency="EUR")])
+    assert api.patch(url, {"per_dollar": "0.25"}, format="json").json()["per_dollar"] == "0.25"
+    assert OtherCost.objects.get(pk=cost.pk).cost == 400 * NANO
+    for wrong, field in (
+        ({"currency": "USD"}, "currency"), ({"currency": "XX"}, "currency"), ({"currency": "E\0R"}, "currency"),
+        ({"day": "2026-13-01"}, "day"), ({"day": "1900-01-01"}, "day"), ({"per_dollar": "0"}, "per_dollar"),
+        ({"per_dollar": "-1"}, "per_dollar"), ({"per_dollar": "NaN"}, "per_dollar"),
+        ({"per_dollar": "1e99"}, "per_dollar"), ({"per_dollar": "0.123456789"}, "per_dollar"),
+        ({"origin": "x" * 101}, "origin"),
+    ):  # fmt: skip
+        answer = api.post("/api/v1/currency-rates", body | {"day": "2026-10-01"} | wrong, format="json")
+        assert answer.status_code == 422 and field in answer.json()["errors"], wrong
+    again = api.post("/api/v1/currency-rates", body, format="json")
+    assert again.status_code == 422 and "already a rate for EUR" in again.json()["errors"]["day"][0]
+    api.post("/api/v1/currency-rates", body | {"currency": "GBP"}, format="json")
+    assert api.get("/api/v1/currency-rates").json()["count"] == 2
+    assert [one["id"] for one in api.get("/api/v1/currency-rates?currency=eur").json()["results"]] == [
+        made.json()["id"]
+    ]
+    refused = api.delete(url)
+    assert refused.status_code == 409 and "EUR" in refused.json()["detail"], "a cost needs it"
+    edit.remove_cost(ACTOR, OtherCost.objects.get(pk=cost.pk))
+    assert api.delete(url).status_code == 204
+    assert api.get(url).status_code == api.patch(url, {}, format="json").status_code == 404
+    told = AuditEntry.objects.filter(object_type="budgets.currencyrate", origin="api").order_by("position")
+    assert [(one.act, one.reason) for one in told] == [
+        ("created", "Monthly"), ("changed", ""), ("created", "Monthly"), ("removed", ""),
+    ]  # fmt: skip
+
+
+def test_rates_over_the_api_need_the_right():
+    reader = APIClient()
+    reader.force_authenticate(KeyHolder(1, "robot", 1, "robot", (("robot", 1),), frozenset({"read"}), None))
+    person = APIClient()
+    person.force_authenticate(viewer("ola"))
+    rate, _ = change.set_rate(ACTOR, RateValues("EUR", date(2026, 1, 1), Decimal("0.5")))
+    for client in (reader, person):
+        assert client.get("/api/v1/currency-rates").json()["count"] == 1
+        assert client.post("/api/v1/currency-rates", {}, format="json").status_code == 403
+        assert client.patch(f"/api/v1/currency-rates/{rate.pk}", {}, format="json").status_code == 403
+        assert client.delete(f"/api/v1/currency-rates/{rate.pk}").status_code == 403
 
 
 def test_activities_over_the_api(api):

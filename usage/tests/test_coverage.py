@@ -13,6 +13,7 @@ from django.test import Client
 
 from budgets.models import ApiKey, Organisation, Source, Workflow
 from budgets.organisation.configuration import changing_configuration
+from tests.people import viewer
 from usage.coverage.cards import cards_of, percent
 from usage.coverage.figures import health
 from usage.coverage.sources import source_rates
@@ -270,7 +271,7 @@ def test_sources_are_listed_found_renamed_and_taken_back(browser, django_assert_
 
 def test_whoever_may_not_change_keys_cannot_rename_a_source(client):
     Source.objects.create(slug="gateway", name="gateway")
-    client.force_login(get_user_model().objects.create_user("bob", password="x"))
+    client.force_login(viewer("bob"))
     assert client.post("/settings/sources/gateway/", {"name": "Mine"}).status_code == 403
     assert "administrator" in client.get("/settings/sources/gateway/").content.decode()
     assert Source.objects.get().name == "gateway"

@@ -123,10 +123,10 @@ def test_everything_works_without_javascript(chromium, administrator, live_serve
     body = json.loads(page.locator("#id_body").input_value()) | {"cached_input_tokens": 20}
     page.fill("#id_body", json.dumps(body))
     page.get_by_role("button", name="Check").click()
-    assert page.get_by_text("Would be taken").is_visible()
+    page.get_by_text("Would be taken").wait_for()
     assert not LedgerEntry.objects.filter(event_id="bad-1").exists()
     page.get_by_role("button", name="Save and send again").click()
-    assert page.get_by_text("Taken: 1 event.").is_visible()
+    page.get_by_text("Taken: 1 event.").wait_for()
     assert LedgerEntry.objects.filter(event_id="bad-1").count() == 1
     page.goto(live_server.url + "/data/")
     page.locator("#f-days summary").click()

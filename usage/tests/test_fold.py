@@ -3,6 +3,7 @@
 import threading
 from collections import defaultdict
 from datetime import UTC, date, datetime, timedelta
+from importlib import import_module
 from io import StringIO
 from zoneinfo import ZoneInfo
 
@@ -14,7 +15,8 @@ from budgets.models import Budget, Organisation
 from budgets.organisation.configuration import changing_configuration
 from usage.ledger.check import check_ledger
 from usage.ledger.retention import attached_months, expire
-from usage.models import IngestBatch, LedgerEntry, QuarterHour, Run, WideDay
+from usage.models import IngestBatch, LedgerEntry, ModelDay, QuarterHour, Run, WideDay
+from usage.rollups.days import days_used, models_used
 from usage.rollups.fold import fold_all, fold_batches
 from usage.rollups.rebuild import rebuild_rollups
 from usage.rollups.zone import follow_time_zone
@@ -51,8 +53,9 @@ def varied(count: int, start: int = 0) -> list[dict[str, object]]:
     ]
 
 
-def plain_sums(zone: str) -> tuple[dict, dict, dict]:
+def plain_sums(zone: str) -> tuple[dict, dict, dict, dict]:
     """The same figures by the slowest, plainest means: one loop over the ledger."""
+    models: dict = defaultdict(lambda: [0, 0, 0, 0, 0])
     quarters: dict = defaultdict(lambda: [0, 0, 0, 0])
     days: dict = defaultdict(lambda: [0, 0])
     runs: dict = defaultdict(lambda: [0, 0])
@@ -64,6 +67,10 @@ def plain_sums(zone: str) -> tuple[dict, dict, dict]:
         cell[2] += row.measured and row.cost is None
         cell[3] += not row.measured
         day = row.posted_at.astimezone(ZoneInfo(zone)).date()
+        of_day = models[day, row.model, row.tier]
+        sums = (1, row.cost or 0, row.measured and row.cost is None, not row.measured, row.output_tokens or 0)
+        for n, value in enumerate(sums):
+            of_day[n] += value
         values = [("user", row.user), ("campaign", row.campaign)]
         values += [("tag", f"{key}={value}") for key, value in (row.tags or {}).items()]
         for dimension, value in values:
@@ -73,10 +80,10 @@ def plain_sums(zone: str) -> tuple[dict, dict, dict]:
         if row.run_id:
             runs[row.workflow_id, row.run_id][0] += 1
             runs[row.workflow_id, row.run_id][1] += row.cost or 0
-    return dict(quarters), dict(days), dict(runs)
+    return dict(quarters), dict(days), dict(runs), dict(models)
 
 
-def folded_sums() -> tuple[dict, dict, dict]:
+def folded_sums() -> tuple[dict, dict, dict, dict]:
     quarters: dict = defaultdict(lambda: [0, 0, 0, 0])
     for cell in QuarterHour.objects.all():
         total = quarters[cell.bucket, cell.workflow_id, cell.model, cell.tier]
@@ -86,13 +93,19 @@ def folded_sums() -> tuple[dict, dict, dict]:
         (cell.dimension, cell.day, cell.value, cell.workflow_id, cell.model): [cell.calls, cell.cost]
         for cell in WideDay.objects.all()
     }
-    return dict(quarters), days, {(run.workflow_id, run.run_id): [run.calls, run.cost] for run in Run.objects.all()}
+    runs = {(run.workflow_id, run.run_id): [run.calls, run.cost] for run in Run.objects.all()}
+    models = {
+        (cell.day, cell.model, cell.tier): [cell.calls, cell.cost, cell.unpriced, cell.unmeasured, cell.output_tokens]
+        for cell in ModelDay.objects.all()
+    }
+    return dict(quarters), days, runs, models
 
 
 @pytest.mark.parametrize("zone", ["UTC", "Asia/Kathmandu", "America/New_York"])
 def test_rollups_equal_a_plain_sum_over_the_ledger(zone):
     with changing_configuration():
         Organisation.objects.update(time_zone=zone)
+    follow_time_zone()
     for start in range(0, 600, 150):
         take(varied(150, start))
         fold_all()
@@ -100,18 +113,65 @@ def test_rollups_equal_a_plain_sum_over_the_ledger(zone):
     assert check_ledger() == []
 
 
-def test_a_change_of_the_time_zone_makes_wide_days_anew():
+def test_a_change_of_the_time_zone_makes_days_anew():
     take(varied(200))
     fold_all()
     with changing_configuration():
         Organisation.objects.update(time_zone="Pacific/Kiritimati")
-    assert folded_sums()[1] != plain_sums("Pacific/Kiritimati")[1]
+    for table in (1, 3):
+        assert folded_sums()[table] != plain_sums("Pacific/Kiritimati")[table]
     assert follow_time_zone() is True
     assert folded_sums() == plain_sums("Pacific/Kiritimati")
     assert follow_time_zone() is False
     with changing_configuration():
         Organisation.objects.update(time_zone="UTC")
     assert follow_time_zone() is True
+
+
+def test_until_the_change_is_followed_days_are_summed_and_read_in_one_zone():
+    """There and back before a sweep leaves no day of the other zone, and pages are right at each moment."""
+    zones = [ZoneInfo("UTC"), ZoneInfo("Pacific/Kiritimati"), ZoneInfo("UTC")]
+    for n, zone in enumerate(zones):
+        with changing_configuration():
+            Organisation.objects.update(time_zone=zone.key)
+        take(varied(60, n * 60))
+        fold_all()
+        assert read_in(zone) == plain_sums(zone.key)[3]
+        assert check_ledger() == []
+    assert folded_sums() == plain_sums("UTC")
+
+
+def read_in(zone: ZoneInfo) -> dict:
+    """What pages read, as `plain_sums` states it; output tokens apart, which they do not."""
+    span = (date(2026, 1, 1), date(2027, 1, 1), zone)
+    rows = days_used(*span)
+    named = [model for model, *_ in models_used(*span)][:1]
+    few = days_used(*span, named)
+    assert sum(row[3] for row in few) == sum(row[3] for row in rows)
+    assert {row[1] for row in few} <= {*named, None}
+    tokens = plain_sums(zone.key)[3]
+    return {
+        (day, model, tier): [calls, cost, unpriced, unmeasured, tokens[day, model, tier][4]]
+        for day, model, tier, cost, calls, unpriced, unmeasured in rows
+    }
+
+
+def test_pages_read_days_and_no_quarter_hour_once_they_are_of_the_zone():
+    take(varied(60))
+    fold_all()
+    expected = read_in(ZoneInfo("UTC"))
+    QuarterHour.objects.all().delete()
+    assert read_in(ZoneInfo("UTC")) == expected
+
+
+def test_the_migration_sums_what_was_folded_before():
+    take(varied(60))
+    fold_all()
+    ModelDay.objects.all().delete()
+    with connection.cursor() as cursor:
+        cursor.execute(import_module("usage.migrations.0016_model_days").FILL)
+    assert folded_sums() == plain_sums("UTC")
+    assert check_ledger() == []
 
 
 def test_folding_twice_changes_nothing_and_takes_bounded_chunks():
@@ -178,8 +238,10 @@ def test_check_ledger_notices_each_kind_of_damage_and_rebuild_mends_it():
     assert check_ledger() == []
     QuarterHour.objects.filter(pk=QuarterHour.objects.first().pk).update(cost=7)
     WideDay.objects.filter(dimension="tag").delete()
+    ModelDay.objects.filter(model="test-model", tier=1).delete()
     Run.objects.filter(pk=Run.objects.first().pk).delete()
-    assert {difference.table for difference in check_ledger()} == {"usage_quarterhour", "usage_wide_day", "usage_run"}
+    damaged = {"usage_quarterhour", "usage_wide_day", "usage_modelday", "usage_run"}
+    assert {difference.table for difference in check_ledger()} == damaged
     with pytest.raises(CommandError):
         call_command("check_ledger", stderr=StringIO())
     assert rebuild_rollups() == 60

@@ -132,8 +132,22 @@ def test_undo_gives_everything_back_and_a_corrected_file_may_come():
 def test_history_has_every_step():
     undone(imported(HEADER + lines(2)))
     acts = AuditEntry.objects.filter(object_type="usage.import").order_by("id").values_list("act", "who_text")
-    assert [act for act, _ in acts] == ["uploaded", "import started", "imported", "undo started", "undone"]
+    assert [act for act, _ in acts] == [
+        "uploaded", "chose columns of", "import started", "imported", "undo started", "undone",
+    ]  # fmt: skip
     assert {who for _, who in acts} == {"command test"}
+
+
+def test_history_says_which_columns_were_chosen():
+    run = taken(HEADER + lines(1))
+    guessed = dict(run.mapping)
+    with pytest.raises(InvalidChoice):
+        choose(ME, run.pk, {"time": "no such"}, {})
+    chosen = {name: heading for name, heading in guessed.items() if name != "cost_usd"}
+    choose(ME, run.pk, chosen, {"order": "day"})
+    told = AuditEntry.objects.get(act="chose columns of")
+    assert told.before == {"columns": guessed, "options": {"order": run.options["order"]}}
+    assert told.after == {"columns": chosen, "options": {"order": "day"}}
 
 
 class Killed(BaseException):

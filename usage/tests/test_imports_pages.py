@@ -4,11 +4,12 @@ import csv
 import io
 
 import pytest
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth.models import User
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 
 from budgets.access.keys import make_key
+from tests.people import viewer
 from usage.imports.kinds import all_kinds
 from usage.imports.tasks import check_imports, run_imports
 from usage.models import Import, LedgerEntry
@@ -163,7 +164,7 @@ def test_every_usual_encoding(encoding):
 
 
 def test_who_may_not_import_sees_the_facts_and_who_can(client):
-    user = User.objects.create_user("max")
+    user = viewer("max")
     client.force_login(user)
     run = checked(HEADER + GOOD)
     page = client.get(reverse("imports"))
@@ -174,7 +175,7 @@ def test_who_may_not_import_sees_the_facts_and_who_can(client):
     for name in ("import-confirm", "import-undo", "import-discard", "import-again", "import-go-on", "import-columns"):
         assert client.post(reverse(name, args=[run.pk])).status_code == 403
     assert upload(client, HEADER + GOOD).status_code == 403
-    user.user_permissions.add(Permission.objects.get(codename="change_quarantineditem"))
+    user.memberships.create(role="finance")
     assert client.get(reverse("import", args=[run.pk])).status_code == 200
     assert upload(client, HEADER + GOOD).status_code == 302
 
@@ -263,7 +264,7 @@ def test_the_api_says_what_is_wrong(client, key, settings):
 
 
 def test_the_api_asks_people_for_the_kinds_right(client):
-    client.force_login(User.objects.create_user("max"))
+    client.force_login(viewer("max"))
     assert client.post("/api/v1/imports", HEADER + GOOD, content_type="text/csv").status_code == 403
     run = checked(HEADER + GOOD)
     assert client.get(f"/api/v1/imports/{run.pk}").status_code == 403

@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from budgets.limits.edit import BudgetValues, archive_budget, change_budget, create_budget, undo_change, values_of
 from budgets.limits.evaluate import evaluate_due
 from budgets.limits.opening import Opening, open_budget, reopen_all
-from budgets.models import Alert, Budget, BudgetCharge, BudgetSeries, BudgetState, Organisation, Team, Workflow
+from budgets.models import Budget, BudgetCharge, BudgetSeries, BudgetState, Crossing, Organisation, Team, Workflow
 from budgets.organisation.configuration import changing_configuration
 from budgets.tests.made import ACTOR, at_once, holds
 from usage.ledger.opening import open_due, read_ledger
@@ -144,7 +144,7 @@ def test_past_periods_are_read_but_raise_no_alerts():
         ("2026-10-01", "exhausted"),
         ("2026-11-01", "exhausted"),
     ]
-    assert [str(one.period_start) for one in Alert.objects.all()] == ["2026-11-01"]
+    assert [str(one.period_start) for one in Crossing.objects.all()] == ["2026-11-01"]
 
 
 def test_budgets_made_and_edited_while_events_stream_in_are_exact():

@@ -1,22 +1,25 @@
 """The annual plan: every figure equals a slow plain sum of the ledger and the charges; editing, undo, CSV, API."""
 
+import re
 from collections import defaultdict
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 import pytest
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
+from budgets.limits.edit import BudgetValues, create_budget
 from budgets.models import NANO, AuditEntry, Budget, Organisation, PlanLine, Team, Workflow
 from budgets.plan import edit
 from budgets.plan.edit import PlanValue, StalePlan, copied, set_lines, undo_together
 from budgets.plan.year import label, months_of, written_month, year_of
 from budgets.tests.made import ACTOR, at_once
 from budgets.tests.test_budgets_api import client_with
+from tests.people import viewer
 from usage.imports.kind import LineError
 from usage.imports.kinds.plan import KIND
 from usage.models import Import, OtherCost, QuarterHour
@@ -255,15 +258,35 @@ def test_team_budgets_are_made_and_updated_from_the_plan(browser, brand):
     assert (entry.act, entry.reason[:17]) == ("changed", "From the plan of ")
 
 
+def test_team_budgets_of_the_plan_are_undone_as_one(browser, brand):
+    """Those that it changed are as before, those that it made are archived."""
+    month = timezone.now().date().replace(day=1)
+    other = Team.objects.create(slug="seo", name="SEO")
+    there = create_budget(ACTOR, BudgetValues("Brand", 300 * NANO, {"team": "brand"}))
+    set_lines(ACTOR, [PlanValue(month, brand.pk, 500 * NANO), PlanValue(month, other.pk, 70 * NANO)])
+    marks = [row.mark for row in browser.get("/plan/budgets/").context["rows"]]
+    page = browser.post("/plan/budgets/", {"seen": marks}, follow=True).content.decode()
+    assert "2 team budgets are set from the plan" in page
+    undo = re.search(r"/budgets/bulk/undo/\d+/\d+/", page)
+    assert undo, "the toast has an Undo"
+    there.refresh_from_db()
+    assert there.amount == 500 * NANO
+    assert "2 budgets are as before." in browser.post(undo[0], follow=True).content.decode()
+    there.refresh_from_db()
+    assert (there.amount, there.status) == (300 * NANO, "active")
+    assert Budget.objects.get(scope={"team": "seo"}).status == "archived"
+    assert "Nothing was undone" in browser.post(undo[0], follow=True).content.decode()
+
+
 def test_who_may_not_change_the_plan_sees_it(brand):
-    user = User.objects.create_user("ola", password="x")
+    user = viewer("ola")
     client = Client()
     client.force_login(user)
     assert "You can look at the plan" in client.get("/plan/").content.decode()
     for path in ("/plan/2026/teams/brand/", "/plan/2026/copy/", "/plan/budgets/"):
         assert client.post(path).status_code == 403
     assert client.post("/plan/undo/x/").status_code == 403
-    user.user_permissions.add(Permission.objects.get(codename="change_planline"))
+    user.memberships.create(role="finance")
     assert client.get("/plan/2026/teams/brand/").status_code == 200
 
 

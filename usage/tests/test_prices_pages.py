@@ -6,12 +6,13 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 
 from budgets.audit.record import Actor
 from budgets.models import NANO, AuditEntry, Organisation
+from tests.people import viewer
 from usage.models import PriceEntry, PriceRefresh, QuarterHour
 from usage.prices import book, refresh
 from usage.prices.overrides import create_override
@@ -53,7 +54,7 @@ def browser(client: Client) -> Client:
 @pytest.fixture
 def reader() -> Client:
     client = Client()
-    client.force_login(User.objects.create_user("tim", password="x"))
+    client.force_login(viewer("tim"))
     return client
 
 
@@ -331,7 +332,7 @@ def test_looking_needs_a_sign_in_and_changing_the_right(reader: Client, client: 
                  "refresh/1/discard/", "reprice/", "reprice/1/confirm/", "reprice/1/discard/", "reprice/1/again/",
                  "discount/undo/1/2/"):  # fmt: skip
         assert reader.post(f"/settings/prices/{path}").status_code == 403, path
-    User.objects.get(username="tim").user_permissions.add(Permission.objects.get(codename="change_priceentry"))
+    User.objects.get(username="tim").memberships.create(role="finance")
     assert reader.get("/settings/prices/new/").status_code == 200
 
 

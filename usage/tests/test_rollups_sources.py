@@ -49,7 +49,8 @@ def plain_hours() -> dict:
     hours: dict = defaultdict(lambda: [0, 0, 0, datetime(1970, 1, 1, tzinfo=UTC)])
     for row in LedgerEntry.objects.filter(kind=0, batch_id__in=batches):
         received = batches[row.batch_id].received_at
-        cell = hours[row.source_id, received.replace(minute=0, second=0, microsecond=0)]
+        minute = received.minute - received.minute % 15
+        cell = hours[row.source_id, received.replace(minute=minute, second=0, microsecond=0)]
         cell[0] += 1
         cell[1] += row.time < received - timedelta(hours=24)
         cell[2] += row.posted_at != row.time
@@ -123,7 +124,7 @@ def test_damage_is_noticed_and_mended():
     SourceHour.objects.update(late=7, last_at=NOW - timedelta(days=1))
     QuarterHour.objects.filter(pk=QuarterHour.objects.first().pk).update(cost_in_runs=7)
     found = {difference.table: difference.problem for difference in check_ledger()}
-    assert set(found) == {"usage_sourcehour", "usage_quarterhour"}
+    assert set(found) == {"usage_sourcehour", "usage_quarterhour", "usage_modelday"}
     assert "late is off by" in found["usage_sourcehour"] and "last_microsecond" in found["usage_sourcehour"]
     rebuild_rollups()
     assert summed_hours() == plain_hours()

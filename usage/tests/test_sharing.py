@@ -15,6 +15,7 @@ from budgets.models import NANO, AuditEntry, Budget, BudgetSeries, Organisation,
 from budgets.pools.membership import join_pool, set_sharing
 from budgets.tests.made import ACTOR, a_budget, at_once, spend
 from budgets.tests.test_budgets_api import client_with
+from tests.people import viewer
 from usage.sharing import nightly
 from usage.sharing.demand import demand_of
 from usage.sharing.nightly import share_nightly
@@ -206,7 +207,7 @@ def browser(lena):
 @pytest.fixture
 def looker():
     client = Client()
-    client.force_login(User.objects.create_user("ola", password="x"))
+    client.force_login(viewer("ola"))
     return client
 
 
@@ -272,7 +273,7 @@ def test_budgets_say_which_pool_they_are_in(browser):
     assert "its share is 12.5%" in browser.get("/budgets/one/").content.decode()
     assert "Shared among 1 budget" in browser.get("/budgets/marketing/").content.decode()
     a_budget(NANO, "Plain")
-    assert "Share this budget out among others" in browser.get("/budgets/plain/").content.decode()
+    assert "Make it a pool" in browser.get("/budgets/plain/").content.decode()
 
 
 def test_who_may_not_change_budgets_sees_pools_and_changes_none(looker):

@@ -1,9 +1,9 @@
 """The set-up list: every step, in any order, resumable; the key shown once; the test call through the real intake."""
 
 import pytest
-from django.contrib.auth.models import User
 
 from budgets.models import NANO, ApiKey, AuditEntry, Budget, Organisation, Workflow
+from tests.people import viewer
 from usage.models import LedgerEntry
 from usage.rollups.fold import fold_all
 from usage.welcome.steps import progress
@@ -99,7 +99,7 @@ def test_the_list_is_put_away_and_brought_back(admin_client):
 
 
 def test_who_may_not_change_sees_and_is_refused(client):
-    client.force_login(User.objects.create_user("viewer"))
+    client.force_login(viewer())
     page = client.get("/welcome/?step=usage").content.decode()
     assert "An administrator of your organisation can make one." in page
     assert "<button" not in page.split('id="step"')[1].split("</section>")[0]

@@ -9,13 +9,13 @@ from django.db import connection, transaction
 from budgets.audit.record import Actor
 from budgets.limits.edit import BudgetValues, create_budget
 from budgets.limits.evaluate import evaluate_due
-from budgets.models import Alert, BudgetState, Organisation, Team, Workflow
+from budgets.models import BudgetState, Crossing, Organisation, Team, Workflow
 from budgets.tests.made import at_once
 from usage.ledger import retention
 from usage.ledger.check import check_ledger
 from usage.ledger.opening import open_due
 from usage.ledger.withdraw import ensure_open_month, withdraw
-from usage.models import Claim, IngestBatch, LedgerEntry, PriceEntry, QuarterHour, Run, WideDay
+from usage.models import Claim, IngestBatch, LedgerEntry, ModelDay, PriceEntry, QuarterHour, Run, WideDay
 from usage.prices import book as price_book
 from usage.prices.reprice import carry_out, confirm, preview
 from usage.rollups.fold import fold_all
@@ -77,7 +77,7 @@ def test_all_sums_fall_to_zero_and_the_ledger_is_proven():
     fold_all()
     assert check_ledger() == []
     sums = ("calls", "unmeasured", "unpriced", "input_tokens", "cost", "retries", "escalated")
-    for table in (QuarterHour, WideDay):
+    for table in (QuarterHour, ModelDay, WideDay):
         for row in table.objects.values(*sums, "calls_in_runs", "cost_in_runs"):
             assert set(row.values()) == {0}, row
     assert set(Run.objects.values_list("calls", "cost", "unpriced")) == {(0, 0, 0)}
@@ -185,7 +185,7 @@ def test_a_budget_used_up_is_free_again_and_says_so(metric):
     evaluate_due(now=NOW)
     state.refresh_from_db()
     assert (state.spent, state.calls, state.status) == (0, 0, "under")
-    assert Alert.objects.filter(budget=budget, kind="resolved").exists()
+    assert Crossing.objects.filter(budget=budget, kind="resolved").exists()
     fold_all()
     assert check_ledger() == []
     later = create_budget(ME, BudgetValues(name="Later", amount=3, metric=metric, scope={"tag": "campaign=spring"}))

@@ -2,6 +2,7 @@
 
 import random
 import threading
+from datetime import timedelta
 from functools import partial
 
 import pytest
@@ -9,7 +10,7 @@ from django.db import IntegrityError, transaction
 
 from budgets.limits.edit import BudgetValues, archive_budget, create_budget
 from budgets.limits.evaluate import evaluate_due
-from budgets.models import AuditEntry, Budget, BudgetState, Team, Workflow
+from budgets.models import AuditEntry, Budget, BudgetState, Organisation, Team, Workflow
 from budgets.organisation.configuration import changing_configuration
 from budgets.tests.made import ACTOR, at_once, holds
 from budgets.workflows.claim import ignore_workflow
@@ -20,9 +21,11 @@ from budgets.workflows.undo import undo_change
 from budgets.workflows.values import WorkflowValues
 from usage.ledger.check import check_ledger
 from usage.ledger.opening import open_due
-from usage.models import LedgerEntry
+from usage.models import LedgerEntry, Run
 from usage.rollups.fold import fold_all
+from usage.rollups.runs import Runs, count_runs
 from usage.tests.events import NOW, an_event, price_the_model, take
+from usage.workflows.reading import Month, outcome_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -97,6 +100,38 @@ def test_calls_and_past_of_the_alias_count_under_the_target():
     assert entry.before == {"status": "discovered", "merged_into": None, "aliases": []}
 
 
+def a_run(slug: str, run_id: str, outcome: str = "open", cost: int = 10, calls: int = 1, reworks: int = 0) -> None:
+    Run.objects.create(
+        workflow_id=workflow(slug).pk, run_id=run_id, first_call=NOW, last_call=NOW, calls=calls, cost=cost,
+        outcome=outcome, reworks=reworks,
+    )  # fmt: skip
+
+
+def test_a_run_under_two_names_is_one_run():
+    """Sent half before and half after the name changed: one run, one approval, the cost of both halves."""
+    take([an_event("1", workflow="seo-v2"), an_event("2", workflow="other")])
+    for slug, outcome, reworks in (("seo", "approved", 1), ("seo-v2", "approved", 0), ("other", "rejected", 0)):
+        a_run(slug, "job-1", outcome, reworks=reworks)
+    a_run("seo", "job-2")
+    a_run("seo-v2", "job-2", "completed", cost=5)
+    a_run("seo-v2", "job-3", "rejected")
+    a_run("seo-v2", "gone", cost=0, calls=0)
+    day = (NOW - timedelta(days=1), NOW + timedelta(days=1))
+    apart = count_runs(*day)
+    assert (apart.runs, apart.judged, apart.approved, apart.cost) == (6, 5, 2, 55)
+
+    merge_workflow(ACTOR, workflow("seo-v2"), workflow("seo"))
+    both = [workflow("seo").pk, workflow("seo-v2").pk]
+    assert count_runs(*day) == Runs(
+        runs=4, cost=55, judged=4, judged_cost=55, reviewed=3, approved=1, reworked=1
+    )  # fmt: skip
+    assert count_runs(*day, both) == Runs(
+        runs=3, cost=45, judged=3, judged_cost=45, reviewed=2, approved=1, reworked=1
+    )  # fmt: skip
+    month = Month.of(Organisation.get(), NOW)
+    assert outcome_of(workflow("seo"), month) == (1, 45)
+
+
 def test_aliases_are_flattened_and_come_back():
     for slug in ("a", "b", "c"):
         calls(slug, 1)
@@ -119,6 +154,22 @@ def test_aliases_are_flattened_and_come_back():
     unmerge_workflow(ACTOR, workflow("a"))
     with pytest.raises(RefusedEdit, match="not merged"):
         unmerge_workflow(ACTOR, workflow("a"))
+    settle()
+    assert check_ledger() == []
+
+
+def test_what_was_since_merged_elsewhere_by_itself_stays_there():
+    for slug in ("a", "b", "c"):
+        calls(slug, 1)
+        Workflow.objects.filter(slug=slug).update(status="draft")
+    merge_workflow(ACTOR, workflow("a"), workflow("b"))
+    merge_workflow(ACTOR, workflow("b"), workflow("c"))  # takes a along
+    unmerge_workflow(ACTOR, workflow("a"))
+    merge_workflow(ACTOR, workflow("a"), workflow("c"), "it belongs here")
+    unmerge_workflow(ACTOR, workflow("b"))
+    assert workflow("b").merged_into is None
+    assert workflow("a").merged_into == workflow("c")
+    assert AuditEntry.objects.order_by("position").last().after["aliases"] == []
     settle()
     assert check_ledger() == []
 

@@ -13,10 +13,11 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
+from budgets.access.reachable import reachable
 from budgets.audit.record import Actor
 from budgets.models import AuditEntry, Organisation, Workflow
 from budgets.pages.answers import go, tell, tell_problem
-from budgets.pages.door import changes
+from budgets.pages.door import changes, changes_in_reach
 from budgets.workflows import edit
 from budgets.workflows.claim import UNCLAIMED, claim_many, claim_workflow, ignore_workflow, take_back
 from budgets.workflows.lifecycle import put_back_to_draft, put_in_production
@@ -28,7 +29,7 @@ from usage.workflows.forms import WorkflowForm
 from usage.workflows.reading import Month, ever_used, unclaimed_total
 from usage.workflows.views import CHANGE, named, people, teams, unassigned_context
 
-changes_workflows = changes(CHANGE, "workflows")
+changes_workflows = changes_in_reach(CHANGE, "workflows")
 Problems = (edit.InvalidWorkflow, edit.StaleEdit, edit.RefusedEdit)
 BACK = {"unassigned": "workflows-unassigned", "list": "workflows"}
 OFFERED = 300
@@ -40,8 +41,10 @@ OFFERED = 300
 def new(request: HttpRequest) -> HttpResponseBase:
     """`/workflows/new/`."""
     if request.method != "POST":
-        return _form(request, _filled(None, initial={"owner": request.user.get_username(), "value_weight": "1"}))
-    form = _filled(None, request.POST)
+        return _form(
+            request, _filled(request, None, initial={"owner": request.user.get_username(), "value_weight": "1"})
+        )
+    form = _filled(request, None, request.POST)
     if not form.is_valid():
         return _form(request, form)
     try:
@@ -58,15 +61,15 @@ def new(request: HttpRequest) -> HttpResponseBase:
 @changes_workflows
 def change(request: HttpRequest, slug: str) -> HttpResponseBase:
     """`/workflows/<slug>/edit/`: all that is stated; saving claims one that nobody answers for."""
-    found = named(slug)
+    found = named(request, slug, CHANGE)
     claims = found.status in UNCLAIMED
     if found.status == Workflow.Status.RESERVED or found.merged_into is not None:
         tell_problem(request, f"{found.name} cannot be changed: nobody answers for it itself.")
         return go(request, reverse("workflow", args=[slug]))
     if request.method != "POST":
         initial = {"owner": request.user.get_username()} if claims and found.owner is None else {}
-        return _form(request, _filled(found, initial=initial), found)
-    form = _filled(found, request.POST)
+        return _form(request, _filled(request, found, initial=initial), found)
+    form = _filled(request, found, request.POST)
     if not form.is_valid():
         return _form(request, form, found)
     version = form.cleaned_data["version"]
@@ -85,8 +88,10 @@ def change(request: HttpRequest, slug: str) -> HttpResponseBase:
     return go(request, reverse("workflow", args=[slug]))
 
 
-def _filled(found: Workflow | None, data: Any = None, initial: dict[str, Any] | None = None) -> WorkflowForm:
-    return WorkflowForm(data, edited=found, people=people(), teams=teams(), initial=initial or {})
+def _filled(
+    request: HttpRequest, found: Workflow | None, data: Any = None, initial: dict[str, Any] | None = None
+) -> WorkflowForm:
+    return WorkflowForm(data, edited=found, people=people(), teams=teams(request.user), initial=initial or {})
 
 
 def _form(
@@ -114,7 +119,7 @@ def act(view: Callable[[HttpRequest, Workflow], tuple[Workflow, str]]) -> Callab
 
     @wraps(view)
     def answer(request: HttpRequest, slug: str) -> HttpResponseBase:
-        found, back = named(slug), request.POST.get("back", "")
+        found, back = named(request, slug, CHANGE), request.POST.get("back", "")
         url = reverse(BACK[back]) if back in BACK else reverse("workflow", args=[slug])
         try:
             row, words = view(request, found)
@@ -170,53 +175,32 @@ def claim(request: HttpRequest, found: Workflow) -> tuple[Workflow, str]:
     return row, f"{row.name} is claimed: you answer for it."
 
 
-@act
-def ignore(request: HttpRequest, found: Workflow) -> tuple[Workflow, str]:
-    row = ignore_workflow(Actor.of_request(request), found, _reason(request))
-    return row, f"{row.name} is ignored. It is still counted, among the ignored ones."
+def plain(do: Callable[[Actor, Workflow, str], Workflow], words: str) -> Callable[..., HttpResponseBase]:
+    """An act that needs no more than a reason; `words` say with the workflow's `name` what came of it."""
+
+    def view(request: HttpRequest, found: Workflow) -> tuple[Workflow, str]:
+        row = do(Actor.of_request(request), found, _reason(request))
+        return row, words.format(name=row.name)
+
+    return act(view)
 
 
-@act
-def unignore(request: HttpRequest, found: Workflow) -> tuple[Workflow, str]:
-    row = take_back(Actor.of_request(request), found, _reason(request))
-    return row, f"{row.name} is no longer ignored; it waits to be claimed."
-
-
-@act
-def unmerge(request: HttpRequest, found: Workflow) -> tuple[Workflow, str]:
-    row = unmerge_workflow(Actor.of_request(request), found, _reason(request))
-    return row, f"{row.name} counts for itself again. Calls that came meanwhile stay where they were counted."
-
-
-@act
-def pause(request: HttpRequest, found: Workflow) -> tuple[Workflow, str]:
-    row = pause_workflow(Actor.of_request(request), found, _reason(request))
-    return row, f"{row.name} is paused: all its calls are stopped."
-
-
-@act
-def resume(request: HttpRequest, found: Workflow) -> tuple[Workflow, str]:
-    row = resume_workflow(Actor.of_request(request), found, _reason(request))
-    return row, f"{row.name} runs again, as far as its budgets allow."
-
-
-@act
-def produce(request: HttpRequest, found: Workflow) -> tuple[Workflow, str]:
-    row = put_in_production(Actor.of_request(request), found, _reason(request))
-    return row, f"{row.name} is in production."
-
-
-@act
-def back_to_draft(request: HttpRequest, found: Workflow) -> tuple[Workflow, str]:
-    row = put_back_to_draft(Actor.of_request(request), found, _reason(request))
-    return row, f"{row.name} is a draft again."
+ignore = plain(ignore_workflow, "{name} is ignored. It is still counted, among the ignored ones.")
+unignore = plain(take_back, "{name} is no longer ignored; it waits to be claimed.")
+unmerge = plain(
+    unmerge_workflow, "{name} counts for itself again. Calls that came meanwhile stay where they were counted."
+)
+pause = plain(pause_workflow, "{name} is paused: all its calls are stopped.")
+resume = plain(resume_workflow, "{name} runs again, as far as its budgets allow.")
+produce = plain(put_in_production, "{name} is in production.")
+back_to_draft = plain(put_back_to_draft, "{name} is a draft again.")
 
 
 @require_POST
 @changes_workflows
 def undo(request: HttpRequest, slug: str, entry: int) -> HttpResponseBase:
     """Take back the change that this row of history tells of, if nothing happened since."""
-    found = named(slug)
+    found = named(request, slug, CHANGE)
     told = get_object_or_404(AuditEntry, pk=entry, object_type=edit.OBJECT_TYPE, object_id=str(found.pk))
     try:
         row = undo_change(Actor.of_request(request), found, told)
@@ -229,7 +213,7 @@ def undo(request: HttpRequest, slug: str, entry: int) -> HttpResponseBase:
 
 
 @require_POST
-@changes_workflows
+@changes(CHANGE, "workflows")
 def assign(request: HttpRequest) -> HttpResponseBase:
     """`/workflows/assign/`: claim all that were chosen for one owner and team."""
     slugs = [slug[:128] for slug in request.POST.getlist("chosen") if "\0" not in slug][:1000]
@@ -253,7 +237,7 @@ def assign(request: HttpRequest) -> HttpResponseBase:
 @changes_workflows
 def merge(request: HttpRequest, slug: str) -> HttpResponseBase:
     """`/workflows/<slug>/merge/`: choose a workflow, see what merging would do, confirm."""
-    found = named(slug)
+    found = named(request, slug, CHANGE)
     typed = (request.POST if request.method == "POST" else request.GET).get("into", "").replace("\0", "").strip()
     context: dict[str, Any] = {
         "here": "workflows",
@@ -261,9 +245,11 @@ def merge(request: HttpRequest, slug: str) -> HttpResponseBase:
         "workflow": found,
         "typed": typed,
         "back": request.POST.get("back") or request.GET.get("back", ""),
-        "offered": Workflow.objects.filter(status__in=["draft", "production"]).exclude(pk=found.pk)[:OFFERED],
+        "offered": reachable(Workflow, request.user, CHANGE)
+        .filter(status__in=["draft", "production"])
+        .exclude(pk=found.pk)[:OFFERED],
     }
-    target = _target(typed) if typed else None
+    target = _target(request, typed) if typed else None
     if typed and target is None:
         context["problem"] = f"There is no workflow called “{typed[:128]}”."
     elif target is not None:
@@ -286,10 +272,11 @@ def _merged(request: HttpRequest, row: Workflow, target: Workflow, back: str) ->
     return go(request, reverse(BACK[back]) if back in BACK else reverse("workflow", args=[target.slug]))
 
 
-def _target(typed: str) -> Workflow | None:
+def _target(request: HttpRequest, typed: str) -> Workflow | None:
     """By its short name, else by its name."""
     return (
-        Workflow.objects.select_related("merged_into")
+        reachable(Workflow, request.user, CHANGE)
+        .select_related("merged_into")
         .filter(Q(slug=typed[:128]) | Q(name__iexact=typed[:128]))
         .order_by("status", "name")
         .first()

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
 
+from budgets.access.roles import EVERYTHING, Reach
+
 IN_USE = "use"
 NO_TEAM = "-"
 # Key in the address → words, and which workflows `w` those are. A merged one counts under another: not among all.
@@ -16,6 +18,10 @@ TABS: dict[str, tuple[str, str]] = {
     "paused": ("Paused", "w.paused_at IS NOT NULL AND w.status <> 'merged'"),
     "all": ("All", "w.status <> 'merged'"),
 }
+ALL = "true"
+# As `budgets.access.reachable` says it: a merged one is the team's that it counts under.
+OF_TEAMS = """EXISTS (SELECT 1 FROM budgets_workflow counted_as
+    WHERE counted_as.id = coalesce(w.merged_into_id, w.id) AND counted_as.team_id = ANY(%(teams)s))"""
 SORTS = {
     "name": "lower(w.name)",
     "team": "lower(team.name)",
@@ -40,10 +46,11 @@ class Filters:
     sort: str = DEFAULT_SORT
     note: str = ""
     values: dict[str, Any] = field(default_factory=dict)
+    within: str = ALL  # SQL: which workflows `w` the reader reaches
 
     @classmethod
-    def of(cls, query: Mapping[str, str]) -> "Filters":
-        """Unknown values are left out and noted."""
+    def of(cls, query: Mapping[str, str], reached: Reach = EVERYTHING) -> "Filters":
+        """Unknown values are left out and noted. `reached`: of which teams the reader may see workflows."""
         status, sort = query.get("status") or IN_USE, query.get("sort") or DEFAULT_SORT
         said = []
         if status not in TABS:
@@ -54,13 +61,19 @@ class Filters:
             sort = DEFAULT_SORT
         q = " ".join(query.get("q", "").replace("\0", " ").split())[:100]
         team = query.get("team", "").replace("\0", "")[:128]
-        values = {f"word_{n}": f"%{_plain(word)}%" for n, word in enumerate(q.split()[:WORDS])} | {"team": team}
-        return cls(status, q, team, sort, " ".join(said), values)
+        values: dict[str, Any] = {f"word_{n}": f"%{_plain(word)}%" for n, word in enumerate(q.split()[:WORDS])} | {
+            "team": team
+        }
+        if not reached.everything:
+            values["teams"] = sorted(reached.team_ids)
+        return cls(status, q, team, sort, " ".join(said), values, ALL if reached.everything else OF_TEAMS)
 
     @property
     def narrowing(self) -> str:
         """SQL of search and team, which hold for every tab."""
-        said = [f"{NAMES_SEARCHED} ILIKE %({name})s" for name in self.values if name != "team"]
+        said = [f"{NAMES_SEARCHED} ILIKE %({name})s" for name in self.values if name.startswith("word_")]
+        if self.within != ALL:
+            said.append(self.within)
         if self.team:
             said.append("w.team_id IS NULL" if self.team == NO_TEAM else "team.slug = %(team)s")
         return " AND ".join(said) or "true"

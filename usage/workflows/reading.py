@@ -25,18 +25,31 @@ LEFT JOIN budgets_team team ON team.id = w.team_id
 LEFT JOIN auth_user person ON person.id = w.owner_id
 """
 COUNTS = f"SELECT {', '.join(f'count(*) FILTER (WHERE {sql})' for _, sql in TABS.values())} {FROM} WHERE {{narrowing}}"
-# Summed by workflow before names are joined: rows of rollups are many, workflows few.
+# Summed by workflow before names are joined: rows of rollups are many, these few. What has no price is by model too,
+# since a price for a call in closed days takes away one in the open ones, where the call is none: no model's go below
+# zero. It has an index of its own; all the rest by model would be a hundred times as many sums.
 USED = """
 WITH used AS MATERIALIZED (
-    SELECT workflow_id, sum(cost)::bigint AS cost, sum(calls)::bigint AS calls, sum(unpriced)::bigint AS unpriced
+    SELECT workflow_id, sum(cost) AS cost, sum(calls) AS calls
     FROM usage_quarterhour WHERE bucket >= %(starts)s AND bucket < %(stops)s GROUP BY workflow_id
-), counted AS MATERIALIZED (
-    SELECT coalesce(own.merged_into_id, own.id) AS id,
-        sum(used.cost)::bigint AS cost, sum(used.calls)::bigint AS calls, sum(used.unpriced)::bigint AS unpriced
-    FROM used JOIN budgets_workflow own ON own.id = used.workflow_id GROUP BY 1
+), without_price AS MATERIALIZED (
+    SELECT workflow_id, model, sum(unpriced) AS unpriced
+    FROM usage_quarterhour WHERE bucket >= %(starts)s AND bucket < %(stops)s AND unpriced <> 0
+    GROUP BY workflow_id, model
+), counts_under AS MATERIALIZED (
+    SELECT id AS workflow_id, coalesce(merged_into_id, id) AS id FROM budgets_workflow
     UNION ALL
-    SELECT own.id, used.cost, used.calls, used.unpriced
-    FROM used JOIN budgets_workflow own ON own.id = used.workflow_id WHERE own.merged_into_id IS NOT NULL
+    SELECT id, id FROM budgets_workflow WHERE merged_into_id IS NOT NULL
+), still AS (
+    SELECT id, sum(greatest(unpriced, 0))::bigint AS unpriced FROM (
+        SELECT id, model, sum(unpriced) AS unpriced FROM without_price JOIN counts_under USING (workflow_id)
+        GROUP BY id, model
+    ) AS by_model GROUP BY id
+), summed AS (
+    SELECT id, sum(cost)::bigint AS cost, sum(calls)::bigint AS calls
+    FROM used JOIN counts_under USING (workflow_id) GROUP BY id
+), counted AS MATERIALIZED (
+    SELECT id, cost, calls, coalesce(still.unpriced, 0) AS unpriced FROM summed LEFT JOIN still USING (id)
 )"""
 ROWS = f"""{USED}
 SELECT w.id, w.slug, w.name, w.status, w.paused_at IS NOT NULL, team.name, team.slug,
@@ -44,7 +57,9 @@ SELECT w.id, w.slug, w.name, w.status, w.paused_at IS NOT NULL, team.name, team.
     w.default_tier, target.name, target.slug,
     coalesce(counted.cost, 0) AS cost, coalesce(counted.calls, 0) AS calls, coalesce(counted.unpriced, 0),
     sum(coalesce(counted.cost, 0)) OVER ()::bigint, sum(coalesce(counted.calls, 0)) OVER ()::bigint,
-    coalesce((SELECT sum(cost) FROM used), 0)::bigint
+    coalesce((
+        SELECT sum(cost) FROM used JOIN budgets_workflow w ON w.id = used.workflow_id WHERE {{within}}
+    ), 0)::bigint
 {FROM}
 LEFT JOIN budgets_workflow target ON target.id = w.merged_into_id
 LEFT JOIN counted ON counted.id = w.id
@@ -60,7 +75,7 @@ WITH named AS MATERIALIZED (
     WHERE run.calls > 0 AND run.outcome IN ('approved', 'shipped')
         AND run.last_call >= %(starts)s AND run.last_call < %(stops)s
 )
-SELECT counts_as, count(*) FILTER (WHERE run.calls > 0 AND run.outcome IN ('approved', 'shipped')),
+SELECT counts_as, count(DISTINCT run.run_id) FILTER (WHERE run.calls > 0 AND run.outcome IN ('approved', 'shipped')),
     sum(run.cost)::bigint
 FROM approved JOIN named USING (counts_as)
 JOIN usage_run run ON run.workflow_id = named.id AND run.last_call >= %(starts)s AND run.last_call < %(stops)s
@@ -129,7 +144,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A page of rows, with the totals of all rows that the filters let through, and all spend of the month."""
+    """A page of rows, with the totals of all rows that the filters let through, and all spend of the month in reach."""
 
     rows: tuple[Row, ...]
     cost: int = 0
@@ -147,7 +162,7 @@ def tab_counts(filters: Filters) -> dict[str, int]:
 def list_workflows(filters: Filters, month: Month, page: int | None = 1) -> Listed:
     """One page of them, from 1; None: all, without outcomes. Two statements, one where `page` is None."""
     part = "" if page is None else f"LIMIT {PER_PAGE} OFFSET {PER_PAGE * (page - 1)}"
-    statement = ROWS.format(condition=filters.condition, order=filters.order, part=part)
+    statement = ROWS.format(condition=filters.condition, within=filters.within, order=filters.order, part=part)
     with connection.cursor() as cursor:
         cursor.execute(statement, {**filters.values, "starts": month.starts, "stops": month.stops})
         found = cursor.fetchall()

@@ -12,7 +12,7 @@ from django.db.models.functions import TruncDate, TruncMonth
 from budgets.currency.shown import shown
 from budgets.limits.calendar import DAY, day_starts_at, period_bounds
 from budgets.models import Organisation, Workflow
-from budgets.pages.amounts import units
+from budgets.pages.amounts import drawn
 from budgets.pages.moments import day, weekday
 from usage.models import QuarterHour
 from usage.prices.colours import COLOURS, colours_of
@@ -48,9 +48,13 @@ class Spending:
         return [(month, cost, calls) for month, (cost, calls) in sorted(found.items(), reverse=True)]
 
     def of(self, month: date) -> tuple[int, int, int]:
-        """Cost, calls and calls without a price of that month."""
+        """Cost, calls and calls without a price of that month.
+
+        A price for a call in closed days takes away one in the open ones, where the call is none: no model's go below.
+        """
         rows = [row for row in self.rows if row.month == month]
-        return sum(row.cost for row in rows), sum(row.calls for row in rows), sum(row.unpriced for row in rows)
+        unpriced = sum(max(0, row.unpriced) for row in rows)
+        return sum(row.cost for row in rows), sum(row.calls for row in rows), unpriced
 
 
 def _usage(workflow: Workflow) -> QuerySet[QuarterHour]:
@@ -109,12 +113,12 @@ def _drawn(
     days: Sequence[date], costs: dict[str, dict[date, int]], ranked: Sequence[str], colours: dict[str, int]
 ) -> dict[str, Any]:
     series = [
-        {"name": name, "slot": slot, "values": [_number(costs[name].get(one, 0)) for one in days]}
+        {"name": name, "slot": slot, "values": [drawn(costs[name].get(one, 0)) for one in days]}
         for name, slot in sorted(colours.items(), key=lambda item: item[1])
     ]
     rest = [name for name in ranked if name not in colours]
     if rest:
-        values = [_number(sum(costs[name].get(one, 0) for name in rest)) for one in days]
+        values = [drawn(sum(costs[name].get(one, 0) for name in rest)) for one in days]
         series.append({"name": "Other", "slot": OTHER_SLOT, "values": values})
     return {
         "currency": shown().code,
@@ -127,8 +131,3 @@ def _drawn(
         "compare": None,
         "total": {"label": "Spent", "actual": [], "ahead": [], "plan": None},
     }
-
-
-def _number(nano: int) -> float:
-    """Rounded to cents, for the browser to draw; never summed again."""
-    return float(round(units(nano), 2))

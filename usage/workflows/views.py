@@ -6,15 +6,17 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponseBase, JsonResponse
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from budgets.access.reachable import fetched, reachable
+from budgets.access.roles import VIEW, may, reach
 from budgets.models import Budget, Organisation, Team, Workflow
 from budgets.pages.amounts import per_unit
 from budgets.pages.csv import csv_response, currency_code, exact
-from budgets.pages.door import signed_in
+from budgets.pages.door import in_reach, signed_in
 from budgets.pages.moments import MONTHS, place
 from budgets.pages.standings import standings
 from budgets.workflows.guardrails import COUNTED, LIMITS, in_words
@@ -52,17 +54,18 @@ def people() -> list[tuple[str, str]]:
     return [(person.get_username(), person.get_full_name() or person.get_username()) for person in found]
 
 
-def teams() -> list[tuple[str, str]]:
-    return list(Team.objects.order_by("name").values_list("slug", "name")[:OFFERED])
+def teams(who: Any) -> list[tuple[str, str]]:
+    """(short name, name) of those in reach."""
+    return list(reachable(Team, who).order_by("name").values_list("slug", "name")[:OFFERED])
 
 
 @require_safe
 @never_cache
-@signed_in
+@in_reach
 def workflow_list(request: HttpRequest) -> HttpResponseBase:
     """`/workflows/`: who answers for what, and what it spent this month."""
     organisation, now = Organisation.get(), timezone.now()
-    month, filters = Month.of(organisation, now), Filters.of(request.GET.dict())
+    month, filters = Month.of(organisation, now), Filters.of(request.GET.dict(), reach(request.user, VIEW))
     counts = tab_counts(filters)
     page = Paginator(range(counts[filters.status]), PER_PAGE).get_page(request.GET.get("page"))
     listed = list_workflows(filters, month, page.number) if counts[filters.status] else Listed(())
@@ -81,7 +84,7 @@ def workflow_list(request: HttpRequest) -> HttpResponseBase:
             "listed": listed,
             "costs": [(row, per_unit(row.runs_cost, row.assets)) for row in listed.rows],
             "page": page,
-            "teams": [(NO_TEAM, "No team"), *teams()],
+            "teams": [(NO_TEAM, "No team"), *teams(request.user)],
             "is_first": not any(counts.values()) and not filters.is_narrowed,
             "may_change": request.user.has_perm(CHANGE),
         },
@@ -109,12 +112,12 @@ def _columns(filters: Filters) -> list[dict[str, str]]:
 
 @require_safe
 @never_cache
-@signed_in
+@in_reach
 def workflows_csv(request: HttpRequest) -> HttpResponseBase:
     """`/export/workflows.csv`: the same filter as the list; every row, not one page."""
     organisation, now = Organisation.get(), timezone.now()
     month = Month.of(organisation, now)
-    listed = list_workflows(Filters.of(request.GET.dict()), month, page=None)
+    listed = list_workflows(Filters.of(request.GET.dict(), reach(request.user, VIEW)), month, page=None)
     header = [
         "workflow", "short_name", "status", "paused", "team", "owner", "tier", "counts_under", "month", "spent",
         "currency", "calls", "calls_without_price",
@@ -171,7 +174,7 @@ def unassigned_context(request: HttpRequest, query: Mapping[str, str]) -> dict[s
         "nameless_cost": nameless_cost,
         "nameless_calls": nameless_calls,
         "people": people(),
-        "teams": teams(),
+        "teams": teams(request.user),
         "chosen": {"owner": request.user.get_username(), "team": ""},
         "may_change": request.user.has_perm(CHANGE),
         "problems": {},
@@ -180,16 +183,17 @@ def unassigned_context(request: HttpRequest, query: Mapping[str, str]) -> dict[s
 
 @require_safe
 @never_cache
-@signed_in
+@in_reach
 def workflow(request: HttpRequest, slug: str) -> HttpResponseBase:
     """`/workflows/<slug>/`: all about one of them."""
-    found = named(slug)
+    found = named(request, slug)
     return render(request, "workflows/detail.html", detail_context(request, found))
 
 
-def named(slug: str) -> Workflow:
-    """The workflow with this slug, its people joined; 404 where there is none."""
-    return get_object_or_404(Workflow.objects.select_related("team", "owner", "merged_into"), slug=slug)
+def named(request: HttpRequest, slug: str, permission: str = VIEW) -> Workflow:
+    """The workflow with this slug, its people joined; 404 where none is in reach, 403 without the permission for it."""
+    rows = Workflow.objects.select_related("team", "owner", "merged_into")
+    return fetched(rows, request.user, permission, slug=slug)
 
 
 def detail_context(request: HttpRequest, found: Workflow) -> dict[str, Any]:
@@ -217,10 +221,10 @@ def detail_context(request: HttpRequest, found: Workflow) -> dict[str, Any]:
         "counted": COUNTED,
         "limit_count": len(LIMITS),
         "aliases": list(found.aliases.order_by("name")),
-        "budgets": _budgets(found, organisation, now),
+        "budgets": _budgets(request, found, organisation, now),
         "boundaries": boundaries(found) if found.is_claimed else [],
         "history": history_of(found, organisation, now),
-        "may_change": request.user.has_perm(CHANGE),
+        "may_change": may(request.user, CHANGE, found),
     }
 
 
@@ -251,30 +255,30 @@ def _facts(found: Workflow) -> list[tuple[str, str]]:
     return [(label, value) for label, value in facts if value]
 
 
-def _budgets(found: Workflow, organisation: Organisation, now: Any) -> list[Any]:
+def _budgets(request: HttpRequest, found: Workflow, organisation: Organisation, now: Any) -> list[Any]:
     """Standings of the budgets that count its calls, all or some of them, the riskiest first."""
     names = {"workflow": found.slug} | ({"team": found.team.slug} if found.team else {})
-    covering = Budget.objects.exclude(status=Budget.Status.ARCHIVED)
+    covering = reachable(Budget, request.user).exclude(status=Budget.Status.ARCHIVED)
     own = covering.filter(scope__workflow=found.slug) | covering.filter(scope__contained_by=names)
     return standings(organisation, now, own)[0]
 
 
 @require_safe
 @never_cache
-@signed_in
+@in_reach
 def workflow_series(request: HttpRequest, slug: str) -> HttpResponseBase:
     """`/series/workflows/<slug>.json`: what the workflow's chart draws."""
     organisation = Organisation.get()
-    return JsonResponse(daily_chart(named(slug), organisation, Month.of(organisation, timezone.now())))
+    return JsonResponse(daily_chart(named(request, slug), organisation, Month.of(organisation, timezone.now())))
 
 
 @require_safe
 @never_cache
-@signed_in
+@in_reach
 def workflow_csv(request: HttpRequest, slug: str) -> HttpResponseBase:
     """`/export/workflows/<slug>.csv`: its months and models."""
     organisation = Organisation.get()
-    spending = spending_of(named(slug), organisation, Month.of(organisation, timezone.now()))
+    spending = spending_of(named(request, slug), organisation, Month.of(organisation, timezone.now()))
     return csv_response(
         f"workflow-{slug}",
         ["month", "model", "spent", "currency", "calls", "calls_without_price"],

@@ -4,17 +4,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from budgets.activities import edit
 from budgets.activities.values import ActivityValues, checked
-from budgets.audit.newest import newest_entry
 from budgets.audit.record import Actor
-from budgets.models import Organisation, PlannedActivity, Team, Workflow
+from budgets.models import Organisation, PlannedActivity
 from budgets.pages.moments import day_year
+from usage.imports.cells import chosen, day_in, named, teams_by_name, workflows_by_name
+from usage.imports.edits import remove_each
 from usage.imports.kind import THERE, Column, Kind, LineError, Written
-from usage.models import Import, ImportedObject
+from usage.models import Import
 
 OBJECT_TYPE = PlannedActivity._meta.label_lower
 DAY = timedelta(days=1)
@@ -34,22 +34,11 @@ class Prepared:
 
 def prepare(run: Import) -> Prepared:
     """Four statements."""
-    workflows = Workflow.objects.exclude(status="reserved").order_by("-pk")
-    return Prepared(
-        _by_name(Team.objects.order_by("-pk").values_list("pk", "slug", "name")),
-        _by_name(workflows.values_list("pk", "slug", "name")),
-        Organisation.get().zone,
-        _there(),
-    )
+    return Prepared(teams_by_name(), workflows_by_name(), Organisation.get().zone, _there())
 
 
 def _there() -> frozenset[Known]:
     return frozenset(PlannedActivity.objects.order_by().values_list("name", "starts_at", "ends_at"))
-
-
-def _by_name(rows: Any) -> dict[str, int]:
-    rows = list(rows)
-    return {name.casefold(): pk for pk, _, name in rows} | {slug: pk for pk, slug, _ in rows}
 
 
 def read(line: Mapping[str, str], prepared: Prepared) -> ActivityValues:
@@ -71,10 +60,10 @@ def read(line: Mapping[str, str], prepared: Prepared) -> ActivityValues:
         starts_at=begins.astimezone(UTC),
         ends_at=stops.astimezone(UTC),
         is_all_day=starts is None,
-        kind=_chosen(line, "kind", PlannedActivity.Kind.choices, PlannedActivity.Kind.OTHER.value),
-        expects=_chosen(line, "expects", PlannedActivity.Expects.choices, PlannedActivity.Expects.MORE.value),
-        team_id=_named(line, "team", prepared.teams),
-        workflow_id=_named(line, "workflow", prepared.workflows),
+        kind=chosen(line, "kind", PlannedActivity.Kind.choices, "other", "kind of activity"),
+        expects=chosen(line, "expects", PlannedActivity.Expects.choices, "more", "expectation"),
+        team_id=named(line, "team", prepared.teams),
+        workflow_id=named(line, "workflow", prepared.workflows),
         recurrence=line.get("repeats", ""),
         factor=_factor(line),
         note=line.get("note", ""),
@@ -86,10 +75,7 @@ def read(line: Mapping[str, str], prepared: Prepared) -> ActivityValues:
 
 
 def _day(line: Mapping[str, str], name: str) -> date:
-    try:
-        found = date.fromisoformat(line.get(name, "").strip())
-    except ValueError:
-        raise LineError(name, f"“{line.get(name, '')[:40]}” is not a date such as 2026-11-30.") from None
+    found = day_in(line, name)
     if not 2000 <= found.year <= 2100:
         raise LineError(name, "Choose a day between 2000 and 2100.")
     return found
@@ -103,24 +89,6 @@ def _clock(line: Mapping[str, str], name: str) -> time | None:
         return time.fromisoformat(text.zfill(5)).replace(tzinfo=None)
     except ValueError:
         raise LineError(name, f"“{text[:20]}” is not a time such as 22:00.") from None
-
-
-def _chosen(line: Mapping[str, str], name: str, choices: Any, default: str) -> str:
-    text = line.get(name, "").strip().casefold()
-    known: dict[str, str] = {label.casefold(): key for key, label in choices} | {key: key for key, _ in choices}
-    if text and text not in known:
-        raise LineError(name, f"“{text[:40]}” is not known. Use one of: {', '.join(key for key, _ in choices)}.")
-    return known.get(text, default)
-
-
-def _named(line: Mapping[str, str], name: str, known: Mapping[str, int]) -> int | None:
-    text = line.get(name, "").strip()
-    if not text:
-        return None
-    found = known.get(text) or known.get(text.casefold())
-    if found is None:
-        raise LineError(name, f"There is no {name} “{text[:60]}”. Make it first, or leave this empty.")
-    return found
 
 
 def _factor(line: Mapping[str, str]) -> Decimal | None:
@@ -157,16 +125,10 @@ def write(actor: Actor, values: Sequence[ActivityValues], run: Import) -> Writte
 
 def undo(actor: Actor, run: Import) -> str:
     """Those that nobody changed since are removed."""
-    done = kept = 0
-    for pk in ImportedObject.objects.filter(imported_by=run, object_type=OBJECT_TYPE).values_list(
-        "object_id", flat=True
-    ):
-        entry, row = newest_entry(PlannedActivity, pk), PlannedActivity.objects.filter(pk=pk).first()
-        if entry is None or row is None or entry.act != "created":
-            kept += 1
-            continue
-        edit.remove_activity(actor, row, f"Undo of the import of {run.file_name}"[:500])
-        done += 1
+    reason = f"Undo of the import of {run.file_name}"[:500]
+    done, kept = remove_each(
+        run, PlannedActivity, {"created"}, lambda row: edit.remove_activity(actor, row, reason), edit.RefusedActivity
+    )
     rest = f" {kept} changed since and stay{'s' if kept == 1 else ''}." if kept else ""
     return f"{done} of them {'is' if done == 1 else 'are'} removed again.{rest}"
 

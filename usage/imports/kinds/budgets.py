@@ -75,6 +75,8 @@ def read(line: Mapping[str, str], prepared: Prepared) -> BudgetLine:
 def applied(stated: Mapping[str, Any], slug: str, before: BudgetValues | None) -> BudgetValues:
     """The values that a line asks for."""
     if before is not None:
+        if stated.get("on_exhausted") == before.on_exhausted and not stated["action_settings"]:
+            stated = {**stated, "action_settings": before.action_settings}
         return replace(before, **stated)
     if "amount" not in stated:
         raise LineError("amount", "A new budget needs an amount.")

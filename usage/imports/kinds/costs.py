@@ -4,24 +4,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
-from typing import Any
 
 from babel.numbers import get_currency_name
 
-from budgets.audit.newest import newest_entry
 from budgets.audit.record import Actor
-from budgets.models import NANO, CurrencyRate, Organisation, Team, Workflow
+from budgets.models import NANO, CurrencyRate, Organisation
 from budgets.pages.moments import day_year
 from usage.costs import edit
 from usage.costs.convert import newest
 from usage.costs.forms import money
 from usage.costs.spread import month_end
 from usage.costs.values import CostValues, validate
+from usage.imports.cells import chosen, day_in, named, teams_by_name, workflows_by_name
+from usage.imports.edits import remove_each
 from usage.imports.kind import THERE, Column, Kind, LineError, Written
-from usage.models import Import, ImportedObject, OtherCost
+from usage.models import Import, OtherCost
 
 OBJECT_TYPE = OtherCost._meta.label_lower
-KINDS = {label.casefold(): key for key, label in OtherCost.Kind.choices} | {key: key for key in OtherCost.Kind.values}
 TEXTS = ("vendor", "reference", "note")
 
 
@@ -38,39 +37,30 @@ class Prepared:
 
 def prepare(run: Import) -> Prepared:
     """Five statements."""
-    workflows = Workflow.objects.exclude(status__in=["reserved"]).order_by("-pk")
     rates: dict[str, list[CurrencyRate]] = {}
     for rate in CurrencyRate.objects.order_by("currency", "day"):
         rates.setdefault(rate.currency, []).append(rate)
     return Prepared(
-        teams=_by_name(Team.objects.order_by("-pk").values_list("pk", "slug", "name")),
-        workflows=_by_name(workflows.values_list("pk", "slug", "name")),
+        teams=teams_by_name(),
+        workflows=workflows_by_name(),
         rates=rates,
         closed_before=Organisation.get().closed_before,
         there={CostValues.of_row(row) for row in OtherCost.objects.filter(removed_at=None)},
     )
 
 
-def _by_name(rows: Any) -> dict[str, int]:
-    found: dict[str, int] = {}
-    rows = list(rows)
-    found.update((name.casefold(), pk) for pk, _, name in rows)
-    found.update((slug, pk) for pk, slug, _ in rows)
-    return found
-
-
 def read(line: Mapping[str, str], prepared: Prepared) -> CostValues:
     """Raises LineError."""
-    first = _day(line, "first_day")
+    first = day_in(line, "first_day")
     values = CostValues(
         name=line.get("name", ""),
         amount=_amount(line),
         first_day=first,
-        last_day=_day(line, "last_day") if line.get("last_day") else month_end(first),
-        kind=_kind(line),
+        last_day=day_in(line, "last_day") if line.get("last_day") else month_end(first),
+        kind=chosen(line, "kind", OtherCost.Kind.choices, "other", "kind of cost"),
         currency=line.get("currency", "").strip().upper() or "USD",
-        team_id=_named(line, "team", prepared.teams),
-        workflow_id=_named(line, "workflow", prepared.workflows),
+        team_id=named(line, "team", prepared.teams),
+        workflow_id=named(line, "workflow", prepared.workflows),
         **{name: line.get(name, "") for name in TEXTS},
     ).tidied()
     for name, sentence in validate(values).items():
@@ -80,13 +70,6 @@ def read(line: Mapping[str, str], prepared: Prepared) -> CostValues:
     if values.currency != "USD" and newest(prepared.rates.get(values.currency, ()), first) is None:
         raise LineError("currency", f"There is no rate for {values.currency} on {day_year(first)}. Add one first.")
     return values
-
-
-def _day(line: Mapping[str, str], name: str) -> date:
-    try:
-        return date.fromisoformat(line.get(name, "").strip())
-    except ValueError:
-        raise LineError(name, f"“{line.get(name, '')[:40]}” is not a date such as 2026-11-30.") from None
 
 
 def _amount(line: Mapping[str, str]) -> int:
@@ -99,23 +82,6 @@ def _amount(line: Mapping[str, str]) -> int:
     if exact != exact.to_integral_value():
         raise LineError("amount", "Write at most nine digits after the point.")
     return int(exact)
-
-
-def _kind(line: Mapping[str, str]) -> str:
-    text = line.get("kind", "").strip().casefold()
-    if text and text not in KINDS:
-        raise LineError("kind", f"“{text[:40]}” is no kind of cost. Use one of: {', '.join(OtherCost.Kind.values)}.")
-    return KINDS.get(text, OtherCost.Kind.OTHER.value)
-
-
-def _named(line: Mapping[str, str], name: str, known: Mapping[str, int]) -> int | None:
-    text = line.get(name, "").strip()
-    if not text:
-        return None
-    found = known.get(text) or known.get(text.casefold())
-    if found is None:
-        raise LineError(name, f"There is no {name} “{text[:60]}”. Make it first, or leave this empty.")
-    return found
 
 
 def judge(values: Sequence[CostValues], prepared: Prepared) -> Sequence[str | LineError | None]:
@@ -143,19 +109,14 @@ def write(actor: Actor, values: Sequence[CostValues], run: Import) -> Written:
 
 def undo(actor: Actor, run: Import) -> str:
     """Those that nobody changed since are removed."""
-    done = kept = 0
-    for pk in ImportedObject.objects.filter(imported_by=run, object_type=OBJECT_TYPE).values_list(
-        "object_id", flat=True
-    ):
-        entry, row = newest_entry(OtherCost, pk), OtherCost.objects.filter(pk=pk).first()
-        if entry is None or row is None or entry.act not in {"created", "converted"}:
-            kept += 1
-            continue
-        try:
-            edit.remove_cost(actor, row, f"Undo of the import of {run.file_name}"[:500])
-            done += 1
-        except (edit.InvalidCost, edit.RefusedCost):
-            kept += 1
+    reason = f"Undo of the import of {run.file_name}"[:500]
+    done, kept = remove_each(
+        run,
+        OtherCost,
+        {"created", "converted"},
+        lambda row: edit.remove_cost(actor, row, reason),
+        (edit.InvalidCost, edit.RefusedCost),
+    )
     rest = f" {kept} changed since, or lie in closed days, and stay." if kept else ""
     return f"{done} cost{' is' if done == 1 else 's are'} removed again.{rest}"
 

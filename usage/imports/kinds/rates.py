@@ -11,6 +11,7 @@ from babel.core import get_global
 from budgets.audit.record import Actor
 from budgets.currency.rates import EIGHTH, RateValues, RefusedRate, validate
 from budgets.models import CurrencyRate, Organisation
+from usage.imports.cells import day_in
 from usage.imports.kind import THERE, Column, Kind, Known, LineError, Option, Written
 from usage.models import Import, ImportedObject, OtherCost
 from usage.rates.bringing import OBJECT_TYPE, bring_rates, known_rates, take_back
@@ -78,7 +79,7 @@ def read(line: Mapping[str, str], prepared: Prepared) -> list[RateValues] | None
 def _plain_line(line: Mapping[str, str]) -> RateValues:
     values = RateValues(
         line.get(CURRENCY, "").strip().upper(),
-        _day(line.get(DAY, "")),
+        day_in(line, DAY),
         _number(line.get(RATE, ""), RATE),
         line.get(SOURCE, ""),
     ).tidied()
@@ -89,7 +90,7 @@ def _plain_line(line: Mapping[str, str]) -> RateValues:
 
 def _table_line(line: Mapping[str, str], prepared: Prepared) -> list[RateValues]:
     cells = {heading.strip().upper(): value.strip() for heading, value in line.items()}
-    day, dollars = _day(cells.get("DATE", "")), cells.get("USD", "")
+    day, dollars = day_in({DAY: cells.get("DATE", "")}, DAY), cells.get("USD", "")
     if not _is_stated(dollars):
         raise LineError("USD", "Without the dollar’s rate nothing of this day can be converted.")
     per_euro = _number(dollars, "USD")
@@ -111,13 +112,6 @@ def _table_line(line: Mapping[str, str], prepared: Prepared) -> list[RateValues]
 
 def _is_stated(text: str) -> bool:
     return text.upper() not in {"", "N/A", "-"}
-
-
-def _day(text: str) -> date:
-    try:
-        return date.fromisoformat(text.strip())
-    except ValueError:
-        raise LineError(DAY, f"“{text[:40]}” is not a date such as 2026-11-30.") from None
 
 
 def _number(text: str, column: str) -> Decimal:

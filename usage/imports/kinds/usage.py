@@ -22,11 +22,12 @@ from usage.ingest.workflows import Named
 from usage.ingest.write import CLAIMED_BEFORE, Intake, Sender
 from usage.ledger.append import raw_cursor
 from usage.ledger.partitions import ensure_months
-from usage.ledger.withdraw import ensure_open_month, withdraw
+from usage.ledger.withdraw import ensure_open_month, standing, withdraw
 from usage.models import Import, LedgerEntry
 
 BATCH = "usage.ingestbatch"
 CHUNK = 1_000  # calls taken back in one transaction
+SENT_TOO = "sent_too"  # option of an import that is taken back: how many of its calls stay
 DIFFERS = (
     "This call was taken before with other figures, and the first count. Undo the import that brought it to take these."
 )
@@ -56,7 +57,7 @@ def judge(values: Sequence[Brought], prepared: Prepared) -> list[str | LineError
 def _claimed(source: int, keys: Sequence[str]) -> dict[str, str]:
     with connection.cursor() as cursor:
         cursor.execute(CLAIMED_BEFORE, [[source] * len(keys), list(keys)])
-        return {key: content for _, key, content in cursor.fetchall()}
+        return {key: content for _, key, content, _ in cursor.fetchall()}
 
 
 def _price(value: Brought, prepared: Prepared) -> LineError | None:
@@ -115,16 +116,28 @@ def undo_size(run: Import) -> int:
 
 
 def undo_some(run: Import) -> int:
-    """Take back the next calls; batches that are done are forgotten."""
-    while True:
-        few = list(run.objects_made.filter(object_type=BATCH).order_by("object_id")[:20])
-        if not few:
-            return 0
-        taken = withdraw([one.object_id for one in few], CHUNK)
+    """Take back the next calls; batches that are done are forgotten. What stays in them was sent as well."""
+    while few := list(run.objects_made.filter(object_type=BATCH).order_by("object_id")[:20]):
+        batches = [one.object_id for one in few]
+        taken = withdraw(batches, CHUNK)
+        while taken.more and not taken.calls:
+            taken = withdraw(batches, CHUNK, taken.last)
         if not taken.more:
+            run.options[SENT_TOO] = run.options.get(SENT_TOO, 0) + standing(batches)
+            run.save(update_fields=["options"])
             run.objects_made.filter(pk__in=[one.pk for one in few]).delete()
         if taken.calls:
             return taken.calls
+    return 0
+
+
+def undo(actor: Actor, run: Import) -> str:
+    """What there is to say when all is taken back."""
+    stay = run.options.get(SENT_TOO, 0)
+    if not stay:
+        return ""
+    calls = "1 call stays: its sender has sent it" if stay == 1 else f"{stay:,} calls stay: their sender has sent them"
+    return f"{calls} as well since the import. Everything else that this import brought counts no more."
 
 
 def recognise(header: Sequence[str]) -> Known | None:
@@ -208,6 +221,7 @@ KIND = Kind(
     tally=UsageTally,
     ready=ready,
     write=write,
+    undo=undo,
     undo_some=undo_some,
     undo_size=undo_size,
     recognise=recognise,

@@ -177,10 +177,11 @@ def _line(entry: PriceEntry, made: AuditEntry | None, own: set[str], organisatio
 
 
 def _sums(used: list[Used]) -> dict[str, int]:
+    """What takes away a call of days before these (a price that came late, an import undone) goes below no zero."""
     return {
         "calls": sum(one.calls for one in used),
         "cost": sum(one.cost for one in used),
-        "unpriced": sum(one.unpriced for one in used),
-        "unmeasured": sum(one.unmeasured for one in used),
+        "unpriced": max(0, sum(one.unpriced for one in used)),
+        "unmeasured": max(0, sum(one.unmeasured for one in used)),
         "tokens": sum(one.input_tokens + one.output_tokens for one in used),
     }
