@@ -1,11 +1,12 @@
 """Pages of this floor."""
 
 from django.urls import path
-from drf_spectacular.views import SpectacularAPIView
 
 from budgets.limits import api_urls  # noqa: F401  (registers the converter `short_name`)
 from reports.breakdown import views as breakdown
 from reports.overview import views
+from reports.reference.schema import SchemaView
+from reports.reference.schemas import schema_document, schema_list
 from reports.reference.views import reference
 from reports.suggestion import offers
 from reports.suggestion import views as typing
@@ -21,6 +22,8 @@ urlpatterns = [
     path("export/budgets/<short_name:slug>/models.csv", breakdown.budget_models_csv, name="budget-models-csv"),
     path("series/spend-by-model.json", views.series, name="spend-series"),
     path("export/spend-by-model.csv", views.spend_csv, name="spend-csv"),
-    path("api/schema/", SpectacularAPIView.as_view(), name="api-schema"),
+    path("api/schema/", SchemaView.as_view(), name="api-schema"),
+    path("schemas/", schema_list, name="schema-list"),
+    path("schemas/<slug:name>.json", schema_document, name="schema-document"),
     path("api/", reference, name="api-reference"),
 ]

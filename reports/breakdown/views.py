@@ -4,14 +4,15 @@ from collections.abc import Iterator
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from budgets.access.reachable import fetched
 from budgets.models import Budget, Organisation
 from budgets.pages.csv import csv_response, currency_code, exact
-from budgets.pages.door import signed_in
+from budgets.pages.door import in_reach
 from budgets.pages.moments import span_year
 from budgets.pages.standings import standings
 from reports.breakdown.models import Shares, shares_of
@@ -19,7 +20,7 @@ from reports.breakdown.models import Shares, shares_of
 
 @require_safe
 @never_cache
-@signed_in
+@in_reach
 def budget_models(request: HttpRequest, slug: str) -> HttpResponseBase:
     """`/budgets/<slug>/models/`: the whole page."""
     return _render(request, "breakdown/page.html", slug)
@@ -27,14 +28,14 @@ def budget_models(request: HttpRequest, slug: str) -> HttpResponseBase:
 
 @require_safe
 @never_cache
-@signed_in
+@in_reach
 def budget_models_card(request: HttpRequest, slug: str) -> HttpResponseBase:
     """`/budgets/<slug>/models/card/`: the card alone."""
     return _render(request, "breakdown/models.html", slug)
 
 
 def _render(request: HttpRequest, template: str, slug: str) -> HttpResponse:
-    budget, organisation = _found(slug), Organisation.get()
+    budget, organisation = _found(request, slug), Organisation.get()
     rows, _ = standings(organisation, timezone.now(), Budget.objects.filter(pk=budget.pk))
     shares = shares_of(budget, rows[0], organisation) if rows else None
     return render(
@@ -46,17 +47,17 @@ def _render(request: HttpRequest, template: str, slug: str) -> HttpResponse:
             "budget": budget,
             "shares": shares,
             "days_words": span_year(rows[0].first, rows[0].last) if rows else "",
-            "unpriced": sum(one.unpriced for one in shares.rows) if shares else 0,
+            "unpriced": sum(max(0, one.unpriced) for one in shares.rows) if shares else 0,
         },
     )
 
 
 @require_safe
 @never_cache
-@signed_in
+@in_reach
 def budget_models_csv(request: HttpRequest, slug: str) -> HttpResponseBase:
     """`/export/budgets/<slug>/models.csv`: the same rows; `used` sums to what the budget has spent."""
-    budget, organisation = _found(slug), Organisation.get()
+    budget, organisation = _found(request, slug), Organisation.get()
     rows, _ = standings(organisation, timezone.now(), Budget.objects.filter(pk=budget.pk))
     header = ["from", "to", "provider", "model", "used", "unit", "calls", "calls_without_price"]
     dates = [rows[0].first.isoformat(), rows[0].last.isoformat()] if rows else []
@@ -78,5 +79,5 @@ def _lines(budget: Budget, shares: Shares, dates: list[str]) -> Iterator[list[An
         yield [*dates, "", words, value(shares.rest), unit, "", ""]
 
 
-def _found(slug: str) -> Budget:
-    return get_object_or_404(Budget.objects.exclude(status=Budget.Status.ARCHIVED), slug=slug)
+def _found(request: HttpRequest, slug: str) -> Budget:
+    return fetched(Budget.objects.exclude(status=Budget.Status.ARCHIVED), request.user, slug=slug)

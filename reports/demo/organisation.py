@@ -120,6 +120,7 @@ BUDGETS: Final = (
     of_workflow("campaign-briefs", 4_000, "human_review", "priya"),
     of_workflow("blog-and-seo-drafts", 6_000, "summarize", "ines"),
     of_workflow("social-listening-digest", 3_500, "throttle", "jonas", pace="even", settings={"per_minute": 30}),
+    DemoBudget("content-pool", "Content team", {"team": "content"}, 10_000, "alert", "ana"),
 )
 
 # Set up by live traffic, with an amount that it reaches in about a minute; each day again.

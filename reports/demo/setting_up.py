@@ -17,6 +17,7 @@ from budgets.organisation.configuration import changing_configuration
 from reports.demo import organisation
 from reports.demo import parameters as facts
 from reports.demo.organisation import DemoBudget
+from reports.demo.planning import plan_ahead
 from reports.demo.story import Story
 from usage.models import IngestBatch, QuarterHour
 
@@ -73,7 +74,9 @@ def set_up(seed: int, days: int, now: datetime) -> Beginning:
         create_budget(ACTOR, stated(budget, people), "Demo data.")
     told = {"seed": seed, "days": days, "until": now.astimezone(UTC).isoformat(), "time_zone": organisation.TIME_ZONE}
     record(ACTOR, SET_UP, row, None, told, "Everything in this database is made up.")
-    return remembered(told)
+    beginning = remembered(told)
+    plan_ahead(ACTOR, beginning.story)
+    return beginning
 
 
 def make_people() -> dict[str, int]:

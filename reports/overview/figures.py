@@ -1,24 +1,26 @@
 """Read the Overview's figures from rollups and budget states: a fixed number of statements, never the ledger.
 
-`day_models` is the one query behind the page, the table, the chart's JSON and the CSV, so their totals agree.
+`days_used` is the one query behind the page, the table, the chart's JSON and the CSV, so their totals agree.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from fractions import Fraction
 
 from django.db.models import Max, Min, Q, Sum
-from django.db.models.functions import Coalesce, TruncDate
+from django.db.models.functions import Coalesce
 
 from budgets.limits.calendar import DAY, day_starts_at
 from budgets.models import UNASSIGNED, BudgetState, Organisation, Workflow
 from budgets.pages import pace
 from budgets.pages.standing import Standing
 from reports.overview.crowd import Crowd, crowd
-from reports.overview.spend import DayModel, Spend, most_used, shape
+from reports.overview.spend import DayModel, ModelUse, Spend, most_used, shape
 from reports.overview.window import Window
 from usage.models import IngestBatch, QuarterHour
 from usage.prices.colours import colours_of
+from usage.rollups.days import days_used, models_used
 
 QUIET_AFTER = timedelta(minutes=60)
 BEHIND_AFTER = timedelta(seconds=60)
@@ -70,32 +72,31 @@ class Overview:
 
 def day_models(window: Window) -> list[DayModel]:
     """Cost, calls and what has no price, per day of the organisation's zone, model and tier. One statement."""
-    rows = (
-        QuarterHour.objects.filter(bucket__gte=window.starts_at, bucket__lt=window.stops_at)
-        .annotate(day=TruncDate("bucket", tzinfo=window.zone))
-        .values_list("day", "model", "tier")
-        .annotate(a=Sum("cost"), b=Sum("calls"), c=Sum("unpriced"), d=Sum("unmeasured"))
-        .order_by()
-    )
-    return [DayModel(day, model, tier, *map(int, sums)) for day, model, tier, *sums in rows]
+    return [DayModel(*row) for row in days_used(window.first, window.last, window.zone)]
 
 
-def cost_by_day_before(window: Window) -> tuple[int, ...]:
-    """The cost of each complete day compared with, oldest first. One statement; none where no day is complete."""
+def spend_and_before(window: Window) -> tuple[Spend, tuple[int, ...]]:
+    """The window's spend, with a series for each model most used, and the cost of the days before, see below.
+
+    Two statements, and one for the colours.
+    """
+    models = [ModelUse(*row) for row in models_used(window.first, window.last, window.zone)]
+    named = most_used(models)
+    rows = [DayModel(*row) for row in days_used(window.before, window.last, window.zone, named)]
+    counted = [row for row in rows if row.day >= window.first]
+    return shape(window, models, counted, colours_of(named)), cost_by_day_before(window, rows)
+
+
+def cost_by_day_before(window: Window, rows: Sequence[DayModel]) -> tuple[int, ...]:
+    """The cost of each complete day compared with, oldest first; none where no day is complete."""
     days = (window.before_last - window.before).days + 1
     if window.complete_days <= 0 or days <= 0:
         return ()
-    rows = dict(
-        QuarterHour.objects.filter(
-            bucket__gte=day_starts_at(window.before, window.zone),
-            bucket__lt=day_starts_at(window.before_last + DAY, window.zone),
-        )
-        .annotate(day=TruncDate("bucket", tzinfo=window.zone))
-        .values_list("day")
-        .annotate(total=Sum("cost"))
-        .order_by()
-    )
-    return tuple(int(rows.get(window.before + timedelta(days=i), 0)) for i in range(days))
+    costs = [0] * days
+    for row in rows:
+        if row.day <= window.before_last:
+            costs[(row.day - window.before).days] += row.cost
+    return tuple(costs)
 
 
 def unclaimed(window: Window) -> Unclaimed | None:
@@ -161,13 +162,12 @@ def landing(window: Window, spent: int, now: datetime) -> int | None:
 
 def overview(organisation: Organisation, window: Window, now: datetime) -> Overview:
     """All figures of the page, read at one moment."""
-    used = day_models(window)
-    spend = shape(window, used, colours_of(most_used(used)))
+    spend, before = spend_and_before(window)
     budgets = crowd(organisation, window, now)
     plan = budgets.plan
     return Overview(
         spend=spend,
-        before=cost_by_day_before(window),
+        before=before,
         # One figure for one thing: where a budget covers all, its own pace says where it leads.
         landing=plan.landing if plan else landing(window, spend.total, now),
         crowd=budgets,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from budgets.pages.amounts import units
+from budgets.pages.amounts import drawn
 from budgets.pages.moments import day, weekday
 from reports.overview.window import Window
 
@@ -20,15 +20,25 @@ PREMIUM = 3
 
 @dataclass(frozen=True)
 class DayModel:
-    """What was used of one model on one day, in one tier (0: unknown)."""
+    """What was used on one day, in one tier (0: unknown), of one model; None: of those without their own series."""
 
     day: date
-    model: str
+    model: str | None
     tier: int
     cost: int
     calls: int
     unpriced: int
     unmeasured: int
+
+
+@dataclass(frozen=True)
+class ModelUse:
+    """What was used of one model in all. `is_priced`: something of it has a cost, even where that sums to nothing."""
+
+    model: str
+    cost: int
+    is_priced: bool
+    unpriced: int
 
 
 @dataclass(frozen=True)
@@ -46,7 +56,11 @@ class Series:
 
 @dataclass(frozen=True)
 class Spend:
-    """The figures of one window. `days` are the counted days; today is the last of them where the window runs."""
+    """The figures of one window. `days` are the counted days; today is the last of them where the window runs.
+
+    `unpriced`: models with calls without a price. A price for a call in closed days counts in the open ones and takes
+    away one there, where that call is none; so neither this nor `unmeasured` goes below zero.
+    """
 
     window: Window
     days: tuple[date, ...]
@@ -89,27 +103,20 @@ class Spend:
         return rows[::-1]
 
 
-def most_used(rows: Iterable[DayModel]) -> list[str]:
+def most_used(models: Iterable[ModelUse]) -> list[str]:
     """The models that have a series of their own: at most five that cost something, the dearest first."""
-    costs: dict[str, int] = defaultdict(int)
-    priced = set()
-    for row in rows:
-        costs[row.model] += row.cost
-        if row.cost:
-            priced.add(row.model)
-    return sorted(priced, key=lambda name: (-costs[name], name))[:SERIES]
+    priced = (one for one in models if one.is_priced)
+    return [one.model for one in sorted(priced, key=lambda one: (-one.cost, one.model))[:SERIES]]
 
 
-def shape(window: Window, rows: Sequence[DayModel], colours: Mapping[str, int]) -> Spend:
+def shape(window: Window, models: Sequence[ModelUse], rows: Sequence[DayModel], colours: Mapping[str, int]) -> Spend:
     """Group the rows into the models of `colours` (see `most_used`), each with its colour from 1 to 5, and Other."""
     days = window.days[: (window.last - window.first).days + 1]
     place = {one: i for i, one in enumerate(days)}
-    costs: dict[str, list[int]] = defaultdict(lambda: [0] * len(days))
-    unpriced: dict[str, int] = defaultdict(int)
+    costs: dict[str | None, list[int]] = defaultdict(lambda: [0] * len(days))
     for row in rows:
         costs[row.model][place[row.day]] += row.cost
-        if row.unpriced:
-            unpriced[row.model] += row.unpriced
+    unpriced = [(one.model, one.unpriced) for one in models if one.unpriced > 0]
     series = [Series(name, slot, tuple(costs[name])) for name, slot in colours.items() if name in costs]
     rest = [values for name, values in costs.items() if name not in colours and any(values)]
     if rest:
@@ -120,8 +127,8 @@ def shape(window: Window, rows: Sequence[DayModel], colours: Mapping[str, int]) 
         series=tuple(sorted(series, key=lambda one: one.slot)),
         calls=sum(row.calls for row in rows),
         today_calls=sum(row.calls for row in rows if row.day == window.today),
-        unpriced=tuple(sorted(unpriced.items(), key=lambda item: (-item[1], item[0]))),
-        unmeasured=sum(row.unmeasured for row in rows),
+        unpriced=tuple(sorted(unpriced, key=lambda item: (-item[1], item[0]))),
+        unmeasured=max(0, sum(row.unmeasured for row in rows)),
         premium_cost=sum(row.cost for row in rows if row.tier >= PREMIUM),
         tiered_calls=sum(row.calls for row in rows if row.tier),
     )
@@ -151,7 +158,7 @@ def chart(
         "iso": [one.isoformat() for one in window.days],
         "today": complete - 1,
         "series": [
-            {"name": one.name, "slot": one.slot, "values": [_number(v) for v in one.values[:complete]]}
+            {"name": one.name, "slot": one.slot, "values": [drawn(v) for v in one.values[:complete]]}
             for one in spend.series
         ],
         "compare": {"label": window.before_name, "values": running(before)} if any(before) else None,
@@ -160,10 +167,10 @@ def chart(
             "actual": running(daily),
             "aheadLabel": "At an even pace",
             "ahead": ahead(sum(daily), landing, len(window.days) - complete),
-            "plan": None if plan is None else _number(plan),
+            "plan": None if plan is None else drawn(plan),
             "planLabel": plan_label,
         },
-        "sum": _number(spend.total),
+        "sum": drawn(spend.total),
     }
 
 
@@ -172,7 +179,7 @@ def running(values: Sequence[int]) -> list[float]:
     total, out = 0, []
     for value in values:
         total += value
-        out.append(_number(total))
+        out.append(drawn(total))
     return out
 
 
@@ -180,9 +187,4 @@ def ahead(spent: int, landing: int | None, days: int) -> list[float]:
     """A straight line from what was spent to the landing, one point for each day to come."""
     if landing is None or days <= 0:
         return []
-    return [_number(spent + (landing - spent) * i // days) for i in range(1, days + 1)]
-
-
-def _number(nano: int) -> float:
-    """Dollars rounded to cents, for the browser to draw; a JSON number, never summed again."""
-    return float(round(units(nano), 2))
+    return [drawn(spent + (landing - spent) * i // days) for i in range(1, days + 1)]

@@ -4,16 +4,17 @@ from typing import Any
 from zlib import crc32
 
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from budgets.access.roles import VIEW, reach
 from budgets.models import Organisation
 from budgets.pages.amounts import per_unit, whole
 from budgets.pages.csv import csv_response, currency_code, exact
-from budgets.pages.door import may_change_budgets, signed_in
+from budgets.pages.door import in_reach, may_change_budgets, signed_in
 from budgets.pages.moments import ago, day, moment, place, span_year
 from budgets.pages.standings import same_end
 from reports.overview import figures
@@ -24,9 +25,11 @@ from reports.overview.window import PERIODS, Window, ignored, window_of
 
 @require_safe
 @never_cache
-@signed_in
+@in_reach
 def overview(request: HttpRequest) -> HttpResponseBase:
-    """`/`: the whole page."""
+    """`/`: the whole page. It is about the whole company: whose role is for a team begins at their budgets."""
+    if not reach(request.user, VIEW).everything:
+        return redirect("budgets")
     return render(request, "overview/page.html", _context(request))
 
 

@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from django.db.models import Count, Q, Sum
+from django.db.models import Q, Sum
 
 from budgets.limits.calendar import DAY, Period, day_of, day_starts_at, period_bounds, previous_period
 from budgets.limits.edit import BudgetValues
 from budgets.models import Organisation, Workflow
-from reports.breakdown.covered import MEASURE, covered, workflows
+from reports.breakdown.covered import MEASURE, covered
 from reports.suggestion.suggest import LEAST_PERIODS, Outcomes
-from usage.models import Run
+from usage.rollups.runs import count_runs
 
 BACK = {"day": 14, "week": 4, "month": 3, "quarter": 4, "year": 3, "fixed": 3}
 EARLY = 10  # a period counts as complete where use began within a tenth of it
@@ -116,19 +116,14 @@ def _enough_on(values: BudgetValues, began: date, organisation: Organisation) ->
 
 
 def _outcomes(scope: dict[str, str], periods: Sequence[tuple[Period, int, int]]) -> Outcomes:
-    runs = Run.objects.filter(
-        workflows(scope), calls__gt=0, last_call__gte=periods[0][0].starts_at, last_call__lt=periods[-1][0].ends_at
-    )
-    if "team" in scope:
-        team = scope["team"]
-        theirs = Workflow.objects.filter(Q(team__slug=team, merged_into=None) | Q(merged_into__team__slug=team))
-        runs = runs.filter(workflow_id__in=list(theirs.values_list("pk", flat=True)))
-    good = Q(outcome__in=[Run.Outcome.APPROVED, Run.Outcome.SHIPPED])
-    reviewed = good | Q(outcome=Run.Outcome.REJECTED)
-    counted = runs.aggregate(
-        runs=Count("pk"),
-        reviewed=Count("pk", filter=reviewed),
-        approved=Count("pk", filter=good),
-        reworked=Count("pk", filter=reviewed & Q(reworks__gt=0)),
-    )
-    return Outcomes(**counted)
+    ids = None
+    if scope:
+        theirs = Workflow.objects.all()
+        if "workflow" in scope:
+            theirs = theirs.counted_as(scope["workflow"])
+        if "team" in scope:
+            team = scope["team"]
+            theirs = theirs.filter(Q(team__slug=team, merged_into=None) | Q(merged_into__team__slug=team))
+        ids = list(theirs.values_list("pk", flat=True))
+    found = count_runs(periods[0][0].starts_at, periods[-1][0].ends_at, ids)
+    return Outcomes(found.runs, found.reviewed, found.approved, found.reworked)

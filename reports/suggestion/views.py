@@ -15,13 +15,15 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
+from budgets.access.reachable import outside
+from budgets.access.roles import CHANGE_BUDGET
 from budgets.currency.shown import DOLLARS, show
 from budgets.limits.calendar import expected_share
 from budgets.limits.edit import BudgetValues
 from budgets.limits.scope import in_words
-from budgets.models import Organisation
+from budgets.models import Budget, Organisation
 from budgets.pages.amounts import typed
-from budgets.pages.door import changes_budgets
+from budgets.pages.door import changes_budgets_in_reach
 from budgets.pages.forms import BudgetForm, read_form
 from budgets.pages.standing import EACH
 from budgets.pages.standings import scope_names
@@ -36,11 +38,11 @@ THIS = {"day": "today", "fixed": "in its time"}
 
 @require_POST
 @never_cache
-@changes_budgets
+@changes_budgets_in_reach
 def meaning(request: HttpRequest) -> HttpResponseBase:
     """`/budget-meaning/`: the fragment; the whole page for a form that was sent without a script."""
     show(DOLLARS)
-    form, organisation, now = read_form(request.POST.dict()), Organisation.get(), timezone.now()
+    form, organisation, now = _read(request), Organisation.get(), timezone.now()
     context = _meaning(form, organisation, now)
     if getattr(request, "htmx", None):
         return render(request, "overview/meaning.html", context | {"oob": True})
@@ -49,12 +51,22 @@ def meaning(request: HttpRequest) -> HttpResponseBase:
 
 @require_POST
 @never_cache
-@changes_budgets
+@changes_budgets_in_reach
 def suggestion(request: HttpRequest) -> HttpResponseBase:
     """`/budget-suggestion/`: the fragment with an amount and its reason, or from when there is one."""
     show(DOLLARS)
-    form = read_form(request.POST.dict())
+    form = _read(request)
     return render(request, "suggestion/suggestion.html", _suggestion(form, Organisation.get(), timezone.now()))
+
+
+def _read(request: HttpRequest) -> BudgetForm:
+    """The form as it was sent; nothing is told of what the person could not make a budget of."""
+    form = read_form(request.POST.dict())
+    stated = form.stated if "scope" not in form.errors else None
+    sentence = outside(request.user, CHANGE_BUDGET, Budget(scope=dict(stated.scope))) if stated else ""
+    if sentence:
+        form.errors["scope"], form.values = sentence, None
+    return form
 
 
 def _page(request: HttpRequest, form: BudgetForm, context: dict[str, Any]) -> HttpResponse:

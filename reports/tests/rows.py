@@ -1,13 +1,15 @@
 """Rows for tests of the pages: rollups, budget states and series written directly, as fold and evaluation would."""
 
+from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 
 from budgets.limits.calendar import day_of, day_starts_at, period_bounds, quarter_hour
 from budgets.models import NANO, Budget, BudgetSeries, BudgetState, Organisation, Team, Workflow
 from usage.models import IngestBatch, QuarterHour
+from usage.rollups.days import make_days_anew
 from usage.tests.rows import usage_row
 
-__all__ = ["arrived", "at", "budget_with", "fill_company", "shaped", "usage_row"]
+__all__ = ["arrived", "at", "budget_with", "fill_company", "shaped", "summed", "usage_row"]
 MODELS = (
     ("anthropic", "claude-sonnet-4-5", 2, 300),
     ("openai", "gpt-4.1", 2, 168),
@@ -32,6 +34,12 @@ def arrived(at: datetime, events: int = 1, folded: bool = True) -> IngestBatch:
     return IngestBatch.objects.create(
         source_id=1, received_at=at, generation=1, events=events, folded_at=at if folded else None
     )
+
+
+def summed(rows: Iterable[QuarterHour]) -> None:
+    """Quarter hours, and the days that they sum to in the organisation's zone."""
+    QuarterHour.objects.bulk_create(rows)
+    make_days_anew(Organisation.get().time_zone)
 
 
 def budget_with(
@@ -119,7 +127,7 @@ def fill_company(now: datetime, limits: tuple[int, ...] = (6150, 3000, 5500, 400
             workflow_id=stray.pk + 0,
         )
     )
-    QuarterHour.objects.bulk_create(rows)
+    summed(rows)
     arrived(now - timedelta(seconds=4), 250)
     return organisation
 

@@ -17,6 +17,7 @@ from reports.overview.meaning import meaning_of
 from reports.suggestion.history import history_of
 from reports.suggestion.suggest import Outcomes, round_up, suggest
 from reports.tests.rows import at, budget_with, usage_row
+from tests.people import viewer
 from usage.models import Run, WideDay
 
 NOW = at("2026-11-18T12:00")
@@ -159,10 +160,27 @@ def test_a_suggestion_says_from_when_and_where_there_can_be_none(admin_client, s
     text = words(admin_client.post(reverse("budget-suggestion"), TYPED))
     assert "A suggestion starts on 1 Jan 2027. It needs two complete months of use; 0 are there." in text
     odd = TYPED | {"covers_1": "user", "value_1": "ann", "covers_2": "environment", "value_2": "production"}
-    assert "No summary holds this combination" in words(admin_client.post(reverse("budget-suggestion"), odd))
-    assert "No summary holds this combination" in words(admin_client.post(reverse("budget-meaning"), odd, headers=HTMX))
+    assert "not added up for this combination" in words(admin_client.post(reverse("budget-suggestion"), odd))
+    assert "not added up for this combination" in words(admin_client.post(reverse("budget-meaning"), odd, headers=HTMX))
     wrong = TYPED | {"value_0": "nobody"}
     assert "Say what it covers" in words(admin_client.post(reverse("budget-suggestion"), wrong))
+
+
+def test_outcomes_count_a_run_under_two_names_once(seo):
+    used(seo, m08d01=5, m09d01=5, m10d01=5)
+    when = NOW - timedelta(days=30)
+    alias = Workflow.objects.create(slug="seo-v2", name="SEO v2", status="merged", merged_into=seo)
+    other = Workflow.objects.create(slug="other", name="Other")
+    for workflow in (seo, alias, other):
+        Run.objects.create(
+            workflow_id=workflow.pk, run_id="one", first_call=when, last_call=when, outcome="approved", calls=1
+        )
+    Workflow.objects.filter(pk=seo.pk).update(team=Team.objects.create(slug="growth", name="Growth"))
+    for month in (8, 9, 10):
+        usage_row(datetime(2026, month, 1, 9, tzinfo=UTC), NANO, workflow_id=seo.pk, team="growth").save()
+    for scope, runs in (({"workflow": "seo"}, 1), ({"team": "growth"}, 1), ({}, 2)):
+        found = history_of(BudgetValues(name="X", amount=1, scope=scope), Organisation.get(), NOW)
+        assert (found.outcomes.runs, found.outcomes.approved) == (runs, runs), scope
 
 
 def test_outcomes_of_a_part_of_a_workflow_are_not_known(admin_client, seo):
@@ -205,7 +223,7 @@ def test_without_a_script_the_same_is_a_page_that_leads_back_to_the_form(admin_c
 
 
 def test_only_people_who_may_change_budgets_ask_what_they_mean(client, django_user_model):
-    client.force_login(django_user_model.objects.create_user("vera"))
+    client.force_login(viewer("vera"))
     assert [client.post(reverse(name), TYPED).status_code for name in ("budget-meaning", "budget-suggestion")] == [
         403,
         403,
@@ -244,7 +262,7 @@ def test_the_models_of_a_budget_sum_to_what_it_spent(admin_client, seo):
     usage_row(when, 0, model="c", workflow_id=seo.pk, calls=2, unpriced=2).save()
     usage_row(when, 9 * NANO, model="a").save()  # another workflow's
     text = words(admin_client.get(reverse("budget-models-card", args=[budget.slug])))
-    assert "Not in the summaries yet" in text and "no price yet" in text and "2 calls without a price" in text
+    assert "Not split by model yet" in text and "no price yet" in text and "2 calls without a price" in text
     assert ">301.00<" in text and ">200.00<" in text
     assert "<html" in admin_client.get(reverse("budget-models", args=[budget.slug])).content.decode()
     assert reverse("budget-models-card", args=[budget.slug]) in admin_client.get("/budgets/ads/").content.decode()
@@ -254,7 +272,7 @@ def test_the_models_of_a_budget_sum_to_what_it_spent(admin_client, seo):
     assert [row["model"] for row in rows] == ["a", "b", "c", "not in the summaries yet"]
     Budget.objects.update(scope={"user": "a", "team": "b"})
     text = words(admin_client.get(reverse("budget-models-card", args=[budget.slug])))
-    assert "No summary holds this combination" in text
+    assert "not added up for this combination" in text
     Budget.objects.update(status="archived")
     assert admin_client.get(reverse("budget-models", args=[budget.slug])).status_code == 404
 
@@ -289,4 +307,4 @@ def test_each_dimension_has_its_models(admin_client, seo, dimension, value):
     else:
         usage_row(NOW, NANO, model="a", team="growth", tier=3, calls=1).save()
     text = words(admin_client.get("/budgets/any/models/card/"))
-    assert "Not in the summaries yet" not in text and ">1.00<" in text
+    assert "Not split by model yet" not in text and ">1.00<" in text

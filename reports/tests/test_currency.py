@@ -22,8 +22,8 @@ from usage.models import QuarterHour
 
 pytestmark = pytest.mark.django_db
 RATES = {"EUR": Decimal("0.92"), "JPY": Decimal("151.3")}
-# Pages on which dollars are meant: forms and the price book, which keep them, and what explains the API.
-IN_DOLLARS = re.compile(r"new/|prices|imports|/api/|welcome|admin|rates")
+# Pages on which dollars are meant: forms, the price book and what the policy says by it, and what explains the API.
+IN_DOLLARS = re.compile(r"new/|prices|imports|/api/|welcome|admin|rates|^/routing/")
 
 
 @pytest.fixture

@@ -2,26 +2,40 @@
 
 import threading
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from io import StringIO
 from typing import Any
 
 import pytest
+import time_machine
 from django.core.management import CommandError, call_command
 
 from budgets.audit.record import Actor
 from budgets.limits.edit import pause_budget
 from budgets.limits.evaluate import evaluate_due
-from budgets.models import AuditEntry, Budget, BudgetState, Organisation, Source, Workflow
-from reports.demo import days, history, live, organisation, setting_up
+from budgets.models import (
+    AuditEntry,
+    Budget,
+    BudgetState,
+    CurrencyRate,
+    Organisation,
+    PlanLine,
+    PlannedActivity,
+    Source,
+    Workflow,
+)
+from reports.demo import days, history, live, organisation, planning, setting_up
 from reports.demo import parameters as facts
 from reports.demo.gateway import Gateway
 from reports.demo.history import BadHistory, Loader
 from reports.demo.live import Live
 from reports.demo.setting_up import Beginning, NotADemo
+from reports.overview.figures import overview
+from reports.overview.window import window_of
 from usage.ledger import partitions
 from usage.ledger.opening import open_due
-from usage.models import IngestBatch, LedgerEntry, PriceEntry, QuarterHour
+from usage.models import IngestBatch, LedgerEntry, OtherCost, PriceEntry, QuarterHour
+from usage.planning.figures import plan_year
 from usage.prices.seed import plant
 from usage.rollups.fold import fold_all
 from usage.tests.price_cases import the_seed
@@ -90,11 +104,44 @@ def test_the_organisation_is_set_up_once_and_says_that_it_is_a_demo(beginning: B
     assert Workflow.objects.filter(status="production", team__isnull=False, owner__isnull=False).count() == 7
     amounts = {budget.slug: budget.amount // 10**9 for budget in Budget.objects.all()}
     assert amounts.pop("northwind-marketing") == 30_000
+    assert amounts.pop("content-pool") == 10_000
     assert sorted(amounts.values()) == [3_000, 3_500, 4_000, 5_500, 6_000, 8_000]
     assert len({budget.on_exhausted for budget in Budget.objects.all()}) >= 6
-    assert AuditEntry.objects.filter(object_type="budgets.budget", act="created").count() == 7
+    assert AuditEntry.objects.filter(object_type="budgets.budget", act="created").count() == 8
     assert setting_up.begin(99, 60, datetime.now(UTC)) == beginning
-    assert Budget.objects.count() == 7
+    assert Budget.objects.count() == 8
+
+
+def test_what_surrounds_the_usage_is_there_and_touches_no_total(beginning: Beginning) -> None:
+    pool = Budget.objects.get(slug=planning.POOL)
+    assert (pool.sharing, sorted(one.slug for one in pool.children.all())) == ("demand", sorted(planning.POOLED))
+    assert PlanLine.objects.count() == len(planning.PLANNED) * planning.PLAN_MONTHS
+    assert {one.currency for one in CurrencyRate.objects.all()} == {"EUR", "GBP"}
+    first = beginning.story.today.replace(day=1)
+    assert CurrencyRate.objects.filter(day=first).count() == 2
+    assert OtherCost.objects.count() == 6 and OtherCost.objects.filter(currency="EUR").get().cost > 4_800 * 10**9
+    assert {one.kind for one in PlannedActivity.objects.all()} == {"campaign", "launch", "batch", "pause"}
+    history.load(beginning, Loader.make(), lambda _text: None)
+    fold_all()
+    open_due()
+    evaluate_due()
+    window = window_of({}, beginning.until, beginning.story.zone)
+    shown = overview(Organisation.get(), window, beginning.until).spend
+    rows = [(row.posted_at.astimezone(window.zone).date(), row.cost or 0) for row in LedgerEntry.objects.all()]
+    assert shown.total == sum(cost for day, cost in rows if window.first <= day <= window.last) > 0
+    content = Workflow.objects.filter(slug__in=planning.POOLED).values_list("pk", flat=True)
+    of_content = sum(row.cost or 0 for row in LedgerEntry.objects.filter(workflow_id__in=list(content)))
+    assert sum(state.spent for state in BudgetState.objects.filter(budget=pool)) == of_content > 0
+
+
+@pytest.mark.parametrize("today", [date(2026, 1, 1), date(2026, 2, 28), date(2028, 2, 29), date(2026, 12, 31)])
+def test_the_plan_fits_any_day_to_begin_on(today: date) -> None:
+    now = datetime.combine(today, time(12), UTC)
+    with time_machine.travel(now, tick=False):
+        story = setting_up.begin(SEED, 60, now).story
+        table = plan_year(Organisation.get(), today.year, now)
+        assert sum(one.cost for one in OtherCost.objects.all()) > 0
+        assert table.total.plan and story.today == today
 
 
 def test_every_call_is_loaded_once_and_loading_again_changes_nothing(beginning: Beginning) -> None:

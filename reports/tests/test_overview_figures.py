@@ -17,12 +17,12 @@ from budgets.models import NANO, Organisation, Workflow
 from reports.overview import figures
 from reports.overview.meaning import meaning_of
 from reports.overview.saying import say
-from reports.overview.spend import DayModel, chart, most_used, shape
+from reports.overview.spend import DayModel, ModelUse, chart, most_used, shape
 from reports.overview.window import ignored, window_of
-from reports.tests.rows import arrived, at, budget_with, usage_row
+from reports.tests.rows import arrived, at, budget_with, summed, usage_row
 from usage.ledger import partitions
-from usage.models import QuarterHour
 from usage.rollups.fold import fold_all
+from usage.rollups.zone import follow_time_zone
 
 ZONES = ["UTC", "Europe/Berlin", "Asia/Kolkata", "Asia/Kathmandu", "America/New_York", "Pacific/Kiritimati"]
 NOON = at("2026-11-18T12:00")
@@ -55,7 +55,7 @@ def test_a_quarter_follows_the_fiscal_year():
 def test_the_first_of_a_month_has_no_complete_day_and_nothing_to_compare():
     window = window_of({}, at("2026-11-01T12:00"), BERLIN)
     assert window.complete_days == 0
-    assert figures.cost_by_day_before(window) == ()  # without asking the database
+    assert figures.cost_by_day_before(window, rows_of(("a", 5))) == ()
 
 
 def test_today_is_the_zones_today():
@@ -77,11 +77,15 @@ def rows_of(*costs: tuple[str, int], day: int = 17) -> list[DayModel]:
     return [DayModel(date(2026, 11, day), name, 0, cost, 1, 0, 0) for name, cost in costs]
 
 
+def used(*costs: tuple[str, int]) -> list[ModelUse]:
+    return [ModelUse(name, cost, bool(cost), 0) for name, cost in costs]
+
+
 def test_five_models_and_other_in_the_order_of_their_colours():
     window = window_of({}, NOON, BERLIN)
-    rows = rows_of(*((f"m{i}", 100 - i) for i in range(8)), ("free", 0))
-    assert most_used(rows) == ["m0", "m1", "m2", "m3", "m4"]
-    spend = shape(window, rows, {"m1": 1, "m0": 2, "m2": 3, "m3": 4, "m4": 5})
+    costs = [*((f"m{i}", 100 - i) for i in range(8)), ("free", 0)]
+    assert most_used(used(*costs)) == ["m0", "m1", "m2", "m3", "m4"]
+    spend = shape(window, used(*costs), rows_of(*costs), {"m1": 1, "m0": 2, "m2": 3, "m3": 4, "m4": 5})
     assert spend.series[0].name == "m1"
     assert len(spend.series) == 6
     assert spend.series[-1].name == "Other"
@@ -90,16 +94,26 @@ def test_five_models_and_other_in_the_order_of_their_colours():
     assert [one.slot for one in spend.series] == [1, 2, 3, 4, 5, 6]
 
 
+def test_models_without_a_series_come_summed():
+    window = window_of({}, NOON, BERLIN)
+    rows = [*rows_of(("a", 10)), DayModel(date(2026, 11, 17), None, 3, 7, 2, 0, 0)]
+    spend = shape(
+        window, [ModelUse("a", 10, True, 0), ModelUse("b", 7, True, 2), ModelUse("c", 0, False, -1)], rows, {"a": 1}
+    )
+    assert [(one.name, one.total) for one in spend.series] == [("a", 10), ("Other", 7)]
+    assert (spend.calls, spend.premium_cost, spend.unpriced) == (3, 7, (("b", 2),))
+
+
 def test_no_model_and_a_model_without_a_cost_have_no_series():
     window = window_of({}, NOON, BERLIN)
-    assert shape(window, [], {}).series == ()
-    assert most_used(rows_of(("free", 0))) == []
-    assert shape(window, rows_of(("free", 0)), {}).series == ()
+    assert shape(window, [], [], {}).series == ()
+    assert most_used(used(("free", 0))) == []
+    assert shape(window, used(("free", 0)), rows_of(("free", 0)), {}).series == ()
 
 
 def test_the_chart_holds_complete_days_and_the_landing_line_ends_at_the_landing():
     window = window_of({}, NOON, BERLIN)
-    spend = shape(window, rows_of(("a", 10 * NANO), day=17) + rows_of(("a", 4 * NANO), day=18), {"a": 1})
+    spend = shape(window, [], rows_of(("a", 10 * NANO), day=17) + rows_of(("a", 4 * NANO), day=18), {"a": 1})
     drawn = chart(spend, currency="USD", landing=30 * NANO)
     assert drawn["labels"][drawn["today"]] == "17 Nov"
     assert len(drawn["series"][0]["values"]) == 17  # today is left out
@@ -140,9 +154,13 @@ def insert_ledger(rows: list[tuple[datetime, str, int | None, int]]) -> None:
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize("swept", [True, False])
 @pytest.mark.parametrize("zone", ZONES)
-def test_figures_equal_a_slow_plain_sum_over_the_ledger(zone, admin_client):
-    """Random moments around every day's edge: page, table, JSON and CSV against a loop over ledger rows."""
+def test_figures_equal_a_slow_plain_sum_over_the_ledger(zone, swept, admin_client):
+    """Random moments around every day's edge: page, table, JSON and CSV against a loop over ledger rows.
+
+    Before the sweep that follows a change of the zone, and after it.
+    """
     Organisation.objects.update(time_zone=zone)
     organisation, now = Organisation.get(), timezone.now()
     random.seed(zone)
@@ -155,6 +173,8 @@ def test_figures_equal_a_slow_plain_sum_over_the_ledger(zone, admin_client):
         rows.append((edge, random.choice("abcdefgh"), cost, random.choice([claimed, unclaimed])))
     insert_ledger(rows)
     fold_all()
+    if swept:
+        assert follow_time_zone() is (zone != "UTC")
 
     for period in ("this-month", "last-month", "7d", "quarter"):
         window = window_of({"period": period}, now, organisation.zone)
@@ -166,6 +186,10 @@ def test_figures_equal_a_slow_plain_sum_over_the_ledger(zone, admin_client):
         assert found.spend.unpriced_calls == sum(cost is None for _, _, cost, _ in inside)
         for day, cost in zip(found.spend.days, found.spend.by_day, strict=True):
             assert cost == sum(c or 0 for d, _, c, _ in inside if d == day), day
+        for one in found.spend.series[:5]:
+            assert one.total == sum(cost or 0 for _, model, cost, _ in inside if model == one.name)
+        past = [row for row in local if window.before <= row[0] <= window.before_last]
+        assert sum(found.before) == sum(cost or 0 for _, _, cost, _ in past)
         stray = found.unclaimed
         assert (stray.cost if stray else 0) == sum(c or 0 for _, _, c, w in inside if w == unclaimed)
 
@@ -241,9 +265,7 @@ def test_the_meaning_of_a_new_budget_is_what_its_scope_used():
 @pytest.mark.django_db
 def test_totals_sum_unrounded_values():
     now = timezone.now()
-    QuarterHour.objects.bulk_create(
-        usage_row(now - timedelta(minutes=15 * i), 4_000_000, model=f"m{i}") for i in range(1, 6)
-    )
+    summed(usage_row(now - timedelta(minutes=15 * i), 4_000_000, model=f"m{i}") for i in range(1, 6))
     window = window_of({"period": "quarter"}, now, Organisation.get().zone)
     assert figures.overview(Organisation.get(), window, now).spend.total == 20_000_000
 

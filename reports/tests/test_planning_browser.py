@@ -86,7 +86,7 @@ def test_a_pool_is_shared_out_by_keyboard_and_undone(page, sign_in, live_server)
     page.get_by_role("heading", name="What would change").wait_for()
     page.get_by_label("Reason").fill("Spring is over")
     page.keyboard.press("Tab")
-    assert page.evaluate("document.activeElement.textContent") == "Share out so"
+    assert page.evaluate("document.activeElement.textContent") == "Share it out"
     before = dict(Budget.objects.filter(pool__isnull=False).values_list("slug", "amount"))
     page.keyboard.press("Enter")
     page.get_by_text("Marketing is shared out: 4 budgets have a new amount.").wait_for()
@@ -109,7 +109,7 @@ def test_pool_and_plan_work_without_javascript(chromium, company, live_server):
     page.get_by_role("button", name="Make the pool").click()
     assert page.url == live_server.url + "/pools/spare/"
     page.fill("#id_budget", "reply-assistant")
-    page.get_by_role("button", name="Put it in").click()
+    page.get_by_role("button", name="Put it into the pool").click()
     assert "does not fit into the pool" in page.locator("#budget-err").inner_text()
     year = timezone.now().year
     page.goto(f"{live_server.url}/plan/{year}/no-team/")
