@@ -1,16 +1,18 @@
 """Where tests get a database, the running processes and a browser from.
 
-`DATABASE_URL` names a server; without it an embedded PostgreSQL is started for this run. `BROKER_URL` is what the
-`stack` fixture uses (default: the filesystem). Redis and Chromium are used where found, see tests/machine.py.
+`DATABASE_URL` names a server; without it an embedded PostgreSQL is started for this run, one for all its processes.
+`BROKER_URL` is what the `stack` fixture uses (default: the filesystem). Redis and Chromium are used where found, see
+tests/machine.py. `-n` makes several processes (pytest-xdist), each with a database of its own.
 """
 
+import gc
 import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from tests.stack import Stack
 
 _open = ExitStack()
+MOST_PROCESSES = 4  # each may run a browser and a stack of servers
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -35,10 +38,11 @@ def pytest_configure(config: pytest.Config) -> None:
     # Never the var/ of whoever runs the tests: a worker may be listening there.
     folder = tempfile.mkdtemp(prefix="tokenops-tests-")
     os.environ["TOKENOPS_DATA_DIR"] = folder
-    # One for all stacks of this run: compressing static files takes seconds.
-    os.environ["STATIC_ROOT"] = str(Path(folder, "static"))
-    Path(folder, "static").mkdir()
     _open.callback(shutil.rmtree, folder, ignore_errors=True)
+    if not hasattr(config, "workerinput"):  # the other processes find these in their environment
+        # One for all stacks of this run: compressing static files takes seconds.
+        os.environ["STATIC_ROOT"] = str(Path(folder, "static"))
+        Path(folder, "static").mkdir()
     if not os.environ.get("DATABASE_URL"):
         os.environ["DATABASE_URL"] = _open.enter_context(machine.embedded_server())
     from django.conf import settings
@@ -48,6 +52,48 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     _open.close()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """`-n auto`: one for each processor, counting those that share a core."""
+    return min(os.cpu_count() or 1, MOST_PROCESSES)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """What shares the tests out for `--dist loadscope`; pytest-xdist's own for any other."""
+    from tests.scheduling import FilesOfServers
+
+    return FilesOfServers(config, log) if config.getvalue("dist") == "loadscope" else None
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """For several processes: what takes longest begins first, so that none waits long for another at the end."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: not _is_slow(item))
+
+
+def _is_slow(item: pytest.Item) -> bool:
+    return any(item.get_closest_marker(name) for name in ("server", "browser", "embedded"))
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """What was imported and collected stays: looking through it for garbage again and again takes a tenth of a run."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["skipped"] = sorted(machine.SKIPPED)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any, error: object) -> None:
+    """One of several processes has ended; none of its results if it crashed."""
+    machine.SKIPPED.update(getattr(node, "workeroutput", {}).get("skipped", ()))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -63,6 +109,17 @@ def plain_static_files() -> Iterator[None]:
 
     plain = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
     with override_settings(STORAGES={**settings.STORAGES, "staticfiles": plain}):
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def quick_passwords() -> Iterator[None]:
+    """Hashing one as it should be takes most of a second, and nearly every test of a page makes a person."""
+    from django.conf import settings
+    from django.test import override_settings
+
+    quick = "django.contrib.auth.hashers.MD5PasswordHasher"
+    with override_settings(PASSWORD_HASHERS=[quick, *settings.PASSWORD_HASHERS]):
         yield
 
 
@@ -91,7 +148,7 @@ def start_stack(server_url: str, tmp_path_factory: pytest.TempPathFactory) -> "I
 
         def start(broker_url: str = "filesystem://", **environment: str) -> "Stack":
             folder: Path = tmp_path_factory.mktemp("stack")
-            return running.enter_context(started(folder, server_url, broker_url, **environment))
+            return running.enter_context(started(folder, server_url, broker_url, waits_for_disk=False, **environment))
 
         yield start
 

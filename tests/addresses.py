@@ -23,9 +23,11 @@ def numbers_and_names(made: SimpleNamespace) -> list[tuple[str, dict[str, object
     newest = AuditEntry.objects.order_by("-pk").values_list("pk", flat=True).first()
     common: dict[str, object] = {"entry": newest, "told": newest, "first": newest, "last": newest, "entries": newest}
     common |= {"child": "pool-child", "year": 2026, "key": "usage", "step": "usage", "what": "skip", "token": "x"}
-    common |= {"together": "x", "slug": "ad-copy"}
+    common |= {"together": "x", "slug": "ad-copy", "provider_id": "company", "uidb36": "1"}
+    common |= {"rule": "final-copy", "number": 1}
     given: list[tuple[str, dict[str, object]]] = [
         ("data/quarantine", {"pk": made.item.pk}),
+        ("schemas", {"name": "event-v1"}),
         ("settings/prices/reprice", {"pk": made.reprice.pk}),
         ("settings/prices/refresh", {"pk": made.refresh.pk}),
         ("settings/prices", {"pk": made.price.pk}),
@@ -34,6 +36,10 @@ def numbers_and_names(made: SimpleNamespace) -> list[tuple[str, dict[str, object
         ("settings/costs", {"pk": made.cost.pk}),
         ("settings/rates", {"pk": made.rate.pk}),
         ("settings/sources", {"slug": "gateway"}),
+        ("settings/people/invitations", {"pk": made.invitation.pk}),
+        ("settings/people", {"pk": made.colleague.pk}),
+        ("invitation", {"token": made.invitation_token}),
+        ("api/v1/people", {"pk": made.colleague.pk}),
         ("settings/teams", {"slug": made.team.slug}),
         ("plan", {"slug": made.team.slug}),
         ("pools", {"slug": "marketing-pool"}),
@@ -46,10 +52,28 @@ def numbers_and_names(made: SimpleNamespace) -> list[tuple[str, dict[str, object
         ("api/v1/reprice-runs", {"pk": made.reprice.pk}),
         ("api/v1/imports", {"pk": made.imported.pk}),
         ("api/v1/other-costs", {"pk": made.cost.pk}),
+        ("api/v1/currency-rates", {"pk": made.rate.pk}),
         ("api/v1/activities", {"pk": made.activity.pk}),
         ("api/v1/keys", {"pk": made.key.pk}),
         ("api/v1/teams", {"slug": made.team.slug}),
         ("api/v1/pools", {"slug": "marketing-pool"}),
+        ("approvals/rules", {"pk": made.rule.pk}),
+        ("approvals", {"pk": made.request.pk, "what": "approve"}),
+        ("alerts/rules", {"pk": made.alert_rule.pk}),
+        ("alerts", {"pk": made.alert.pk}),
+        ("api/v1/alert-rules", {"pk": made.alert_rule.pk}),
+        ("api/v1/alerts", {"pk": made.alert.pk}),
+        ("routing/drafts/<int:version_pk>/preview", {"version_pk": made.draft.pk, "pk": made.replay.pk}),
+        ("export/routing/drafts/", {"version_pk": made.draft.pk, "pk": made.replay.pk}),
+        ("api/v1/policy/drafts/<int:draft>/replays", {"draft": made.draft.pk, "pk": made.replay.pk}),
+        ("routing/drafts", {"pk": made.draft.pk}),
+        ("routing/snippets", {"slug": made.snippet.slug, "number": 2}),
+        ("export/snippets", {"slug": made.snippet.slug}),
+        ("api/v1/snippets", {"slug": made.snippet.slug}),
+        ("api/v1/policy/drafts", {"pk": made.draft.pk}),
+        ("settings/channels", {"pk": made.channel.pk}),
+        ("settings/deliveries", {"pk": made.delivery.pk}),
+        ("api/v1/approval-requests", {"pk": made.request.pk}),
         ("", {"pk": 1}),
     ]
     return [(beginning, common | values) for beginning, values in given]

@@ -6,13 +6,15 @@ import socket
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
-from tokenops_site.serve.children import Lifeline, start
-from tokenops_site.serve.embedded import EmbeddedPostgres
+from tokenops_site.serve.children import Lifeline, Program, start
+from tokenops_site.serve.command import free_port
+from tokenops_site.serve.embedded import OWNER, EmbeddedPostgres
 
 CHROMIUM_PATHS = (
     "/usr/bin/chromium",
@@ -22,6 +24,8 @@ CHROMIUM_PATHS = (
     "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
 )
 SKIPPED: set[str] = set()
+# What tests leave is thrown away, also by a power cut: no waiting for the disk.
+UNSAFE = ("--fsync=off", "--full_page_writes=off", "--synchronous_commit=off")
 
 
 def in_ci() -> bool:
@@ -54,13 +58,29 @@ def chromium_path() -> str | None:
     return next((one for one in candidates if one and os.access(one, os.X_OK)), None)
 
 
+class PostgresForTests(EmbeddedPostgres):
+    """Reached by TCP, as a server is: a socket's folder as host means `serve`'s own PostgreSQL to the product."""
+
+    def __init__(self, folder: Path, supplier: str) -> None:
+        super().__init__(folder, supplier)
+        self.port = free_port()
+
+    def url(self, database: str) -> str:
+        return f"postgresql://{OWNER}:{self.password}@127.0.0.1:{self.port}/{database}"
+
+    def program(self) -> Program:
+        program = super().program()
+        options = [*UNSAFE, "--listen_addresses=127.0.0.1", f"--port={self.port}"]
+        return replace(program, command=[*program.command, *options])
+
+
 @contextmanager
 def embedded_server() -> Iterator[str]:
     """An embedded PostgreSQL for this test run only; the address of its maintenance database."""
     folder = Path(tempfile.mkdtemp(prefix="tokenops-tests-"))
     folder.chmod(0o711)  # ours, just made: root's PostgreSQL runs as another user and must pass
     lifeline = Lifeline()
-    postgres = EmbeddedPostgres(folder, os.environ.get("TOKENOPS_POSTGRES", "auto"))
+    postgres = PostgresForTests(folder, os.environ.get("TOKENOPS_POSTGRES", "auto"))
     postgres.prepare()
     guardian = start(postgres.program(), lifeline)
     try:

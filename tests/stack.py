@@ -1,5 +1,6 @@
 """The real processes (web, push, worker, beat) in a temporary folder, on free ports, with their own database."""
 
+import fcntl
 import json
 import os
 import secrets
@@ -152,14 +153,31 @@ def _environment(process: psutil.Process) -> list[bytes]:
         return []
 
 
+def start_alone_if_first(stack: Stack) -> None:
+    """Stacks share the folder of static files, also those of other test processes: the first one fills it."""
+    root = Path(stack.environment.get("STATIC_ROOT") or stack.folder / "static")
+    with root.with_suffix(".lock").open("w") as lock:
+        if not (root / "collected").exists():
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        stack.start()
+
+
 @contextmanager
-def started(folder: Path, server_url: str, broker_url: str, **extra: str) -> Iterator[Stack]:
-    """A ready stack with a new database on the server; stopped, and the database dropped, at the end."""
+def started(
+    folder: Path, server_url: str, broker_url: str, *, waits_for_disk: bool = True, **extra: str
+) -> Iterator[Stack]:
+    """A ready stack with a new database on the server; stopped, and the database dropped, at the end.
+
+    Without `waits_for_disk` a commit is quicker, and safe as long as the database server itself is not killed.
+    """
     name = f"stack_{secrets.token_hex(5)}"
     make_database(server_url, name)
+    if not waits_for_disk:
+        with psycopg.connect(server_url, autocommit=True) as connection:
+            connection.execute(sql.SQL("ALTER DATABASE {} SET synchronous_commit = off").format(sql.Identifier(name)))
     stack = Stack(folder, urlsplit(server_url)._replace(path=f"/{name}").geturl(), broker_url, extra)
     try:
-        stack.start()
+        start_alone_if_first(stack)
         yield stack
     finally:
         if stack.process is not None and stack.process.poll() is None:

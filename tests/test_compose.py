@@ -76,18 +76,22 @@ def test_every_long_running_service_has_a_health_check_and_no_privileges():
 def test_the_commands_are_those_of_serve():
     """So that what the supervisor's tests show holds for the containers too."""
     services = compose({**SETTINGS, "PORT": "81", "PUSH_PORT": "82"})["services"]
-    environment = {name: str(value) for name, value in services["web"]["environment"].items()}
+    environment = {name: text_of(value) for name, value in services["web"]["environment"].items()}
     assert services["web"]["command"] == ["python", *commands.web(environment)]
     assert services["push"]["command"] == ["python", *commands.push(environment)]
     assert services["worker"]["command"] == ["python", *commands.worker()]
     assert services["beat"]["command"] == ["python", *commands.beat(environment["TOKENOPS_DATA_DIR"])]
 
 
+def text_of(value):
+    """As Compose hands a value over: it fills in after reading the YAML, so nothing stays an empty text."""
+    return "" if value is None else str(value)
+
+
 def test_every_variable_of_the_app_is_read_by_the_settings():
     """A misspelt variable would be ignored in silence."""
     sources = "".join(
-        path.read_text()
-        for path in [CHECKOUT / "tokenops_site/settings.py", *CHECKOUT.glob("tokenops_site/serve/*.py")]
+        path.read_text() for path in [*CHECKOUT.glob("tokenops_site/*.py"), *CHECKOUT.glob("tokenops_site/serve/*.py")]
     )
     for name in compose(SETTINGS)["services"]["web"]["environment"]:
         assert f'"{name}"' in sources, name
@@ -129,7 +133,7 @@ class Containers:
         self.guardians = {}
 
     def environment(self, name):
-        stated = {key: str(value) for key, value in self.services[name]["environment"].items()}
+        stated = {key: text_of(value) for key, value in self.services[name]["environment"].items()}
         if "DATABASE_OWNER_URL" in stated:
             stated["DATABASE_OWNER_URL"] = self.owner_url
         return {"PATH": os.environ["PATH"], **stated, **self.moved}

@@ -8,11 +8,13 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, resolve
 from django.utils import timezone
 
-from tests.browser import axe_findings
+from tests.browser import COLOUR_RULES, axe_findings
 from tests.company import one_of_everything, pages
 
 pytestmark = [pytest.mark.django_db(transaction=True)]
 SHOTS = os.environ.get("TOKENOPS_SHOTS")  # a folder: what each page looks like is kept there
+AT_ONCE = 10  # presses of the tab key before the page is asked
+PARTS = 4  # of the list of pages, so that two processes have as much to do
 # Reached only signed out, or on the way of another test: the sign-in page, what a merge of budgets previews.
 NOT_LISTED = {"sign-in"}
 VISIBLE = """
@@ -23,16 +25,37 @@ VISIBLE = """
         && getComputedStyle(el).visibility !== 'hidden' && !el.closest('details:not([open]) > :not(summary)');
 }).length
 """
-TABBED = """
+# Asked after several presses of the key: each element that had the focus notes whether it had a ring then.
+WATCH_FOCUS = """
 () => {
-    const el = document.activeElement;
-    if (!el || el === document.body) return null;
-    const style = getComputedStyle(el);
-    // Further parts of a date field have a ring of their own inside it.
-    const ring = el.dataset.tabbed || style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) > 0;
-    el.dataset.tabbed = '1';
-    return [el.tagName, el.className, ring];
+    window.unringed = [];
+    document.addEventListener('focusin', event => {
+        const el = event.target, style = getComputedStyle(el);
+        if (el.dataset.tabbed === undefined && !(style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) > 0))
+            window.unringed.push(`${el.tagName}.${el.className}`);
+        el.dataset.tabbed = Number(el.dataset.tabbed || 0) + 1;
+    });
 }
+"""
+# At the end the focus leaves what is looked at, or begins again.
+ROUND = """
+(within) => !document.activeElement || document.activeElement === document.body
+    || Number(document.activeElement.dataset.tabbed) > 1 || !document.activeElement.closest(within)
+"""
+MISSED = """
+(within) => [...document.querySelector(within).querySelectorAll('a[href], button, input, select, textarea, summary')]
+    .filter(el => !el.dataset.tabbed && el.tabIndex >= 0 && !el.disabled && el.getBoundingClientRect().width
+        && getComputedStyle(el).visibility !== 'hidden' && el.type !== 'radio' && el.type !== 'hidden'
+        && !el.closest('details:not([open]) > :not(summary)')).map(el => el.outerHTML.slice(0, 90))
+"""
+NOTHING_COMES = "() => !document.querySelector('.htmx-request')"  # a card that is swapped in takes the focus with it
+BEGIN_WITHIN = """
+(within) => { const main = document.querySelector(within); main.tabIndex = -1; main.focus(); }
+"""
+WITHOUT_FORM = """
+() => [...document.querySelectorAll('main button:not(.needs-js):not(.legend button)')].filter(el =>
+    el.getBoundingClientRect().width && getComputedStyle(el).visibility !== 'hidden'
+    && !el.closest('form') && !el.getAttribute('form')).map(el => el.innerText)
 """
 
 
@@ -83,6 +106,7 @@ def test_every_page_answers_and_none_is_missing_from_the_list(every, made):
         "child": "pool-child",
         "year": 2026,
     }
+    kwargs |= {"provider_id": "company", "uidb36": "1"}
     kwargs |= {"key": "usage", "step": "usage", "what": "skip", "token": "x", "together": "x", "entries": "1"}
     for name, route in named_addresses():
         if name in listed or name in NOT_LISTED:
@@ -104,29 +128,49 @@ def open_context(chromium, session, url, **options):
     return context
 
 
+def shown(page, problems, rules=None):
+    """What is wrong with the page as it stands; `rules`: axe's, if not all."""
+    wrong = axe_findings(page, rules=rules)
+    if page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth"):
+        wrong.append("wider than the window")
+    wrong += problems
+    problems.clear()
+    return wrong
+
+
+# What the button with the sun and the moon does, but for the cookie, which is the next page's.
+OTHER_THEME = """(theme) => {
+    document.documentElement.dataset.theme = theme;
+    document.dispatchEvent(new Event('tokenops:theme'));
+    return new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)));
+}"""
+
+
 @pytest.mark.browser
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1440, 390])
-def test_axe_console_policy_and_width(chromium, session, every, live_server, theme, width):
+@pytest.mark.parametrize("part", range(PARTS))
+@pytest.mark.parametrize(("width", "themes"), [(1440, ("light", "dark")), (390, ("dark", "light"))])
+def test_axe_console_policy_and_width(chromium, session, every, live_server, width, themes, part):
+    """Each page is opened in the first theme, by its cookie, and switched to the other where it stands."""
     from tests.browser import listen
 
+    first, other = themes
     context = open_context(chromium, session, live_server.url, viewport={"width": width, "height": 900})
-    context.add_cookies([{"name": "theme", "value": theme, "url": live_server.url}])
+    context.add_cookies([{"name": "theme", "value": first, "url": live_server.url}])
     page = context.new_page()
     problems = listen(page)
     found = {}
-    for path in every:
+    for path in every[part::PARTS]:
         page.goto(live_server.url + path)
         page.wait_for_timeout(50)
-        wrong = axe_findings(page)
-        if page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth"):
-            wrong.append("wider than the window")
-        wrong += problems
-        problems.clear()
-        if wrong:
-            found[path] = wrong
-        if SHOTS:
-            keep_shot(page, f"{theme}-{width}", path)
+        assert page.locator("html").get_attribute("data-theme") == first, path
+        for theme in themes:
+            if theme == other:
+                page.evaluate(OTHER_THEME, other)
+            wrong = shown(page, problems, COLOUR_RULES if theme == other else None)
+            if wrong:
+                found[f"{path} {theme}"] = wrong
+            if SHOTS:
+                keep_shot(page, f"{theme}-{width}", path)
     context.close()
     assert not found, "\n".join(f"{path}: {wrong}" for path, wrong in found.items())
 
@@ -139,29 +183,28 @@ def keep_shot(page, variant, path):
 
 
 @pytest.mark.browser
-def test_the_keyboard_reaches_everything_that_can_be_clicked(chromium, session, every, live_server):
+@pytest.mark.parametrize("part", range(2))
+def test_the_keyboard_reaches_everything_that_can_be_clicked(chromium, session, every, live_server, part):
+    """The frame with its menu is the same on each page: it is walked once, from then on only what is within it."""
     context = open_context(chromium, session, live_server.url, viewport={"width": 1440, "height": 900})
     page = context.new_page()
     found = {}
-    for path in every:
+    for number, path in enumerate(every[part::2]):
+        within = "main" if number else "body"
         page.goto(live_server.url + path)
-        wanted = page.evaluate(VISIBLE)
-        without_ring = set()
-        for _ in range(wanted + 40):
-            page.keyboard.press("Tab")
-            now = page.evaluate(TABBED)
-            if now is None:
+        page.wait_for_function(NOTHING_COMES)
+        page.evaluate(WATCH_FOCUS)
+        if number:
+            page.evaluate(BEGIN_WITHIN, within)
+        for _ in range(0, page.evaluate(VISIBLE) + 40, AT_ONCE):
+            for _ in range(AT_ONCE):
+                page.keyboard.press("Tab")
+            if page.evaluate(ROUND, within):
                 break
-            if not now[2]:
-                without_ring.add(f"{now[0]}.{now[1]}")
-        missed = page.evaluate(
-            "() => [...document.querySelectorAll('a[href], button, input, select, textarea, summary')].filter(el =>"
-            " !el.dataset.tabbed && el.tabIndex >= 0 && !el.disabled && el.getBoundingClientRect().width"
-            " && getComputedStyle(el).visibility !== 'hidden' && el.type !== 'radio' && el.type !== 'hidden'"
-            " && !el.closest('details:not([open]) > :not(summary)')).map(el => el.outerHTML.slice(0, 90))"
-        )
+        without_ring = page.evaluate("window.unringed")
+        missed = page.evaluate(MISSED, within)
         if missed or without_ring:
-            found[path] = (missed[:5], sorted(without_ring))
+            found[path] = (missed[:5], without_ring)
     context.close()
     assert not found, "\n".join(f"{path}: {wrong}" for path, wrong in found.items())
 
@@ -174,12 +217,5 @@ def test_every_page_works_without_javascript(chromium, session, every, live_serv
         answer = page.goto(live_server.url + path)
         assert answer.status == 200, path
         assert page.locator("h1").count() == 1, path
-        buttons = page.locator("main button:not(.needs-js):not(.legend button)")
-        for n in range(buttons.count()):
-            button = buttons.nth(n)
-            if button.is_visible():
-                assert button.locator("xpath=ancestor::form").count() or button.get_attribute("form"), (
-                    path,
-                    button.inner_text(),
-                )
+        assert page.evaluate(WITHOUT_FORM) == [], path
     context.close()

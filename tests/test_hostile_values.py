@@ -21,7 +21,8 @@ NAMES = (
     "input", "output", "valid_from", "valid_to", "scopes", "expires", "expires_at", "source", "sources", "code", "only",
     "tab", "cost", "vendor", "first", "last", "together", "entries", "pk", "id", "ids", "description", "overlap",
     "stages", "cost_centre", "ledger_code", "value_weight", "guardrails", "unit", "service_tier", "column_time",
-    "after",
+    "after", "state", "rule", "own", "trigger", "until", "urgent", "channels", "steps", "days", "hours", "minutes",
+    "dimension", "value", "window", "minimum", "budget", "over_by", "preview", "options", "row",
 )  # fmt: skip
 HOSTILE = (
     "\0", "a\0b", "9" * 30, "9" * 5_000, "-1", "-9223372036854775809", "999999999999", "1e999999", "NaN",
@@ -30,9 +31,10 @@ HOSTILE = (
 )  # fmt: skip
 
 
-@pytest.fixture
-def made():
-    return one_of_everything(timezone.now())
+@pytest.fixture(scope="module")
+def made(lasting, django_db_blocker):
+    with django_db_blocker.unblock():
+        return one_of_everything(timezone.now())
 
 
 @pytest.fixture

@@ -43,7 +43,7 @@ def person(chromium, own):
     page.goto(own.base_url + "/")
     page.fill("#id_username", "admin")
     page.fill("#id_password", PASSWORD)
-    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("button", name="Sign in", exact=True).click()
     page.wait_for_url(own.base_url + "/")
     page.own = own
     yield page
