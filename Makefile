@@ -3,8 +3,12 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: setup setup-dev run demo test test-fast check bench manage clean-venv
+.PHONY: setup setup-dev setup-litellm run demo test test-fast test-litellm check wheel bench manage clean-venv
 .DEFAULT_GOAL := run
+
+# OPA as a library, to run our Rego with the real thing. Asks for a newer Python than it needs, so not in requirements-dev.
+OPA_LIBRARY := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --ignore-requires-python \
+	--only-binary=:all: opa-golib-python-bindings==0.4.4
 
 # Stamps: dependencies are installed again only when the requirements changed.
 $(BIN)/python:
@@ -18,6 +22,7 @@ $(VENV)/.installed: requirements.txt sdk/pyproject.toml | $(BIN)/python
 
 $(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	$(OPA_LIBRARY) || echo "OPA itself is not to be had: our Rego is tested with regopy only."
 	touch $@
 
 setup: $(VENV)/.installed
@@ -34,13 +39,26 @@ demo: setup
 manage: setup
 	@$(BIN)/python manage.py $(ARGS)
 
-# All tests. Without DATABASE_URL they start an embedded PostgreSQL of their own; Redis and Chromium are used if found.
+# All tests, on each processor. Without DATABASE_URL they start an embedded PostgreSQL of their own; Redis and Chromium
+# are used if found. One process, to see what a test prints: make test ARGS="-n 0 -s …"
 test: setup-dev
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n auto --dist loadscope $(ARGS)
 
 # Without those that start server processes or a browser.
 test-fast: setup-dev
-	$(BIN)/python -m pytest -m "not server and not browser" $(ARGS)
+	$(BIN)/python -m pytest -n auto --dist worksteal -m "not server and not browser and not embedded" $(ARGS)
+
+# The plugin in a real LiteLLM proxy, which is heavy (700 MB) and has a virtual environment of its own.
+LITELLM := .venv-litellm
+$(LITELLM)/.installed: sdk/requirements-litellm.txt sdk/pyproject.toml
+	$(PYTHON) -m venv $(LITELLM)
+	$(LITELLM)/bin/python -m pip install --quiet --disable-pip-version-check -r sdk/requirements-litellm.txt -e sdk
+	touch $@
+
+setup-litellm: setup-dev $(LITELLM)/.installed
+
+test-litellm: setup-litellm
+	$(BIN)/python -m pytest sdk/tests_litellm $(ARGS)
 
 # Settings need a key and an address; nothing here connects.
 check: export SECRET_KEY = only-for-checks
@@ -53,10 +71,14 @@ check: setup-dev
 	$(BIN)/djlint --quiet --lint templates
 	$(BIN)/python -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
 
+# The SDK as a wheel in dist/, installed into a clean environment and used there.
+wheel:
+	PYTHON=$(PYTHON) .ci/wheel
+
 # One command each; every one prints ratios against a yardstick measured in the same run.
-BENCHMARKS ?= ingest fold evaluate prices bundle event_to_bundle
+BENCHMARKS ?= ingest fold evaluate prices decide bundle event_to_bundle event_to_message pages
 bench: setup-dev
 	@for one in $(BENCHMARKS); do echo "== $$one"; $(BIN)/python -m benchmarks.$$one || exit 1; done
 
 clean-venv:
-	rm -rf $(VENV)
+	rm -rf $(VENV) $(LITELLM)

@@ -16,7 +16,11 @@ app.autodiscover_tasks()
 app.conf.beat_schedule = {
     # One second, because the broker may forget a message: this sweep is what nothing-lost relies on.
     "sweep": {"task": "routing.tasks.sweep", "schedule": 1.0, "options": {"expires": 2}},
+    # A crossed budget is told at once; what else alert rules tell of is looked for here.
+    "look-for-alerts": {"task": "routing.tasks.look_for_alerts", "schedule": 15.0, "options": {"expires": 15}},
+    "deliver": {"task": "budgets.tasks.deliver", "schedule": 1.0, "options": {"expires": 2}},
     "keep-house": {"task": "usage.tasks.keep_house", "schedule": 3600.0, "options": {"expires": 3600}},
+    "forget-gateways": {"task": "routing.tasks.keep_house", "schedule": 3600.0, "options": {"expires": 3600}},
     # Re-price previews and confirmed runs start at once; these go on with what a dead worker left.
     "preview-reprices": {"task": "usage.tasks.preview_reprices", "schedule": 20.0, "options": {"expires": 20}},
     "reprice": {"task": "usage.tasks.reprice", "schedule": 60.0, "options": {"expires": 60}},
@@ -25,8 +29,12 @@ app.conf.beat_schedule = {
     # Files are checked and imported at once; these go on with what a dead worker left.
     "check-imports": {"task": "usage.tasks.check_imports", "schedule": 10.0, "options": {"expires": 10}},
     "run-imports": {"task": "usage.tasks.run_imports", "schedule": 10.0, "options": {"expires": 10}},
+    # Policies are tried on past calls at once; this goes on with what a dead worker left.
+    "replay-policies": {"task": "routing.tasks.replay_policies", "schedule": 10.0, "options": {"expires": 10}},
     "verify-history": {"task": "budgets.tasks.verify_history", "schedule": 1800.0, "options": {"expires": 1800}},
+    "tend-requests": {"task": "budgets.tasks.tend_requests", "schedule": 60.0, "options": {"expires": 60}},
     "send-refused-again": {"task": "usage.tasks.send_refused_again", "schedule": 5.0, "options": {"expires": 5}},
+    "measure-models": {"task": "routing.tasks.measure", "schedule": 86400.0, "options": {"expires": 3600}},
     "check-prices": {"task": "usage.tasks.check_prices", "schedule": 86400.0, "options": {"expires": 3600}},
 }
 

@@ -8,6 +8,7 @@ from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
 from tokenops_site import env
+from tokenops_site.company_sign_in import read_company_sign_in
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 DATA_DIR = Path(env.text("TOKENOPS_DATA_DIR", str(BASE_DIR / "var"))).absolute()
@@ -45,6 +46,12 @@ INSTALLED_APPS = [
     "csp",
     "django_htmx",
     "template_partials",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
+    "allauth.usersessions",
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",
@@ -66,6 +73,8 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "budgets.people.second_factor.SecondFactorAsked",
     "budgets.currency.middleware.ShownCurrency",
 ]
 ROOT_URLCONF = "tokenops_site.urls"
@@ -102,6 +111,23 @@ if env.text("TOKENOPS_TEST_DATABASE"):
     DATABASES["default"]["TEST"] = {"NAME": env.text("TOKENOPS_TEST_DATABASE")}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
+# --- Counting tries -----------------------------------------------------------------------------
+# Shared by all web processes, since limits on wrong passwords and codes are kept in it. In the database, unless
+# CACHE_URL names a Redis: then nobody signs in while that Redis is down.
+CACHE_URL = env.text("CACHE_URL")
+if CACHE_URL and not CACHE_URL.startswith(("redis://", "rediss://")):
+    raise ImproperlyConfigured("CACHE_URL must be a redis:// or rediss:// address; leave it empty for the database.")
+CACHES: dict[str, dict[str, Any]] = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache"
+        if CACHE_URL
+        else "django.core.cache.backends.db.DatabaseCache",
+        "LOCATION": CACHE_URL or "tokenops_cache",
+        "KEY_PREFIX": env.text("CELERY_QUEUE", "tokenops"),
+        **({} if CACHE_URL else {"OPTIONS": {"MAX_ENTRIES": 200_000}}),
+    }
+}
+
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
@@ -109,6 +135,54 @@ AUTH_PASSWORD_VALIDATORS = [
 LOGIN_URL = "sign-in"
 LOGIN_REDIRECT_URL = "/"
 LOGOUT_REDIRECT_URL = "sign-in"
+PASSWORD_RESET_TIMEOUT = 3600  # seconds that the link to a new password is good for
+
+# --- Sign-in (django-allauth; what is our own of it is in budgets/people) ------------------------
+DEMO = env.flag("TOKENOPS_DEMO")
+AUTHENTICATION_BACKENDS = ["budgets.access.roles.RoleBackend"]  # django-allauth's, with what each role may do
+# Who must have a second factor. Beside TLS this is a server that others reach; without, somebody's own machine.
+SECOND_FACTOR = env.text("SECOND_FACTOR", "", ("", "off", "privileged", "all")) or (
+    "privileged" if BEHIND_TLS and not DEMO else "off"
+)
+# How many proxies stand before us and add to X-Forwarded-For; tries to sign in are counted by the address before them.
+TRUSTED_PROXIES = env.number("TRUSTED_PROXIES", 0, 0, 10)
+COMPANY_SIGN_IN = read_company_sign_in()
+SOCIALACCOUNT_PROVIDERS: dict[str, Any] = COMPANY_SIGN_IN.as_providers() if COMPANY_SIGN_IN else {}
+SOCIALACCOUNT_ADAPTER = "budgets.people.company.CompanyAdapter"
+SOCIALACCOUNT_EMAIL_AUTHENTICATION_AUTO_CONNECT = True
+ACCOUNT_ADAPTER = "budgets.people.adapters.AccountAdapter"
+ACCOUNT_LOGIN_METHODS = {"username", "email"}
+ACCOUNT_SIGNUP_FIELDS = ["username*", "email*", "password1*"]
+ACCOUNT_SESSION_REMEMBER = True
+ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False
+ACCOUNT_EMAIL_NOTIFICATIONS = True
+ACCOUNT_REAUTHENTICATION_REQUIRED = True
+ACCOUNT_USER_DISPLAY = "budgets.people.names.shown_name"
+# Wrong passwords: eight for one account from one address in a quarter of an hour; wrong codes: eight for one account.
+ACCOUNT_RATE_LIMITS = {"login": "120/m/ip", "login_failed": "8/15m/key", "reset_password": "20/m/ip,5/15m/key"}
+_FORMS = "budgets.people.sign_in_forms"
+ACCOUNT_FORMS = {
+    "login": f"{_FORMS}.SignInForm",
+    "change_password": f"{_FORMS}.ChangePasswordForm",
+    "set_password": f"{_FORMS}.SetPasswordForm",
+    "reset_password": f"{_FORMS}.ResetPasswordForm",
+    "reset_password_from_key": f"{_FORMS}.ResetPasswordKeyForm",
+    "add_email": f"{_FORMS}.AddEmailForm",
+    "reauthenticate": f"{_FORMS}.ReauthenticateForm",
+}
+MFA_FORMS = {
+    "authenticate": f"{_FORMS}.CodeForm",
+    "reauthenticate": f"{_FORMS}.ConfirmByCodeForm",
+    "activate_totp": f"{_FORMS}.ActivateTOTPForm",
+    "add_webauthn": f"{_FORMS}.AddPasskeyForm",
+    "edit_webauthn": f"{_FORMS}.RenamePasskeyForm",
+}
+MFA_ADAPTER = "budgets.people.adapters.SecondFactorAdapter"
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_TOTP_ISSUER = "TokenOps"
+MFA_ALLOW_UNVERIFIED_EMAIL = True  # nobody signs up by themselves here
+MFA_RATE_LIMITS = {"webauthn_login": "60/m/ip"}
 
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"  # inside; the organisation's own zone decides where a day begins
@@ -138,7 +212,8 @@ CONTENT_SECURITY_POLICY = {
         "img-src": [SELF],
         "font-src": [SELF],
         "connect-src": [SELF],
-        "form-action": [SELF],
+        # Browsers hold a form's redirects against this too: the company's sign-in page is one.
+        "form-action": [SELF, *(COMPANY_SIGN_IN.origins if COMPANY_SIGN_IN else ())],
         "base-uri": [NONE],
         "frame-ancestors": [NONE],
     }
@@ -156,7 +231,7 @@ CELERY_TIMEZONE = "UTC"
 CELERY_TASK_DEFAULT_QUEUE = env.text("CELERY_QUEUE", "tokenops-demo" if env.flag("TOKENOPS_DEMO") else "tokenops")
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
-HINT_TASKS = ["routing.tasks.settle", "usage.tasks.fold"]  # sent after each ingest transaction
+HINT_TASKS = ["routing.tasks.settle", "usage.tasks.fold", "budgets.tasks.deliver"]  # sent after each ingest transaction
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "beat-schedule")
 if BROKER_URL.startswith("filesystem://"):
     _QUEUE = DATA_DIR / "queue"
@@ -172,6 +247,27 @@ PORT = env.number("PORT", 8000, 1, 65535)
 PUSH_PORT = env.number("PUSH_PORT", PORT + 1, 1, 65535)
 # Where clients that wait for a new bundle are sent. Empty: the host they came to, on PUSH_PORT.
 PUSH_URL = env.text("PUSH_URL")
+
+# Where people open the pages: messages link there.
+SITE_URL = env.text("SITE_URL", f"http://localhost:{PORT}").rstrip("/")
+if not SITE_URL.startswith(("http://", "https://")):
+    raise ImproperlyConfigured(f"SITE_URL={SITE_URL!r}: write a whole address, such as https://tokenops.example.com.")
+
+# --- Messages -----------------------------------------------------------------------------------
+# Without EMAIL_HOST no e-mail leaves; what should have is kept and shown for a day.
+EMAIL_HOST = env.text("EMAIL_HOST")
+EMAIL_PORT = env.number("EMAIL_PORT", 587, 1, 65535)
+EMAIL_HOST_USER = env.text("EMAIL_HOST_USER")
+EMAIL_HOST_PASSWORD = env.text("EMAIL_HOST_PASSWORD")
+EMAIL_SECURITY = env.text("EMAIL_SECURITY", "starttls", ("starttls", "tls", "none"))
+EMAIL_USE_TLS, EMAIL_USE_SSL = EMAIL_SECURITY == "starttls", EMAIL_SECURITY == "tls"
+EMAIL_TIMEOUT = 15  # seconds
+DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.text("EMAIL_FROM", "TokenOps <tokenops@localhost>")
+# Let webhooks reach private addresses and plain http: only where everybody who may set one up is trusted with that.
+DELIVERY_ALLOW_PRIVATE = env.flag("DELIVERY_ALLOW_PRIVATE")
+SLACK_BOT_TOKEN = env.text("SLACK_BOT_TOKEN")
+SLACK_SIGNING_SECRET = env.text("SLACK_SIGNING_SECRET")
+SLACK_API_URL = env.text("SLACK_API_URL", "https://slack.com/api/")
 
 # A folding lag above this makes /readyz answer 503.
 READY_MAX_LAG_SECONDS = env.number("READY_MAX_LAG_SECONDS", 300, 1)
@@ -205,8 +301,6 @@ BUNDLE_FAIL_MODE = env.text("BUNDLE_FAIL_MODE", "last_known_good", ("last_known_
 BUNDLE_KEY_OVERLAP_DAYS = env.number("BUNDLE_KEY_OVERLAP_DAYS", 30, 1)  # how long a retired signing key is served
 PUSH_MAX_WAITING = env.number("PUSH_MAX_WAITING", 5_000, 1)  # clients held in long polls by one push process
 
-DEMO = env.flag("TOKENOPS_DEMO")
-
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "budgets.access.drf.ApiKeyAuthentication",
@@ -215,7 +309,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["budgets.access.drf.Scoped"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["budgets.access.json_body.SafeJson"],
     "DEFAULT_PAGINATION_CLASS": "budgets.access.pages.BoundedPages",
     "PAGE_SIZE": 100,
     "EXCEPTION_HANDLER": "budgets.access.problems.handle",
@@ -230,6 +324,18 @@ SPECTACULAR_SETTINGS = {
     "SERVE_INCLUDE_SCHEMA": False,
     "SWAGGER_UI_DIST": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
+    # Fields of one name with other choices elsewhere; without a name here they get one that changes with each new such.
+    "ENUM_NAME_OVERRIDES": {
+        "ActivityKindEnum": "budgets.models.PlannedActivity.Kind",
+        "ApiKeyStateEnum": "budgets.models.ApiKey.State",
+        "CostKindEnum": "usage.models.OtherCost.Kind",
+        "LeaseStateEnum": ["running", "expired", "released"],
+        "MetricEnum": "budgets.models.Budget.Metric",  # of leases, too
+        "PolicyStateEnum": "routing.models.PolicyVersion.State",
+        "PreviewStateEnum": "routing.models.PolicyReplay.State",
+        "SnippetKindEnum": "routing.models.Snippet.Kind",
+        "WorkflowStatusEnum": "budgets.models.Workflow.Status",
+    },
 }
 
 LOGGING: dict[str, Any] = {

@@ -8,6 +8,7 @@ from tokenops_site.health import healthz, readyz
 handler400 = "tokenops_site.errors.bad_request"
 handler403 = "tokenops_site.errors.forbidden"
 handler404 = "tokenops_site.errors.not_found"
+handler429 = "budgets.people.signing_in.too_many"  # django-allauth's
 handler500 = "tokenops_site.errors.fault"
 
 urlpatterns = [

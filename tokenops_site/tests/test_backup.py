@@ -23,6 +23,7 @@ from tokenops_site.backup import archive
 from tokenops_site.backup.programs import NoProgram, connection_of, find_program
 from tokenops_site.serve.embedded import make_database
 
+pytestmark = pytest.mark.server  # programs of their own, and databases on the server
 FILL = """
 from datetime import datetime, timedelta, UTC
 from budgets.audit.record import Actor

@@ -22,6 +22,7 @@ from tokenops_site import roles
 from tokenops_site.serve.children import Lifeline, start
 from tokenops_site.serve.embedded import APPLICATION, EmbeddedPostgres, make_database
 
+pytestmark = pytest.mark.server  # programs of their own, and databases on the server
 REFUSED = (
     "UPDATE budgets_auditentry SET reason = 'x'",
     "DELETE FROM budgets_auditentry",
@@ -137,7 +138,7 @@ def test_what_cannot_protect_is_refused_in_a_sentence(server_url, place):
     make_database(server_url, database)
     url = address(server_url, application, database)
     with pytest.raises(roles.CannotProtect, match="both name the role"):
-        roles.make_ready(url.replace(application, urlsplit(server_url).username), server_url.replace("//", "//", 1))
+        roles.make_ready(server_url, urlsplit(server_url)._replace(path=f"/{database}").geturl())
     with psycopg.connect(server_url, autocommit=True) as connection:
         connection.execute(f"CREATE ROLE {owner} LOGIN PASSWORD 'secret-{owner}'")
         connection.execute(f"CREATE ROLE {application} LOGIN SUPERUSER PASSWORD 'secret-{application}'")
@@ -162,8 +163,9 @@ def test_migrations_that_wait_need_the_owner(server_url, place):
     make_database(server_url, database)
     url = address(server_url, application, database)
     manage(url, server_url, "prepare")
-    with psycopg.connect(url) as connection:
-        connection.execute("DELETE FROM django_migrations WHERE app = 'routing' AND name LIKE '0003%'")
+    owned = urlsplit(server_url)._replace(path=f"/{database}").geturl()
+    last_but_one = sorted(one.stem for one in (CHECKOUT / "routing/migrations").glob("0*.py"))[-2]
+    manage(owned, "", "migrate", "routing", last_but_one)
     refused = manage(url, "", "prepare", check=False)
     assert refused.returncode == 1 and "set DATABASE_OWNER_URL for this command" in refused.stderr
     manage(url, server_url, "prepare")

@@ -124,8 +124,8 @@ def is_started_again(stack, name, old_pid):
 def is_at_work(stack, name):
     if name == "push":
         return is_listening(stack.push_port)
-    if name == "worker":
-        return len(stack.main_process(name).children()) >= 2
+    if name == "worker":  # its threads begin with the first task, and the sweep comes every second
+        return stack.main_process(name).num_threads() >= 3
     return stack.status("/readyz") == 200
 
 

@@ -1,5 +1,6 @@
 """Bring the database up to this version of the code: schema, static files, the first administrator."""
 
+import fcntl
 import hashlib
 import os
 import secrets
@@ -19,6 +20,7 @@ from django.db.migrations.executor import MigrationExecutor
 from django.db.utils import OperationalError
 
 from budgets.audit.protection import ROLE, WORDS, protection
+from budgets.models import Membership, Role
 from tokenops_site import roles
 from tokenops_site.serve.command import FIRST_ADMINISTRATOR
 
@@ -76,13 +78,18 @@ class Command(BaseCommand):
             )
 
     def _collect_static(self) -> None:
-        """Only when a file changed: compressing all of them takes seconds."""
+        """Only when a file changed: compressing all of them takes seconds. One process at a time in one folder."""
         root = Path(settings.STATIC_ROOT)
         stamp, wanted = root / "collected", _fingerprint()
-        if stamp.exists() and stamp.read_text() == wanted:
+        if _says(stamp, wanted):
             return
-        call_command("collectstatic", interactive=False, verbosity=0, clear=root.exists())
-        stamp.write_text(wanted)
+        root.parent.mkdir(parents=True, exist_ok=True)
+        with (root.parent / f".{root.name}.collecting").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if _says(stamp, wanted):
+                return
+            call_command("collectstatic", interactive=False, verbosity=0, clear=root.exists())
+            stamp.write_text(wanted)
         self.stdout.write("Static files are collected.")
 
     def _make_first_administrator(self) -> None:
@@ -94,7 +101,8 @@ class Command(BaseCommand):
                 return
             given = os.environ.get("TOKENOPS_ADMIN_PASSWORD", "")
             password = given or secrets.token_urlsafe(12)
-            people.objects.create_superuser("admin", "", password)
+            admin = people.objects.create_superuser("admin", "", password)
+            Membership.objects.create(user=admin, role=Role.ADMINISTRATOR)
         shown = "(TOKENOPS_ADMIN_PASSWORD)" if given else password
         self.stdout.write(f"{FIRST_ADMINISTRATOR}admin, password {shown}")
 
@@ -127,3 +135,7 @@ def _fingerprint() -> str:
             found = Path(storage.path(path)).stat()
             digest.update(f"{path} {found.st_size} {found.st_mtime_ns}\n".encode())
     return digest.hexdigest()
+
+
+def _says(stamp: Path, wanted: str) -> bool:
+    return stamp.exists() and stamp.read_text() == wanted
