@@ -111,6 +111,7 @@ def compare(stack: Stack, key: dict[str, str], rounds: int, seconds: int) -> Non
         for _ in range(rounds):
             for name, (url, headers) in targets.items():
                 found[name].append(requests_a_second(url, headers, 304, seconds))
+        one_by_one = {name: latencies(url, 2_000, headers, 304) for name, (url, headers) in targets.items()}
     median = {name: statistics.median(rates) for name, rates in found.items()}
     print(f"304 answers a second, 16 connections, median of {rounds} rounds in turns, bundle of {len(body):,} bytes")
     for name, rate in median.items():
@@ -118,6 +119,8 @@ def compare(stack: Stack, key: dict[str, str], rounds: int, seconds: int) -> Non
     if "nginx file" in median:
         print(f"  front / nginx file  {median['front'] / median['nginx file']:.2f}   (goal: at least 0.20)")
     print(f"  front / in Django   {median['front'] / median['in Django']:.2f}")
+    for name, taken in one_by_one.items():
+        print(f"  one by one, {name:<11} p50 {percentile(taken, 50):.2f} ms   p99 {percentile(taken, 99):.2f} ms")
 
 
 async def hold(url: str, headers: dict[str, str], many: int, seconds: int) -> None:

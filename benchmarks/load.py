@@ -69,18 +69,18 @@ def _pump(url: str, headers: Mapping[str, str], seconds: int, connections: int) 
     return done / (time.perf_counter() - began)
 
 
-def latencies(url: str, times: int) -> list[float]:
+def latencies(url: str, times: int, headers: Mapping[str, str] | None = None, expect: int = 200) -> list[float]:
     """Milliseconds of each of `times` requests, one after the other on one connection, sorted."""
     where = urlsplit(url)
     connection = http.client.HTTPConnection(where.netloc, timeout=30)
     taken = []
     for _ in range(times):
         began = time.perf_counter()
-        connection.request("GET", where.path)
+        connection.request("GET", where.path, headers=dict(headers or {}))
         answer = connection.getresponse()
         answer.read()
         taken.append((time.perf_counter() - began) * 1000)
-        assert answer.status == 200, answer.status
+        assert answer.status == expect, answer.status
     return sorted(taken)
 
 

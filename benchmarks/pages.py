@@ -33,6 +33,8 @@ PAGES = (
     "/workflows/?page=20",
     "/workflows/{workflow}/",
     "/workflows/unassigned/",
+    "/routing/",
+    "/routing/try/?workflow={workflow}&input_tokens=2000",
     "/data/",
     "/data/quarantine/",
     "/history/",
@@ -47,6 +49,14 @@ PAGES = (
     "/settings/costs/",
     "/settings/rates/",
     "/settings/imports/",
+    "/settings/people/",
+    "/settings/channels/",
+    "/settings/deliveries/",
+    "/approvals/",
+    "/approvals/card/",
+    "/approvals/count/",
+    "/alerts/",
+    "/alerts/rules/",
     "/welcome/",
 )
 DAYS = 30
@@ -74,6 +84,7 @@ def fill_usage(now: datetime, workflows: int, models: int) -> list[Any]:
     """Teams, workflows, and a row for each workflow, day and three models; the workflows."""
     from budgets.models import NANO, Team, Workflow
     from usage.models import QuarterHour
+    from usage.rollups.days import make_days_anew
 
     chance = random.Random(7)
     teams = [Team(slug=f"team-{n}", name=f"Team {n}") for n in range(40)]
@@ -104,6 +115,7 @@ def fill_usage(now: datetime, workflows: int, models: int) -> list[Any]:
         for model in chance.sample(range(models), 3)
     ]
     QuarterHour.objects.bulk_create(rows, batch_size=5_000)
+    make_days_anew("UTC")
     return flows
 
 
