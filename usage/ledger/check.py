@@ -16,6 +16,8 @@ from usage.rollups.sums import BATCHES as RECEIVED
 from usage.rollups.sums import (
     CALLS,
     CORE,
+    CORE_DAY_KEY,
+    CORE_DAYS,
     ITS_HOUR,
     MODEL_DAYS,
     MODEL_KEY,
@@ -27,6 +29,9 @@ from usage.rollups.sums import (
     SOURCE_KEY,
     SOURCE_SUMS,
     SUM_COLUMNS,
+    TOKEN_DAYS,
+    TOKEN_KEY,
+    TOKEN_SUMS,
     WIDE_DAYS,
     WIDE_KEY,
     ZONE_OF_DAYS,
@@ -93,6 +98,30 @@ COMPARISONS: tuple[tuple[str, tuple[str, ...], tuple[str, ...], str], ...] = (
             f"WITH quarter_hours AS (SELECT * FROM usage_quarterhour) {MODEL_DAYS}",  # which were compared above
             "SELECT * FROM usage_modelday",
             FOLDED,
+        ),
+    ),
+    (
+        "usage_coreday",
+        CORE_DAY_KEY,
+        SUM_COLUMNS,
+        compare(
+            CORE_DAY_KEY,
+            SUM_COLUMNS,
+            f"WITH quarter_hours AS (SELECT * FROM usage_quarterhour) {CORE_DAYS}",
+            "SELECT * FROM usage_coreday",
+            FOLDED,
+        ),
+    ),
+    (
+        "usage_tokenday",
+        TOKEN_KEY,
+        TOKEN_SUMS,
+        compare(
+            TOKEN_KEY,
+            TOKEN_SUMS,
+            TOKEN_DAYS,
+            "SELECT * FROM usage_tokenday WHERE day > (%(horizon)s::timestamptz AT TIME ZONE %(zone)s)::date",
+            f"{FOLDED} AND {WHOLE_DAYS}",
         ),
     ),
     (

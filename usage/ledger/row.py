@@ -80,6 +80,7 @@ class LedgerRow(Stated, kw_only=True, gc=False):
     cost_cache_write: int | None = None
     cost_output: int | None = None
     cost_units: int | None = None
+    saved: int | None = None
 
 
 class Entry(Struct, gc=False):

@@ -25,7 +25,7 @@ from usage.prices.correction import PARTS, REPEATED, plain_json
 from usage.prices.reprice import ENTER, posting
 
 # Beside what a correction repeats: what makes a call a retry, an escalation or a step of its run.
-KEPT: Final = (*REPEATED, "attempt", "step", "tools_exposed", "price_id", "measured")
+KEPT: Final = (*REPEATED, "attempt", "step", "tools_exposed", "retrieved_chunks", "price_id", "measured")
 NEGATED: Final = (
     "input_tokens", "cached_input_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens", "tool_tokens",
     "avoided_input_tokens", "avoided_output_tokens", "reported_cost",

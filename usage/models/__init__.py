@@ -4,11 +4,12 @@ from usage.models.costs import OtherCost
 from usage.models.imports import Import, ImportedObject, ImportProblem
 from usage.models.ledger import Claim, IngestBatch, LedgerEntry, QuarantinedItem
 from usage.models.prices import ModelColour, ModelTier, PriceEntry, PriceRefresh, RepriceRun
-from usage.models.rollups import ModelDay, QuarterHour, Run, Sums, WideDay
+from usage.models.rollups import CoreDay, ModelDay, QuarterHour, Run, Sums, TokenDay, WideDay
 from usage.models.sources import SourceHour
 
 __all__ = [
     "Claim",
+    "CoreDay",
     "Import",
     "ImportProblem",
     "ImportedObject",
@@ -26,5 +27,6 @@ __all__ = [
     "Run",
     "SourceHour",
     "Sums",
+    "TokenDay",
     "WideDay",
 ]

@@ -33,6 +33,8 @@ class LedgerEntry(models.Model):
     `time` is the event's own; `posted_at` decides the day, month and budget period it counts in, and differs only where
     the event's month was closed. Costs are nano-dollars; null cost is unknown, never free: `measured` says whether
     token counts were sent, and `unpriced` is 1 for a measured call without a price. A correction row holds differences.
+    `saved` is what caches spared, in nano-dollars: tokens that were not paid at the price of their kind, and cached
+    ones at what they cost less than uncached ones; null where nothing was cached or no price is known.
     A withdrawal row takes back a call with its corrections: all counts and costs negated, `corrects` names the call.
     """
 
@@ -108,6 +110,7 @@ class LedgerEntry(models.Model):
     cost_cache_write = models.BigIntegerField(null=True)
     cost_output = models.BigIntegerField(null=True)
     cost_units = models.BigIntegerField(null=True)
+    saved = models.BigIntegerField(null=True)
 
     class Meta:
         managed = False

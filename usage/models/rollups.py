@@ -75,6 +75,69 @@ class ModelDay(Sums):
     pk = models.CompositePrimaryKey("day", "model", "tier")
 
 
+class CoreDay(Sums):
+    """Usage per day (organisation's zone) and all core dimensions: the quarter hours summed, for the explorer."""
+
+    day = models.DateField()
+    workflow_id = models.IntegerField()
+    team = models.TextField()
+    provider = models.TextField()
+    model = models.TextField()
+    tier = models.SmallIntegerField()
+    environment = models.TextField()
+    service_tier = models.TextField()
+    stage = models.TextField()
+    task_type = models.TextField()
+    status = models.TextField()
+    pk = models.CompositePrimaryKey(
+        "day",
+        "workflow_id",
+        "team",
+        "provider",
+        "model",
+        "tier",
+        "environment",
+        "service_tier",
+        "stage",
+        "task_type",
+        "status",
+    )
+
+
+class TokenDay(models.Model):
+    """What input was made of and what caches spared, per day (organisation's zone), workflow, model and cache.
+
+    `saved` in nano-dollars, as in `LedgerEntry`. `context_…` are tokens by layer of the `context_calls` that
+    state their layers; `context_input` is the whole input of those.
+    """
+
+    day = models.DateField()
+    workflow_id = models.IntegerField()
+    team = models.TextField()
+    provider = models.TextField()
+    model = models.TextField()
+    tier = models.SmallIntegerField()
+    cache = models.TextField()
+    calls = models.BigIntegerField(default=0)
+    input_tokens = models.BigIntegerField(default=0)
+    cached_input_tokens = models.BigIntegerField(default=0)
+    avoided_input_tokens = models.BigIntegerField(default=0)
+    avoided_output_tokens = models.BigIntegerField(default=0)
+    saved = models.BigIntegerField(default=0)
+    tool_tokens = models.BigIntegerField(default=0)
+    retrieved_chunks = models.BigIntegerField(default=0)
+    context_calls = models.BigIntegerField(default=0)
+    context_input = models.BigIntegerField(default=0)
+    context_system = models.BigIntegerField(default=0)
+    context_history = models.BigIntegerField(default=0)
+    context_retrieval = models.BigIntegerField(default=0)
+    context_tools = models.BigIntegerField(default=0)
+    context_memory = models.BigIntegerField(default=0)
+    context_user = models.BigIntegerField(default=0)
+    context_output_format = models.BigIntegerField(default=0)
+    pk = models.CompositePrimaryKey("day", "workflow_id", "team", "provider", "model", "tier", "cache")
+
+
 class WideDay(Sums):
     """Usage per day (organisation's zone), one wide dimension, workflow and model. Partitioned by dimension in SQL.
 

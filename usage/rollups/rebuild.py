@@ -13,6 +13,7 @@ from usage.rollups.sums import (
     UPSERT_QUARTER_HOURS,
     UPSERT_RUNS,
     UPSERT_SOURCE_HOURS,
+    UPSERT_TOKEN_DAYS,
     UPSERT_WIDE_DAYS,
 )
 
@@ -41,6 +42,8 @@ STEPS = (
     f"WITH rows AS ({ROWS}), quarter_hours AS ({QUARTER_HOURS}) {UPSERT_QUARTER_HOURS}",
     *MAKE_ANEW,
     f"WITH rows AS ({ROWS} WHERE {WHOLE_DAYS}) {UPSERT_WIDE_DAYS}",
+    "DELETE FROM usage_tokenday WHERE day > (%(horizon)s::timestamptz AT TIME ZONE %(zone)s)::date",
+    f"WITH rows AS ({ROWS} WHERE {WHOLE_DAYS}) {UPSERT_TOKEN_DAYS}",
     SUMMED_IN,
     f"WITH rows AS ({ROWS} WHERE (workflow_id, run_id) NOT IN ({OLD_RUNS})) {UPSERT_RUNS}",
     "DELETE FROM usage_run WHERE first_call = 'infinity'",

@@ -59,6 +59,45 @@ SELECT (bucket AT TIME ZONE %(zone)s)::date AS day, model, tier,
     {", ".join(f"sum({column})::bigint AS {column}" for column in SUM_COLUMNS)}
 FROM quarter_hours GROUP BY 1, model, tier"""
 
+# The same with all core dimensions, for pages that group by any of them.
+CORE_DAY_KEY = ("day", *CORE)
+CORE_DAYS = f"""
+SELECT (bucket AT TIME ZONE %(zone)s)::date AS day, {", ".join(CORE)},
+    {", ".join(f"sum({column})::bigint AS {column}" for column in SUM_COLUMNS)}
+FROM quarter_hours GROUP BY 1, {", ".join(CORE)}"""
+
+# What input was made of, and what caches spared: by the cache that served the call. `context_<layer>` are tokens of
+# the calls that state their layers, whose whole input is `context_input`; `saved` is the ledger's own.
+LAYERS = ("system", "history", "retrieval", "tools", "memory", "user", "output_format")
+TOKEN_KEY = ("day", "workflow_id", "team", "provider", "model", "tier", "cache")
+TOKEN_SUMS = (
+    "calls",
+    "input_tokens",
+    "cached_input_tokens",
+    "avoided_input_tokens",
+    "avoided_output_tokens",
+    "saved",
+    "tool_tokens",
+    "retrieved_chunks",
+    "context_calls",
+    "context_input",
+    *(f"context_{layer}" for layer in LAYERS),
+)
+TOKEN_DAYS = f"""
+SELECT (posted_at AT TIME ZONE %(zone)s)::date AS day, workflow_id, team, provider, model, tier, cache,
+    coalesce(sum({CALLS}), 0)::bigint AS calls,
+    coalesce(sum(input_tokens), 0)::bigint AS input_tokens,
+    coalesce(sum(cached_input_tokens), 0)::bigint AS cached_input_tokens,
+    coalesce(sum(avoided_input_tokens), 0)::bigint AS avoided_input_tokens,
+    coalesce(sum(avoided_output_tokens), 0)::bigint AS avoided_output_tokens,
+    coalesce(sum(saved), 0)::bigint AS saved,
+    coalesce(sum(tool_tokens), 0)::bigint AS tool_tokens,
+    coalesce(sum(sign({CALLS}) * retrieved_chunks), 0)::bigint AS retrieved_chunks,
+    coalesce(sum({CALLS}) FILTER (WHERE context IS NOT NULL), 0)::bigint AS context_calls,
+    coalesce(sum(input_tokens) FILTER (WHERE context IS NOT NULL), 0)::bigint AS context_input,
+    {", ".join(f"coalesce(sum((context->>'{one}')::bigint), 0)::bigint AS context_{one}" for one in LAYERS)}
+FROM rows GROUP BY 1, workflow_id, team, provider, model, tier, cache"""
+
 # Each wide dimension's column; tags are unfolded into key=value.
 WIDE_VALUES = """(VALUES ('user', user_name), ('customer', customer), ('application', application),
     ('campaign', campaign), ('channel', channel)) AS stated (dimension, value)"""
@@ -100,7 +139,8 @@ ROW_COLUMNS = (
     "batch_id, source_id, kind, measured, unpriced, attempt, step, time, posted_at, workflow_id, team, run_id,"
     " provider, model, tier, default_tier, environment, service_tier, stage, task_type, status, input_tokens,"
     " cached_input_tokens, cache_write_tokens, output_tokens, reasoning_tokens, cost, user_name, customer,"
-    " application, campaign, channel, tags"
+    " application, campaign, channel, tags, cache, avoided_input_tokens, avoided_output_tokens, tool_tokens,"
+    " retrieved_chunks, context, saved"
 )
 
 
@@ -117,6 +157,14 @@ UPSERT_MODEL_DAYS = f"""
 INSERT INTO usage_modelday ({", ".join(MODEL_KEY)}, {", ".join(SUM_COLUMNS)})
 {MODEL_DAYS} ORDER BY {", ".join(MODEL_KEY)}
 ON CONFLICT ({", ".join(MODEL_KEY)}) DO UPDATE SET {adding("usage_modelday", SUM_COLUMNS)}"""
+UPSERT_CORE_DAYS = f"""
+INSERT INTO usage_coreday ({", ".join(CORE_DAY_KEY)}, {", ".join(SUM_COLUMNS)})
+{CORE_DAYS} ORDER BY {", ".join(CORE_DAY_KEY)}
+ON CONFLICT ({", ".join(CORE_DAY_KEY)}) DO UPDATE SET {adding("usage_coreday", SUM_COLUMNS)}"""
+UPSERT_TOKEN_DAYS = f"""
+INSERT INTO usage_tokenday ({", ".join(TOKEN_KEY)}, {", ".join(TOKEN_SUMS)})
+{TOKEN_DAYS} ORDER BY {", ".join(TOKEN_KEY)}
+ON CONFLICT ({", ".join(TOKEN_KEY)}) DO UPDATE SET {adding("usage_tokenday", TOKEN_SUMS)}"""
 UPSERT_WIDE_DAYS = f"""
 INSERT INTO usage_wide_day ({", ".join(WIDE_KEY)}, {", ".join(SUM_COLUMNS)})
 {WIDE_DAYS} ORDER BY {", ".join(WIDE_KEY)}

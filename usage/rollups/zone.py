@@ -1,11 +1,11 @@
-"""Days are days of the organisation's time zone: when that changes, model days and wide days are summed anew."""
+"""Days are days of the organisation's time zone: when that changes, all days are summed anew."""
 
 from django.db import connection, transaction
 
 from usage.rollups.days import MAKE_ANEW
 from usage.rollups.fold import FOLD_LOCK
 from usage.rollups.rebuild import HORIZON, SUMMED_IN, WHOLE_DAYS
-from usage.rollups.sums import ROW_COLUMNS, UPSERT_WIDE_DAYS
+from usage.rollups.sums import ROW_COLUMNS, UPSERT_TOKEN_DAYS, UPSERT_WIDE_DAYS
 
 ZONES = """
 SELECT organisation.time_zone, wide.zone FROM budgets_organisation AS organisation
@@ -17,6 +17,8 @@ WHERE batch_id NOT IN (SELECT id FROM usage_ingestbatch WHERE folded_at IS NULL)
 STEPS = (
     "DELETE FROM usage_wide_day WHERE day > (%(horizon)s::timestamptz AT TIME ZONE %(zone)s)::date",
     f"WITH rows AS ({FOLDED}) {UPSERT_WIDE_DAYS}",
+    "DELETE FROM usage_tokenday WHERE day > (%(horizon)s::timestamptz AT TIME ZONE %(zone)s)::date",
+    f"WITH rows AS ({FOLDED}) {UPSERT_TOKEN_DAYS}",
     *MAKE_ANEW,
     SUMMED_IN,
 )

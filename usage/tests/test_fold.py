@@ -10,12 +10,13 @@ from zoneinfo import ZoneInfo
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
+from django.db.models import F
 
 from budgets.models import Budget, Organisation
 from budgets.organisation.configuration import changing_configuration
 from usage.ledger.check import check_ledger
 from usage.ledger.retention import attached_months, expire
-from usage.models import IngestBatch, LedgerEntry, ModelDay, QuarterHour, Run, WideDay
+from usage.models import IngestBatch, LedgerEntry, ModelDay, QuarterHour, Run, TokenDay, WideDay
 from usage.rollups.days import days_used, models_used
 from usage.rollups.fold import fold_all, fold_batches
 from usage.rollups.rebuild import rebuild_rollups
@@ -240,7 +241,8 @@ def test_check_ledger_notices_each_kind_of_damage_and_rebuild_mends_it():
     WideDay.objects.filter(dimension="tag").delete()
     ModelDay.objects.filter(model="test-model", tier=1).delete()
     Run.objects.filter(pk=Run.objects.first().pk).delete()
-    damaged = {"usage_quarterhour", "usage_wide_day", "usage_modelday", "usage_run"}
+    TokenDay.objects.update(calls=F("calls") + 1)
+    damaged = {"usage_quarterhour", "usage_wide_day", "usage_modelday", "usage_coreday", "usage_tokenday", "usage_run"}
     assert {difference.table for difference in check_ledger()} == damaged
     with pytest.raises(CommandError):
         call_command("check_ledger", stderr=StringIO())

@@ -1,0 +1,3 @@
+"""The tables of this floor."""
+
+__all__: list[str] = []
