@@ -11,7 +11,7 @@ from budgets.models import Budget, Organisation
 from budgets.pages.ranking import Ranked, rank
 from budgets.pages.standing import Standing
 from budgets.pages.standings import standings, with_sparks
-from reports.overview.window import Window
+from reports.asking.window import Window
 
 SHOWN = 8  # budgets on the Overview
 

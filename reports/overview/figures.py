@@ -15,9 +15,9 @@ from budgets.limits.calendar import DAY, day_starts_at
 from budgets.models import UNASSIGNED, BudgetState, Organisation, Workflow
 from budgets.pages import pace
 from budgets.pages.standing import Standing
+from reports.asking.window import Window
 from reports.overview.crowd import Crowd, crowd
 from reports.overview.spend import DayModel, ModelUse, Spend, most_used, shape
-from reports.overview.window import Window
 from usage.models import IngestBatch, QuarterHour
 from usage.prices.colours import colours_of
 from usage.rollups.days import days_used, models_used

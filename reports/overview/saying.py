@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from budgets.pages.amounts import amount, whole
 from budgets.pages.moments import day
 from budgets.pages.standing import Standing
+from reports.asking.window import Window
 from reports.overview.crowd import Crowd
-from reports.overview.window import Window
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from typing import Any
 
 from budgets.pages.amounts import drawn
 from budgets.pages.moments import day, weekday
-from reports.overview.window import Window
+from reports.asking.window import Window
 
 SERIES = 5  # and Other
 OTHER_SLOT = SERIES + 1

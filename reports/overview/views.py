@@ -17,10 +17,12 @@ from budgets.pages.csv import csv_response, currency_code, exact
 from budgets.pages.door import in_reach, may_change_budgets, signed_in
 from budgets.pages.moments import ago, day, moment, place, span_year
 from budgets.pages.standings import same_end
+from reports.asking.window import PERIODS, WINDOW_KEYS, Window, unknown, window_of
 from reports.overview import figures
 from reports.overview.saying import say
 from reports.overview.spend import chart
-from reports.overview.window import PERIODS, Window, ignored, window_of
+
+KNOWN = WINDOW_KEYS | {"chart", "v", "shape"}  # `v` and `shape` belong to the live refresh
 
 
 @require_safe
@@ -114,7 +116,7 @@ def _context(request: HttpRequest) -> dict[str, Any]:
         "organisation": organisation,
         "window": window,
         "periods": [(key, text, _days_of(key, window, organisation)) for key, text in PERIODS.items()],
-        "ignored": ignored(query),
+        "ignored": " ".join(filter(None, (window.note, unknown(query, KNOWN)))),
         "found": found,
         "spend": spend,
         "say": saying,
@@ -131,7 +133,7 @@ def _context(request: HttpRequest) -> dict[str, Any]:
         "may_change": may_change_budgets(request),
         "is_empty": fresh.arrived_at is None and not spend.calls,
         "shape": shape_mark,
-        "live_url": f"{reverse('overview-live')}?period={window.period}&shape={shape_mark}"
+        "live_url": f"{reverse('overview-live')}?{window.link}&shape={shape_mark}"
         f"&v={figures.change_mark(organisation, now)}",
     }
 

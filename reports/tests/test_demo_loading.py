@@ -24,6 +24,7 @@ from budgets.models import (
     Source,
     Workflow,
 )
+from reports.asking.window import window_of
 from reports.demo import days, history, live, organisation, planning, setting_up
 from reports.demo import parameters as facts
 from reports.demo.gateway import Gateway
@@ -31,7 +32,6 @@ from reports.demo.history import BadHistory, Loader
 from reports.demo.live import Live
 from reports.demo.setting_up import Beginning, NotADemo
 from reports.overview.figures import overview
-from reports.overview.window import window_of
 from usage.ledger import partitions
 from usage.ledger.opening import open_due
 from usage.models import IngestBatch, LedgerEntry, OtherCost, PriceEntry, QuarterHour

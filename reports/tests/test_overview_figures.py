@@ -14,11 +14,11 @@ from django.urls import reverse
 from django.utils import timezone
 
 from budgets.models import NANO, Organisation, Workflow
+from reports.asking.window import window_of
 from reports.overview import figures
 from reports.overview.meaning import meaning_of
 from reports.overview.saying import say
 from reports.overview.spend import DayModel, ModelUse, chart, most_used, shape
-from reports.overview.window import ignored, window_of
 from reports.tests.rows import arrived, at, budget_with, summed, usage_row
 from usage.ledger import partitions
 from usage.rollups.fold import fold_all
@@ -29,48 +29,10 @@ NOON = at("2026-11-18T12:00")
 BERLIN = ZoneInfo("Europe/Berlin")
 
 
-def test_this_month_counts_today_and_compares_complete_days():
-    window = window_of({}, NOON, BERLIN)
-    assert (window.first, window.last, window.ends) == (date(2026, 11, 1), date(2026, 11, 18), date(2026, 11, 30))
-    assert (window.complete_last, window.complete_days, window.runs) == (date(2026, 11, 17), 17, True)
-    assert (window.compared_words, window.before_words) == ("1–17 Nov", "1–17 Oct")
-    assert window.starts_at == at("2026-10-31T23:00")
-
-
-def test_last_month_is_whole_and_compared_with_the_whole_month_before():
-    window = window_of({"period": "last-month"}, at("2026-03-10T12:00"), BERLIN)
-    assert (window.days_words, window.before_words, window.runs) == ("1–28 Feb", "1–31 Jan", False)
-
-
-def test_seven_days_are_complete_days():
-    window = window_of({"period": "7d"}, NOON, BERLIN)
-    assert (window.days_words, window.before_words, window.complete_days) == ("11–17 Nov", "4–10 Nov", 7)
-
-
-def test_a_quarter_follows_the_fiscal_year():
-    window = window_of({"period": "quarter"}, NOON, BERLIN, fiscal_year_starts=2)
-    assert (window.first, window.ends) == (date(2026, 11, 1), date(2027, 1, 31))
-
-
 def test_the_first_of_a_month_has_no_complete_day_and_nothing_to_compare():
     window = window_of({}, at("2026-11-01T12:00"), BERLIN)
     assert window.complete_days == 0
     assert figures.cost_by_day_before(window, rows_of(("a", 5))) == ()
-
-
-def test_today_is_the_zones_today():
-    late = at("2026-10-31T18:20")  # 1 November, 00:05 in Kathmandu
-    assert window_of({}, late, ZoneInfo("Asia/Kathmandu")).first == date(2026, 11, 1)
-    assert window_of({}, late, ZoneInfo("UTC")).first == date(2026, 10, 1)
-
-
-def test_unknown_values_are_told_and_this_month_shown():
-    assert window_of({"period": "’; drop"}, NOON, BERLIN).period == "this-month"
-    assert ignored({"period": "fortnight", "team": "x"}) == (
-        "“fortnight” is no period that TokenOps knows, so this month is shown. "
-        "This page has no filter “team”; it was left out."
-    )
-    assert ignored({"period": "7d", "chart": "total"}) == ""
 
 
 def rows_of(*costs: tuple[str, int], day: int = 17) -> list[DayModel]:
