@@ -1,3 +1,5 @@
 """The tables of this floor."""
 
-__all__: list[str] = []
+from reports.models.findings import Finding, KnownUse, Watch, WatchedSeries
+
+__all__ = ["Finding", "KnownUse", "Watch", "WatchedSeries"]
