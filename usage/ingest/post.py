@@ -14,6 +14,7 @@ from usage.ingest.workflows import Named
 from usage.ledger.row import STATED, LedgerRow
 from usage.prices.book import Price, PriceBook
 from usage.prices.cost import CostParts, cost_of, length_of_one
+from usage.prices.spared import spared_by_caches
 from usage.prices.tiers import tier_of
 
 _json = msgspec.json.Encoder(order="deterministic", decimal_format="string")
@@ -92,7 +93,10 @@ def ledger_row(event: Event, source_id: int, workflow: Named, posting: Posting) 
 
 
 def put_cost(row: LedgerRow, event: Event, price: Price | None) -> None:
-    """Stamp the price entry and the cost by component. A call that used nothing costs nothing, priced or not."""
+    """Stamp the price entry, the cost by component and what caches spared.
+
+    A call that used nothing costs nothing, priced or not.
+    """
     cached, written = event.cached_input_tokens or 0, event.cache_write_tokens or 0
     tokens_in, tokens_out = event.input_tokens or 0, event.output_tokens or 0
     if price is None:
@@ -109,3 +113,13 @@ def put_cost(row: LedgerRow, event: Event, price: Price | None) -> None:
     row.cost = parts.total
     row.cost_input, row.cost_cached, row.cost_cache_write = parts.input, parts.cached, parts.cache_write
     row.cost_output, row.cost_units = parts.output, parts.units
+    if price is not None and (cached or event.avoided_input_tokens or event.avoided_output_tokens):
+        whole = length_of_one(tokens_in, event.tags)
+        row.saved = spared_by_caches(
+            price,
+            tokens_in if whole is None else whole,
+            cached,
+            event.avoided_input_tokens or 0,
+            event.avoided_output_tokens or 0,
+            event.units,
+        )

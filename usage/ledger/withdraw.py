@@ -21,7 +21,7 @@ from usage.ledger.append import append, raw_cursor
 from usage.ledger.opening import NAMED
 from usage.ledger.partitions import ensure_months
 from usage.ledger.row import COLUMNS, Entry, LedgerRow
-from usage.prices.correction import PARTS, REPEATED, plain_json
+from usage.prices.correction import NONE_YET, PARTS, REPEATED, both, plain_json
 from usage.prices.reprice import ENTER, posting
 
 # Beside what a correction repeats: what makes a call a retry, an escalation or a step of its run.
@@ -48,7 +48,7 @@ SELECT source_id, encode(uuid_send(key), 'hex'), sent_too FROM usage_claim WHERE
 ORDER BY source_id, key FOR UPDATE
 """
 CORRECTED = f"""
-SELECT corrects, sum(unpriced)::int, {", ".join(f"sum({part})::bigint" for part in PARTS)}
+SELECT corrects, sum(unpriced)::int, {", ".join(f"sum({part})::bigint" for part in PARTS)}, sum(saved)::bigint
 FROM usage_ledger WHERE corrects = ANY(%s) AND kind = 1 GROUP BY corrects
 """
 UNCLAIM = """
@@ -129,12 +129,13 @@ def ensure_open_month() -> None:
 
 
 def taking_back(
-    call_id: int, workflow: str, call: dict[str, Any], corrections: Sequence[int] | None, posted_at: Any
+    call_id: int, workflow: str, call: dict[str, Any], corrections: Sequence[int | None] | None, posted_at: Any
 ) -> Entry:
-    """The row that takes `call` back with its corrections (`unpriced`, then the cost's parts)."""
-    more = corrections or (0,) * (1 + len(PARTS))
+    """The row that takes `call` back with its corrections (`unpriced`, the cost's parts, what caches spared)."""
+    more = corrections or NONE_YET
     has_cost = call["cost"] is not None or corrections is not None
-    parts = [-((call[part] or 0) + (extra or 0)) for part, extra in zip(PARTS, more[1:], strict=True)]
+    parts = [-((call[part] or 0) + (extra or 0)) for part, extra in zip(PARTS, more[1:-1], strict=True)]
+    saved = both(call["saved"], more[-1])
     tags = plain_json(call["tags"])
     counted: dict[str, Any] = {name: None if call[name] is None else -call[name] for name in NEGATED}
     row = LedgerRow(
@@ -147,6 +148,7 @@ def taking_back(
         units=as_text(negated(plain_json(call["units"]))),
         context=as_text(negated(plain_json(call["context"]))),
         tags=as_text(tags),
+        saved=None if saved is None else -saved,
     )
     if has_cost:
         row.cost = sum(parts)

@@ -15,6 +15,7 @@ from usage.ledger.partitions import month_of, next_month
 from usage.ledger.row import COLUMNS, Entry, LedgerRow
 from usage.prices.book import PriceBook
 from usage.prices.cost import CostParts, cost_of, length_of_one
+from usage.prices.spared import spared_by_caches
 
 PARTS: Final = ("cost_input", "cost_cached", "cost_cache_write", "cost_output", "cost_units")
 # What a correction row repeats of its call, so that it meets the same budgets and cells; counts are not repeated.
@@ -37,7 +38,8 @@ SELECT l.id, w.slug, {READ} FROM usage_ledger l JOIN {NAMED} w ON w.id = l.workf
 WHERE l.batch_id = ANY(%(batches)s) AND {WANTED} ORDER BY l.id
 """
 CORRECTIONS = f"""
-SELECT corrects, bool_or(kind = 2), sum(unpriced)::int, {", ".join(f"sum({part})::bigint" for part in PARTS)}
+SELECT corrects, bool_or(kind = 2), sum(unpriced)::int, {", ".join(f"sum({part})::bigint" for part in PARTS)},
+    sum(saved)::bigint
 FROM usage_ledger WHERE corrects = ANY(%s) GROUP BY corrects
 """
 
@@ -52,14 +54,16 @@ class Call:
     unpriced: int  # 1: no cost so far
     cost: int
     parts: tuple[int, int, int, int, int]
+    saved: int | None  # what caches spared, as far as it is known
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What the call costs by the book of today."""
+    """What the call costs by the book of today, and what caches spared."""
 
     price_id: int
     cost: CostParts
+    saved: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,13 +139,13 @@ def read_calls(cursor: Any, chunk: Chunk) -> list[Call]:
     return [call for call in calls if call.unpriced] if chunk.values["only_unpriced"] else calls
 
 
-NONE_YET: Final = (0,) * (1 + len(PARTS))
+NONE_YET: Final = ((0,) * (1 + len(PARTS))) + (None,)
 
 
-def _call(fetched: Sequence[Any], corrections: Sequence[int]) -> Call:
-    """A row with the sum of its corrections: `unpriced`, then the cost's parts."""
+def _call(fetched: Sequence[Any], corrections: Sequence[int | None]) -> Call:
+    """A row with the sum of its corrections: `unpriced`, the cost's parts, what caches spared."""
     row = dict(zip(COLUMNS, fetched[2:], strict=True))
-    a, b, c, d, e = ((row[part] or 0) + (more or 0) for part, more in zip(PARTS, corrections[1:], strict=True))
+    a, b, c, d, e = ((row[part] or 0) + (more or 0) for part, more in zip(PARTS, corrections[1:-1], strict=True))
     return Call(
         id=fetched[0],
         workflow=fetched[1],
@@ -149,31 +153,41 @@ def _call(fetched: Sequence[Any], corrections: Sequence[int]) -> Call:
         unpriced=row["unpriced"] + (corrections[0] or 0),
         cost=a + b + c + d + e,
         parts=(a, b, c, d, e),
+        saved=both(row["saved"], corrections[-1]),
     )
 
 
+def both(first: int | None, second: int | None) -> int | None:
+    """The sum of what is known; None where neither is."""
+    return second if first is None else first + (second or 0)
+
+
 def change_of(call: Call, prices: PriceBook) -> Change | None:
-    """The new cost where it differs; None where the call costs that already, or the book cannot price it either."""
+    """The new cost where it, or what caches spared, differs; None where not, or the book cannot price it either."""
     row = call.row
     price = prices.find(row["provider"], row["model"], row["service_tier"], row["time"])
     if price is None:
         return None
+    tokens_in, cached, units = row["input_tokens"] or 0, row["cached_input_tokens"] or 0, quantities(row["units"])
+    length = length_of_one(tokens_in, plain_json(row["tags"]))
     cost = cost_of(
         price,
-        row["input_tokens"] or 0,
-        row["cached_input_tokens"] or 0,
+        tokens_in,
+        cached,
         row["cache_write_tokens"] or 0,
         row["output_tokens"] or 0,
-        quantities(row["units"]),
+        units,
         row["reasoning_tokens"] or 0,
-        length_of_one(row["input_tokens"] or 0, plain_json(row["tags"])),
+        length,
     )
     if cost is None:
         return None
+    avoided = row["avoided_input_tokens"] or 0, row["avoided_output_tokens"] or 0
+    saved = spared_by_caches(price, tokens_in if length is None else length, cached, *avoided, units)
     new = (cost.input, cost.cached, cost.cache_write, cost.output, cost.units)
-    if not call.unpriced and new == call.parts:
+    if not call.unpriced and new == call.parts and (saved or 0) == (call.saved or 0):
         return None
-    return Change(price.price_id, cost)
+    return Change(price.price_id, cost, saved)
 
 
 def plain_json(value: Any) -> Any:
@@ -205,6 +219,7 @@ def correction_row(call: Call, change: Change, posted_at: datetime) -> Entry:
         cost_cache_write=cost.cache_write - call.parts[2],
         cost_output=cost.output - call.parts[3],
         cost_units=cost.units - call.parts[4],
+        saved=None if change.saved is None and not call.saved else (change.saved or 0) - (call.saved or 0),
         tags=msgspec.json.encode(tags).decode() if tags else None,
     )
     return Entry(row, call.workflow, tags)

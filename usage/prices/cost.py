@@ -66,11 +66,8 @@ def cost_of(
     where the subsets exceed the input or a count is negative: the sender's mistake, to be refused before it comes here.
     """
     rates = price.rates
-    whole = input_tokens if input_of_one is None else input_of_one
-    for start, step in price.steps:
-        if whole < start:
-            break
-        rates = step
+    if price.steps:
+        rates = price.reached(input_tokens if input_of_one is None else input_of_one)
     plain = input_tokens - cached_input_tokens - cache_write_tokens
     if plain < 0 or cached_input_tokens < 0 or cache_write_tokens < 0 or output_tokens < 0:
         raise ValueError("Token counts are negative, or cached and cache-write tokens exceed the input.")
@@ -123,7 +120,7 @@ def _with_units(
         if not quantity:
             continue
         each = rates.units.get(name)
-        count = _scaled(quantity)
+        count = scaled(quantity)
         if each is None or count is None:
             return None
         part = TOKEN_KINDS.get(name)
@@ -145,7 +142,7 @@ def _with_units(
     return _rounded((exact[0], exact[1], exact[2], exact[3], metered), PER_NANO_UNITS * QUANTITY_SCALE)
 
 
-def _scaled(quantity: Quantity) -> int | None:
+def scaled(quantity: Quantity) -> int | None:
     """`quantity` x 10^9 as a whole number; None for one that is negative, not finite, endless or beyond belief."""
     if isinstance(quantity, int):
         return quantity * QUANTITY_SCALE if 0 <= quantity <= MOST else None

@@ -88,6 +88,15 @@ class Price(msgspec.Struct, frozen=True, gc=False):
                 return msgspec.structs.replace(self, rates=window.rates, steps=window.steps, windows=())
         return self
 
+    def reached(self, whole_input: int) -> Rates:
+        """The rates of a call whose whole input is `whole_input` tokens: those of the last step that it reaches."""
+        rates = self.rates
+        for start, step in self.steps:
+            if whole_input < start:
+                break
+            rates = step
+        return rates
+
 
 def exact(value: Any, scale: int, what: str) -> int:
     """`value` (Decimal or decimal text, not negative) as a whole number of 1/`scale`; ValueError if it is none."""

@@ -16,7 +16,7 @@ from budgets.models import Budget, Organisation
 from budgets.organisation.configuration import changing_configuration
 from usage.ledger.check import check_ledger
 from usage.ledger.retention import attached_months, expire
-from usage.models import IngestBatch, LedgerEntry, ModelDay, QuarterHour, Run, TokenDay, WideDay
+from usage.models import CoreDay, IngestBatch, LedgerEntry, ModelDay, QuarterHour, Run, TokenDay, WideDay
 from usage.rollups.days import days_used, models_used
 from usage.rollups.fold import fold_all, fold_batches
 from usage.rollups.rebuild import rebuild_rollups
@@ -49,6 +49,15 @@ def varied(count: int, start: int = 0) -> list[dict[str, object]]:
             user=f"u{n % 4}" if n % 2 else None,
             campaign="autumn" if n % 3 else "",
             tags={"brand": f"b{n % 2}", "market": "de"} if n % 5 == 0 else None,
+            environment=["production", "test"][n % 2],
+            stage=["draft", ""][n % 3 == 0],
+            cached_input_tokens=n if n % 4 == 0 else None,
+            cache=["none", "prompt", "semantic"][n % 3],
+            avoided_input_tokens=n if n % 3 == 2 else None,
+            avoided_output_tokens=2 * n if n % 3 == 2 else None,
+            retrieved_chunks=n % 5 or None,
+            tool_tokens=n % 7,
+            context={"system": 100, "user": 900 - n, "retrieval": n} if n % 5 == 1 else None,
         )
         for n in range(start, start + count)
     ]
@@ -84,6 +93,48 @@ def plain_sums(zone: str) -> tuple[dict, dict, dict, dict]:
     return dict(quarters), dict(days), dict(runs), dict(models)
 
 
+CELL = ("day", "workflow_id", "team", "provider", "model", "tier")
+CORE = ("environment", "service_tier", "stage", "task_type", "status")
+TOKENS = ("input_tokens", "cached_input_tokens", "avoided_input_tokens", "avoided_output_tokens", "saved")
+MORE = (*TOKENS, "tool_tokens", "retrieved_chunks")
+LAYERS = ("system", "history", "retrieval", "tools", "memory", "user", "output_format")
+
+
+def plain_days(zone: str) -> tuple[dict, dict]:
+    """Days by all core dimensions and by what input was made of, call by call; no call was taken back here."""
+    core: dict = defaultdict(lambda: [0, 0, 0, 0, 0])
+    made_of: dict = defaultdict(lambda: [0] * (3 + len(MORE) + len(LAYERS)))
+    for row in LedgerEntry.objects.all():
+        row.day = row.posted_at.astimezone(ZoneInfo(zone)).date()
+        is_call = int(row.kind == 0)
+        cell = core[tuple(getattr(row, name) for name in (*CELL, *CORE))]
+        more = (
+            is_call,
+            row.cost or 0,
+            row.input_tokens or 0,
+            row.cached_input_tokens or 0,
+            is_call and row.attempt > 1,
+        )
+        for n, value in enumerate(more):
+            cell[n] += value
+        layers = row.context or {}
+        values = [is_call, is_call and row.context is not None, (row.context is not None) * (row.input_tokens or 0)]
+        values += [getattr(row, name) or 0 for name in MORE] + [layers.get(name, 0) for name in LAYERS]
+        cell = made_of[tuple(getattr(row, name) for name in (*CELL, "cache"))]
+        for n, value in enumerate(values):
+            cell[n] += value
+    return dict(core), dict(made_of)
+
+
+def folded_days() -> tuple[dict, dict]:
+    """The same as CoreDay and TokenDay hold it."""
+    sums = ("calls", "cost", "input_tokens", "cached_input_tokens", "retries")
+    made_of = ("calls", "context_calls", "context_input", *MORE, *(f"context_{name}" for name in LAYERS))
+    core = CoreDay.objects.values_list(*CELL, *CORE, *sums)
+    tokens = TokenDay.objects.values_list(*CELL, "cache", *made_of)
+    return {row[:11]: list(row[11:]) for row in core}, {row[:7]: list(row[7:]) for row in tokens}
+
+
 def folded_sums() -> tuple[dict, dict, dict, dict]:
     quarters: dict = defaultdict(lambda: [0, 0, 0, 0])
     for cell in QuarterHour.objects.all():
@@ -111,6 +162,8 @@ def test_rollups_equal_a_plain_sum_over_the_ledger(zone):
         take(varied(150, start))
         fold_all()
     assert folded_sums() == plain_sums(zone)
+    assert folded_days() == plain_days(zone)
+    assert sum(row.saved for row in TokenDay.objects.all()) > 0
     assert check_ledger() == []
 
 
@@ -123,6 +176,7 @@ def test_a_change_of_the_time_zone_makes_days_anew():
         assert folded_sums()[table] != plain_sums("Pacific/Kiritimati")[table]
     assert follow_time_zone() is True
     assert folded_sums() == plain_sums("Pacific/Kiritimati")
+    assert folded_days() == plain_days("Pacific/Kiritimati")
     assert follow_time_zone() is False
     with changing_configuration():
         Organisation.objects.update(time_zone="UTC")
