@@ -1,16 +1,13 @@
 """Ask for a replay, carry it out in a worker, call it off.
 
-A replay writes nothing but how far it is and, at the end, its result. A worker that dies leaves it as running; whoever
-holds the lock next begins it anew, so that a result is always of the whole. `claimed_at` is the worker's heartbeat and
-its claim at once: who does not find there what it wrote last has lost it, or it was called off.
+A replay writes nothing but how far it is and, at the end, its result. How a worker holds it: `routing.replay.claim`.
 """
 
-import logging
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import OperationalError, connection, transaction
+from django.db import transaction
 from django.utils import timezone
 
 from budgets.access.problems import Problem
@@ -20,22 +17,16 @@ from budgets.organisation.configuration import current_generation
 from routing.models import PolicyReplay, PolicyVersion
 from routing.policy.document import read as read_policy
 from routing.replay import basis, ledger
+from routing.replay.claim import GIVE_UP, OPEN, Claim, alone
 from routing.replay.result import Basis, Result, written
 from routing.replay.run import Replay
 from usage.prices import book
 
-logger = logging.getLogger(__name__)
 State = PolicyReplay.State
 REPLAY_LOCK = 7_061_050  # advisory lock number, ours by choice: one worker replays at a time, so that others stay free
 MOST_CALLS = 1_000_000  # tried in one replay; beyond, a sample of whole runs
 LONGEST = timedelta(days=400)
 KEPT = 20  # of a version; older ones go when another is asked for
-GIVE_UP = timedelta(hours=2)  # of beginning again and again
-OPEN = (State.WAITING, State.RUNNING)
-
-
-class Lost(Exception):
-    """Somebody called the replay off, or another worker has it."""
 
 
 def ask(
@@ -112,81 +103,31 @@ def facts(replay: PolicyReplay) -> dict[str, Any]:
 
 def replay_waiting() -> int:
     """Carry out what was asked for, and what a dead worker left; how many. 0 where another worker is at it."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s)", [REPLAY_LOCK])
-        if not cursor.fetchone()[0]:
+    with alone(REPLAY_LOCK) as held:
+        if not held:
             return 0
-    try:
         seen: list[int] = []
         waiting = PolicyReplay.objects.filter(state__in=OPEN).order_by("pk").values_list("pk", flat=True)
         while (replay_id := waiting.exclude(pk__in=seen).first()) is not None:  # one may come in meanwhile
             seen.append(replay_id)
             carry_out(replay_id)
         return len(seen)
-    finally:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_unlock(%s)", [REPLAY_LOCK])
 
 
 def carry_out(replay_id: int) -> None:
-    """Do one. What goes wrong is on the replay, for whoever looks at it; a lost database leaves it to the next."""
-    claim = Claim.take(replay_id)
-    if claim is None:
+    """Do one, if it is not done yet. The draft counts as it is now, and the replay says so by its `edit_version`."""
+    replay = PolicyReplay.objects.select_related("version").defer("result").filter(pk=replay_id).first()
+    if replay is None:
         return
-    try:
-        _replay(claim)
-    except Lost:
-        return
-    except OperationalError:
-        raise
-    except Exception as error:
-        logger.exception("Replay %s failed.", replay_id)
-        claim.end(State.FAILED, problem=f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"[:500])
+    replay.edit_version = replay.version.edit_version
+    anew = {"done": 0, "calls": None, "taken": None, "edit_version": replay.edit_version}
+    claim = Claim.of(replay, GIVE_UP, "Try fewer days.", **anew)
+    if claim is not None:
+        claim.carry_out(_replay)
 
 
-class Claim:
-    """A worker's hold on a replay."""
-
-    def __init__(self, replay: PolicyReplay, at: datetime) -> None:
-        self.replay, self.at = replay, at
-
-    @classmethod
-    def take(cls, replay_id: int) -> "Claim | None":
-        """Begin it, from the start; None where it has ended, or was begun again for too long.
-
-        The draft counts as it is now, and the replay says so by its `edit_version`.
-        """
-        now = timezone.now()
-        replay = PolicyReplay.objects.select_related("version").defer("result").filter(pk=replay_id).first()
-        if replay is None or replay.state not in OPEN:
-            return None
-        claim = cls(replay, now)
-        replay.edit_version = replay.version.edit_version
-        begun = PolicyReplay.objects.filter(pk=replay_id, state=replay.state, claimed_at=replay.claimed_at)
-        values = {"claimed_at": now, "done": 0, "calls": None, "taken": None, "edit_version": replay.edit_version}
-        if not begun.update(state=State.RUNNING, **values):
-            return None
-        if replay.state == State.RUNNING and now - replay.created_at > GIVE_UP:
-            claim.end(State.FAILED, problem="It was begun again and again and never came to an end. Try fewer days.")
-            return None
-        return claim
-
-    def mark(self, **values: Any) -> None:
-        """Say how far it is; Lost where it is not this worker's any more."""
-        now = max(timezone.now(), self.at + timedelta(microseconds=1))
-        mine = PolicyReplay.objects.filter(pk=self.replay.pk, state=State.RUNNING, claimed_at=self.at)
-        if not mine.update(claimed_at=now, **values):
-            raise Lost
-        self.at = now
-
-    def end(self, state: State, **values: Any) -> None:
-        """The last word, if it is still this worker's."""
-        mine = PolicyReplay.objects.filter(pk=self.replay.pk, state=State.RUNNING, claimed_at=self.at)
-        mine.update(state=state, finished_at=timezone.now(), **values)
-
-
-def _replay(claim: Claim) -> None:
-    replay = claim.replay
+def _replay(claim: Claim[PolicyReplay]) -> None:
+    replay = claim.job
     counted = ledger.count_calls(ledger.Window(replay.starts_at, replay.ends_at, replay.workflow), MOST_CALLS)
     claim.mark(calls=counted.calls, taken=counted.taken)
     prices = book.current(current_generation())
