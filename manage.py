@@ -1,11 +1,19 @@
 #!/usr/bin/env python
 """Django's command line. `serve`, `backup` and `restore` bring up the database themselves, before Django's settings."""
 
+import importlib
 import os
 import sys
 
+# Commands that work on files alone: no settings, no database. Each module has `main(arguments)`, the exit status.
+ON_FILES = {
+    "bench_forecast": "reports.forecast.command",
+}
+
 
 def main() -> None:
+    if sys.argv[1:] and sys.argv[1] in ON_FILES:
+        sys.exit(importlib.import_module(ON_FILES[sys.argv[1]]).main(sys.argv[2:]))
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tokenops_site.settings")
     if sys.argv[1:2] == ["serve"]:
         from tokenops_site.serve.command import main as serve

@@ -1,0 +1,105 @@
+"""Ranges from the errors of the back-test: of each step, and of sums of steps. Pure.
+
+Errors of the past are scaled by how large they usually are so many seasons ahead and at that time of the season; the
+quantiles of what is left, times a factor that makes them hold on series nobody has seen, are the range.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from reports.forecast.history import FINE, Floats, History
+
+
+class Ranges(NamedTuple):
+    """Expected, and where 80 % and 95 % of what comes should lie; one number for each step."""
+
+    mean: Floats
+    lo80: Floats
+    hi80: Floats
+    lo95: Floats
+    hi95: Floats
+
+
+LAPLACE = {80: 1.609, 95: 2.996}  # in mean absolute errors; what is believed before there are errors
+BELIEF = 60.0  # errors that weigh as much as that belief
+PHASE_BELIEF, BLOCK_BELIEF = 6.0, 20.0  # errors until a time of the season, and a season ahead, speak for themselves
+WIDEN = {True: {80: 1.0, 95: 1.0}, False: {80: 1.0, 95: 1.0}}  # by FINE
+WIDEN_SUM = {True: {80: 1.6, 95: 3.0}, False: {80: 1.6, 95: 3.0}}
+
+
+def step_ranges(history: History, ahead: Floats, errors: Floats) -> Ranges:
+    """`errors` is origins x horizon (came less expected, NaN if unknown) of the same weighted forecast."""
+    season = history.season
+    sizes = usual_sizes(history, errors, len(ahead))
+    known = (errors / sizes)[np.isfinite(errors)]
+    factor = WIDEN[season >= FINE]
+    edges = {}
+    for share in (80, 95):
+        tail = (100 - share) / 200
+        trust = len(known) / (len(known) + BELIEF)
+        low, high = (-LAPLACE[share], LAPLACE[share])
+        if len(known):
+            seen = np.quantile(known, [tail, 1 - tail])
+            low, high = low + trust * (seen[0] - low), high + trust * (seen[1] - high)
+        edges[share] = (min(low, 0.0) * factor[share], max(high, 0.0) * factor[share])
+    return bounded(history, ahead, sizes, edges)
+
+
+def usual_sizes(history: History, errors: Floats, horizon: int) -> Floats:
+    """The mean absolute error to expect at each step: overall, times how much the season ahead and its time differ."""
+    season = history.season
+    seen = np.isfinite(errors)
+    size = np.where(seen, np.abs(errors), 0.0)
+    base = unlearned(history)
+    count = seen.sum()
+    base = max((size.sum() + base * season) / (count + season), 1e-9)
+    at = np.arange(horizon)
+    out = np.full(horizon, base)
+    for place, belief in ((at % season, PHASE_BELIEF), (at // season, BLOCK_BELIEF)):
+        groups = int(place.max()) + 1
+        total, number = np.zeros(groups), np.zeros(groups)
+        np.add.at(total, place, size.sum(axis=0))
+        np.add.at(number, place, seen.sum(axis=0))
+        factors = (total / base + belief) / (number + belief)
+        out = out * factors[place]
+    return out
+
+
+def unlearned(history: History) -> float:
+    """The size of error to expect before any is known: how much the same time of the season changes, or any time."""
+    values, season = history.clean, history.season
+    return float(max(np.abs(values[season:] - values[:-season]).mean(), np.abs(values - np.median(values)).mean()))
+
+
+def sum_ranges(history: History, ahead: Floats, errors: Floats) -> Ranges:
+    """Ranges of sums from the errors of sums: their mean size grows as a power of the number of steps, between the
+    root (errors that come alone) and the number itself (errors that all go one way)."""
+    horizon, fine = len(ahead), history.season >= FINE
+    steps = np.arange(1, horizon + 1)
+    filled = np.where(np.isfinite(errors), errors, 0.0)
+    began = np.isfinite(errors).cumsum(axis=1)
+    last = np.array([np.max(np.flatnonzero(np.isfinite(row)), initial=-1) for row in errors], dtype=np.intp)
+    known = (steps[None, :] - 1 <= last[:, None]) & (began > 0)
+    sums = np.abs(filled.cumsum(axis=1))
+    number = known.sum(axis=0)
+    prior = unlearned(history) * steps**0.85
+    mean = (np.where(known, sums, 0.0).sum(axis=0) + 2.0 * 0.7 * prior) / (number + 2.0)
+    weight = number + 2.0
+    logs, sizes = np.log(steps), np.log(np.maximum(mean, 1e-12))
+    centre = np.average(logs, weights=weight)
+    across = (weight * (logs - centre) ** 2).sum()
+    slope = (weight * (logs - centre) * sizes).sum() / across if across > 0 else 0.85
+    slope = min(max(slope, 0.5), 1.0)
+    spread = np.exp(np.average(sizes, weights=weight) + slope * (logs - centre))
+    edges = {share: (-WIDEN_SUM[fine][share], WIDEN_SUM[fine][share]) for share in (80, 95)}
+    return bounded(history, ahead.cumsum(), spread, edges)
+
+
+def bounded(history: History, middle: Floats, sizes: Floats, edges: dict[int, tuple[float, float]]) -> Ranges:
+    """Middle and edges, nested, and not below zero for a history that never was."""
+    lowest = 0.0 if np.nanmin(history.raw) >= 0 else -np.inf
+    lo80, hi80 = (np.maximum(middle + sizes * edge, lowest) for edge in edges[80])
+    lo95, hi95 = (np.maximum(middle + sizes * edge, lowest) for edge in edges[95])
+    middle = np.maximum(middle, lowest)
+    return Ranges(middle, lo80, hi80, np.minimum(lo95, lo80), np.maximum(hi95, hi80))
