@@ -1,6 +1,6 @@
 """Pages of this floor."""
 
-from django.urls import path
+from django.urls import include, path
 
 from budgets.limits import api_urls  # noqa: F401  (registers the converter `short_name`)
 from reports.breakdown import views as breakdown
@@ -22,6 +22,8 @@ urlpatterns = [
     path("export/budgets/<short_name:slug>/models.csv", breakdown.budget_models_csv, name="budget-models-csv"),
     path("series/spend-by-model.json", views.series, name="spend-series"),
     path("export/spend-by-model.csv", views.spend_csv, name="spend-csv"),
+    path("", include("reports.chargeback.urls")),
+    path("", include("reports.focus.urls")),
     path("api/schema/", SchemaView.as_view(), name="api-schema"),
     path("schemas/", schema_list, name="schema-list"),
     path("schemas/<slug:name>.json", schema_document, name="schema-document"),

@@ -15,6 +15,7 @@ from django.test import Client
 
 from tests.totals import company
 from tests.totals.arrivals import compare_health, compare_imports, compare_sources
+from tests.totals.booking import compare_chargeback, compare_focus
 from tests.totals.budgets import compare_budgets, compare_each_budget, compare_meaning, compare_pools
 from tests.totals.compare import Comparison
 from tests.totals.overview import compare_overview
@@ -49,6 +50,8 @@ def compare_autumn(c: Comparison) -> None:
     compare_most(c)
     compare_costs(c)
     compare_closed(c)
+    compare_chargeback(c)
+    compare_focus(c)
     company.checked_only()
     compare_imports(c)
     compare_repricing(c)

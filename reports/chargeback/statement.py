@@ -1,0 +1,80 @@
+"""What a team is charged for a month: lines that add up to the cent. Pure.
+
+Lines are rounded to cents by largest remainder, so that their sum is the rounded sum of what was spent: a statement
+that is a cent off its own lines cannot be booked.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import ROUND_FLOOR, ROUND_HALF_UP, Decimal
+
+METERED, OTHER, CORRECTION = "metered", "other", "correction"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line. `cost` in nano-dollars, exact. `kind`: usage of the month, another cost, or what counts here for a
+    month before (`of`), which was closed when it came.
+    """
+
+    kind: str
+    team: str
+    workflow: str
+    name: str
+    model: str
+    cost_centre: str
+    ledger_code: str
+    calls: int
+    tokens: int
+    unpriced: int
+    cost: int
+    of: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A team's month; `team` "" is what no team answers for. Sums in nano-dollars, exact."""
+
+    team: str
+    team_name: str
+    month: date
+    lines: tuple[Line, ...]
+
+    @property
+    def total(self) -> int:
+        return sum(line.cost for line in self.lines)
+
+    @property
+    def metered(self) -> int:
+        return self._sum_of(METERED)
+
+    @property
+    def other(self) -> int:
+        return self._sum_of(OTHER)
+
+    @property
+    def corrections(self) -> int:
+        return self._sum_of(CORRECTION)
+
+    @property
+    def unpriced(self) -> int:
+        """Calls whose cost nobody knows; what a price takes away again for closed days does not make it negative."""
+        return max(0, sum(line.unpriced for line in self.lines))
+
+    def _sum_of(self, kind: str) -> int:
+        return sum(line.cost for line in self.lines if line.kind == kind)
+
+
+def booked(amounts: Sequence[Decimal], cent: Decimal) -> tuple[Decimal, ...]:
+    """Amounts in whole cents whose sum is the rounded sum (half away from zero, as pages round), by largest remainder.
+
+    Hamilton's method: everything is rounded down, then the missing cents go to the largest remainders, earlier ones
+    first where they are alike. `cent` is the currency's smallest amount: 0.01, or 1 for yen.
+    """
+    down = [one.quantize(cent, ROUND_FLOOR) for one in amounts]
+    total = sum(amounts, Decimal(0)).quantize(cent, ROUND_HALF_UP)
+    missing = int((total - sum(down, Decimal(0))) / cent)
+    order = sorted(range(len(down)), key=lambda i: (down[i] - amounts[i], i))
+    more = set(order[:missing])
+    return tuple(one + cent * (i in more) for i, one in enumerate(down))

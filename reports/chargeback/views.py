@@ -1,0 +1,136 @@
+"""`/settings/chargeback/`: what each team is charged for a month, and the statement that it is sent."""
+
+from collections.abc import Iterator
+from datetime import date
+from typing import Any
+
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import render
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from budgets.currency.shown import shown
+from budgets.limits.calendar import day_of
+from budgets.models import Organisation
+from budgets.pages.amounts import units
+from budgets.pages.csv import csv_response, currency_code, exact
+from budgets.pages.door import in_reach
+from budgets.pages.moments import place
+from budgets.plan.year import month_words
+from reports.chargeback.months import Month, month_asked, months_back
+from reports.chargeback.reading import statements
+from reports.chargeback.statement import CORRECTION, METERED, OTHER, Line, Statement, booked
+
+NO_TEAM = "-"  # in addresses; no team can be called so
+KINDS = {METERED: "Metered use", OTHER: "Other AI costs", CORRECTION: "Counts here for closed months"}
+HEADER = (
+    "month", "team", "team_name", "kind", "of_month", "workflow", "name", "model", "cost_centre", "ledger_code",
+    "calls", "tokens", "calls_without_price", "currency", "amount", "booked",
+)  # fmt: skip
+
+
+def _month(request: HttpRequest) -> tuple[Organisation, date, date, str]:
+    organisation = Organisation.get()
+    today = day_of(timezone.now(), organisation.zone)
+    month, note = month_asked(request.GET, today)
+    return organisation, today, month, note
+
+
+@require_safe
+@never_cache
+@in_reach
+def chargeback(request: HttpRequest) -> HttpResponseBase:
+    """`/settings/chargeback/?month=2026-10`: every team's sums."""
+    organisation, today, month, note = _month(request)
+    found = [one for one in statements(organisation, month, request.user) if one.lines or one.team]
+    return render(
+        request,
+        "chargeback/page.html",
+        {
+            "here": "settings",
+            "organisation": organisation,
+            "month": month,
+            "month_words": month_words(month),
+            "months": [(one, month_words(one)) for one in months_back(today)],
+            "state": Month(month).state(organisation, today),
+            "rows": [(one, one.team or NO_TEAM) for one in found],
+            "is_empty": not any(one.lines for one in found),
+            "total": _sums(found),
+            "zone_words": place(organisation.time_zone),
+            "note": note,
+        },
+    )
+
+
+def _sums(found: list[Statement]) -> dict[str, int]:
+    names = ("metered", "other", "corrections", "total", "unpriced")
+    return {name: sum(getattr(one, name) for one in found) for name in names}
+
+
+@require_safe
+@never_cache
+@in_reach
+def statement(request: HttpRequest, month: date, team: str) -> HttpResponse:
+    """`/settings/chargeback/<2026-10>/<team>/`: one team's statement, to be printed or sent."""
+    organisation = Organisation.get()
+    today = day_of(timezone.now(), organisation.zone)
+    found = _one(organisation, month, today, team, request.user)
+    amounts = booked([units(line.cost) for line in found.lines], shown().cent)
+    parts = []
+    for kind, words in KINDS.items():
+        rows = [(line, amount) for line, amount in zip(found.lines, amounts, strict=True) if line.kind == kind]
+        if rows:
+            parts.append({"kind": kind, "words": words, "rows": rows, "sum": sum(amount for _, amount in rows)})
+    return render(
+        request,
+        "chargeback/statement.html",
+        {
+            "here": "settings",
+            "organisation": organisation,
+            "statement": found,
+            "address": team,
+            "month_words": month_words(month),
+            "state": Month(month).state(organisation, today),
+            "parts": parts,
+            "total": sum(amounts),
+            "zone_words": place(organisation.time_zone),
+            "now": timezone.now().astimezone(organisation.zone),
+        },
+    )
+
+
+def _one(organisation: Organisation, month: date, today: date, team: str, who: Any) -> Statement:
+    slug = "" if team == NO_TEAM else team
+    if month <= today:
+        for one in statements(organisation, month, who):
+            if one.team == slug:
+                return one
+    raise Http404
+
+
+@require_safe
+@never_cache
+@in_reach
+def chargeback_csv(request: HttpRequest) -> HttpResponseBase:
+    """`/export/chargeback.csv?month=2026-10&team=`: every line; a team's `booked` cents sum to its total."""
+    organisation, _, month, _ = _month(request)
+    asked = request.GET.get("team", "")
+    found = [
+        one for one in statements(organisation, month, request.user) if not asked or (one.team or NO_TEAM) == asked
+    ]
+    return csv_response(f"chargeback-{month:%Y-%m}", HEADER, (line for one in found for line in _lines(one)))
+
+
+def _lines(one: Statement) -> Iterator[list[Any]]:
+    amounts = booked([units(line.cost) for line in one.lines], shown().cent)
+    for line, amount in zip(one.lines, amounts, strict=True):
+        yield [
+            f"{one.month:%Y-%m}", one.team, one.team_name, line.kind, _of(line), line.workflow, line.name, line.model,
+            line.cost_centre, line.ledger_code, line.calls, line.tokens, line.unpriced, currency_code(),
+            exact(line.cost), str(amount),
+        ]  # fmt: skip
+
+
+def _of(line: Line) -> str:
+    return f"{line.of:%Y-%m}" if line.of else ""

@@ -1,0 +1,130 @@
+"""Read what a FOCUS file is made of: one month's ledger, summed by the database, and the other costs beside it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from django.db import connection
+
+from budgets.limits.calendar import DAY, day_starts_at
+from budgets.models import Organisation, Team, Workflow
+from budgets.plan.year import month_after
+from reports.focus.charges import Beside, Owner, Period, Row, Used, row_beside, rows_of
+from usage.costs.figures import OWNER, during
+from usage.costs.spread import within
+
+# What counts for a month before is a correction of it. Money without a price is unknown: such calls are left out.
+USED = """
+SELECT CASE WHEN posted_at = time THEN (posted_at AT TIME ZONE %(zone)s)::date ELSE (time AT TIME ZONE %(zone)s)::date
+    END AS day, posted_at <> time AND time < %(starts)s AS corrects,
+    coalesce(workflow.merged_into_id, workflow.id) AS counts_as, ledger.team, provider, model, service_tier,
+    sum(cost_input)::bigint,
+    sum(input_tokens - coalesce(cached_input_tokens, 0) - coalesce(cache_write_tokens, 0))::bigint,
+    sum(cost_cached)::bigint, sum(cached_input_tokens)::bigint,
+    sum(cost_cache_write)::bigint, sum(cache_write_tokens)::bigint,
+    sum(cost_output)::bigint, sum(output_tokens)::bigint,
+    sum(cost_units)::bigint,
+    sum(CASE WHEN cost_units <> 0 THEN CASE kind WHEN 0 THEN 1 WHEN 2 THEN -1 ELSE 0 END END)::bigint
+FROM usage_ledger AS ledger JOIN budgets_workflow AS workflow ON workflow.id = ledger.workflow_id
+WHERE posted_at >= %(starts)s AND posted_at < %(stops)s AND cost IS NOT NULL
+GROUP BY 1, 2, 3, 4, 5, 6, 7 ORDER BY 1, 2, 3, 4, 5, 6, 7
+"""
+LEFT_OUT = """
+SELECT greatest(sum(unpriced), 0)::bigint, greatest(sum(unmeasured), 0)::bigint FROM usage_quarterhour
+WHERE bucket >= %(starts)s AND bucket < %(stops)s
+"""
+AT_ONCE = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """Calls of the month that no file can hold, since nobody knows what they cost."""
+
+    unpriced: int
+    unmeasured: int
+
+
+def period_of(organisation: Organisation, month: date) -> Period:
+    """The month as the organisation's zone has it."""
+    zone = organisation.zone
+    return Period(day_starts_at(month, zone), day_starts_at(month_after(month), zone), organisation.name)
+
+
+def left_out(organisation: Organisation, month: date) -> LeftOut:
+    """One statement."""
+    period = period_of(organisation, month)
+    with connection.cursor() as cursor:
+        cursor.execute(LEFT_OUT, {"starts": period.starts, "stops": period.stops})
+        unpriced, unmeasured = cursor.fetchone()
+    return LeftOut(unpriced or 0, unmeasured or 0)
+
+
+def charges(organisation: Organisation, month: date) -> Iterator[Row]:
+    """All rows of the month, a few thousand at a time from the database: usage by day, then other costs by name."""
+    period, owners = period_of(organisation, month), _Owners()
+    values = {"zone": organisation.zone.key, "starts": period.starts, "stops": period.stops}
+    with connection.cursor() as cursor:
+        cursor.execute(USED, values)
+        while found := cursor.fetchmany(AT_ONCE):
+            for row in found:
+                yield from rows_of(_used(row, owners, organisation), period)
+    yield from _beside(organisation, month, period, owners)
+
+
+def _used(row: tuple[Any, ...], owners: "_Owners", organisation: Organisation) -> Used:
+    day, corrects, workflow, team, provider, model, service_tier, *sums = row
+    amounts = [int(one or 0) for one in sums]
+    return Used(
+        starts=day_starts_at(day, organisation.zone),
+        stops=day_starts_at(day + DAY, organisation.zone),
+        corrects=corrects,
+        owner=owners.of(workflow, team),
+        provider=provider,
+        model=model,
+        service_tier=service_tier,
+        meters=tuple(zip(amounts[::2], amounts[1::2], strict=True)),
+    )
+
+
+def _beside(organisation: Organisation, month: date, period: Period, owners: "_Owners") -> Iterator[Row]:
+    last = month_after(month) - DAY
+    for cost in during(month, last).annotate(owner=OWNER).order_by("name", "pk"):
+        share = within(cost.cost, cost.first_day, cost.last_day, month, last)
+        if not share:
+            continue
+        first, end = max(month, cost.first_day), min(last, cost.last_day)
+        yield row_beside(
+            Beside(
+                starts=day_starts_at(first, organisation.zone),
+                stops=day_starts_at(end + DAY, organisation.zone),
+                owner=owners.of(cost.workflow_id, cost.owner or ""),
+                name=cost.name,
+                kind=cost.kind,
+                vendor=cost.vendor,
+                cost=share,
+            ),
+            period,
+        )
+
+
+class _Owners:
+    """Names, cost centres and ledger codes, read once. A workflow's own codes go before its team's."""
+
+    def __init__(self) -> None:
+        self.workflows = {one.pk: one for one in Workflow.objects.all()}
+        self.teams = {one.slug: one for one in Team.objects.all()}
+
+    def of(self, workflow_id: int | None, team: str) -> Owner:
+        workflow = self.workflows.get(workflow_id) if workflow_id else None
+        if workflow is not None and workflow.merged_into_id:
+            workflow = self.workflows[workflow.merged_into_id]
+        found = self.teams.get(team)
+        return Owner(
+            workflow=workflow.slug if workflow else "",
+            workflow_name=workflow.name if workflow else "",
+            team=team,
+            team_name=found.name if found else team,
+            cost_centre=(workflow.cost_centre if workflow else "") or (found.cost_centre if found else ""),
+            ledger_code=(workflow.ledger_code if workflow else "") or (found.ledger_code if found else ""),
+        )
