@@ -1,5 +1,7 @@
 """The tables of this floor."""
 
+from reports.models.audits import WorkflowAudit
 from reports.models.findings import Finding, KnownUse, Watch, WatchedSeries
+from reports.models.savings import SavingsRun
 
-__all__ = ["Finding", "KnownUse", "Watch", "WatchedSeries"]
+__all__ = ["Finding", "KnownUse", "SavingsRun", "Watch", "WatchedSeries", "WorkflowAudit"]

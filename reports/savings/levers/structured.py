@@ -1,0 +1,57 @@
+"""Have narrow tasks answered in a fixed form instead of prose."""
+
+from collections import defaultdict
+
+from reports.savings.call import Call, capped
+from reports.savings.lever import LEAST_CALLS, SHOW, Known, Lever, Shape, Terms, Unknown
+
+NARROW = ("classification", "extraction", "formatting", "moderation", "routing", "tagging")
+FORM = "schema"
+
+
+def learn(shape: Shape, known: Known) -> Terms | Unknown | None:
+    """Task types of which part is answered in a fixed form already: that part says how long such answers are."""
+    form: dict[str, list[int]] = defaultdict(lambda: [0, 0, 0])
+    for use in shape.uses:
+        if use.task_type in NARROW:
+            found = form[use.task_type]
+            found[0] += use.schema
+            found[1] += use.schema_output
+            found[2] += use.calls - use.schema
+    if not form or not any(other for *_, other in form.values()):
+        return None
+    means = {
+        task: -(-output // calls)
+        for task, (calls, output, other) in form.items()
+        if calls >= LEAST_CALLS and other >= LEAST_CALLS
+    }
+    if not means:
+        return Unknown(
+            f"Too few calls of {', '.join(sorted(form))} are answered in a fixed form (response_format) to say how "
+            "short such answers are. Try it on a hundred."
+        )
+    told = [f"{form[task][0]:,} answers of {task} in a fixed form have {mean:,} tokens on average" for task, mean in
+            sorted(means.items())]  # fmt: skip
+    limits = {task: {"max_output_tokens": mean * 2} for task, mean in means.items()}
+    return Terms(f"{'; '.join(told)}.", task_limits=limits, values={"means": means})
+
+
+def applies(call: Call, terms: Terms) -> Call:
+    """Answers in prose become as long as those in a fixed form are on average."""
+    mean = terms.values["means"].get(call.task_type)
+    return call if mean is None or call.response_format == FORM else capped(call, mean)
+
+
+LEVER = Lever(
+    key="structured",
+    name="Answer narrow tasks in a fixed form",
+    place=90,
+    stage=SHOW,
+    how="Longer answers of tagging, extraction and the like become as long as those of the same kind that are given in "
+    "a fixed form. The limit that is prepared leaves twice that room.",
+    risk="What was explained in prose is not said any more.",
+    needs="Callers that ask for a schema (response_format), and readers of the answer that understand it.",
+    source="Your own answers of the same kind; 100 at least in a fixed form, and 100 others.",
+    learn=learn,
+    applies=applies,
+)
