@@ -7,6 +7,7 @@ import sys
 
 # Commands that work on files alone: no settings, no database. Each module has `main(arguments)`, the exit status.
 ON_FILES = {
+    "bench_anomaly": "reports.unusual.command",
     "bench_forecast": "reports.forecast.command",
 }
 
