@@ -66,7 +66,7 @@ def _used(
     organisation: Organisation, month: date, teams: dict[str, Team], workflows: dict[int, Workflow]
 ) -> Iterable[Line]:
     """Usage of the month, less what it holds for months before, which has lines of its own."""
-    values = {
+    values: dict[str, Any] = {
         "starts": day_starts_at(month, organisation.zone),
         "stops": day_starts_at(month_after(month), organisation.zone),
         "zone": organisation.zone.key,

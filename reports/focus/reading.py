@@ -63,7 +63,7 @@ def left_out(organisation: Organisation, month: date) -> LeftOut:
 def charges(organisation: Organisation, month: date) -> Iterator[Row]:
     """All rows of the month, a few thousand at a time from the database: usage by day, then other costs by name."""
     period, owners = period_of(organisation, month), _Owners()
-    values = {"zone": organisation.zone.key, "starts": period.starts, "stops": period.stops}
+    values: dict[str, Any] = {"zone": organisation.zone.key, "starts": period.starts, "stops": period.stops}
     with connection.cursor() as cursor:
         cursor.execute(USED, values)
         while found := cursor.fetchmany(AT_ONCE):
