@@ -1,0 +1,141 @@
+"""Write what was found: make, extend and end findings of spend above its usual. Each may be done again and changes
+nothing."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+
+from budgets.models import NANO
+from reports.models import Finding
+from reports.unusual.judging import GAP, Point, Span
+from reports.unusual.measures import MEASURES, Sums, by_grain
+from reports.unusual.scopes import Scope, epoch, instant, used
+
+WATCH_LOCK = 7_061_081  # advisory lock number, ours by choice; one look at a time
+MINIMUM = 5 * NANO  # what is less above its usual is no finding
+LONGEST = timedelta(days=7)  # what lasts longer is the new usual
+REFRESHED = timedelta(days=35)  # late calls, corrections and withdrawals still change what was spent
+EXPLAINED = 2  # a team or model is not told of again where its workflows are at least a half of it
+
+
+def keep(scope: Scope, spans: Iterable[Span], peaks: Mapping[str, float], now: datetime) -> list[Finding]:
+    """The findings of this scope that the spans made or changed. `peaks`: of all measures and grains in the spans."""
+    changed = []
+    for span in spans:
+        known = _known(scope, span)
+        if known is not None:
+            changed.append(_extended(known, span, peaks))
+        elif span.amount >= MINIMUM and not is_explained(scope, span):
+            changed.append(_made(scope, span, peaks, now))
+    return changed
+
+
+def end(scope: Scope, looked_to: datetime, now: datetime) -> None:
+    """Its findings that nothing was added to for an hour of data (two grains of hours) are over."""
+    for finding in Finding.objects.filter(
+        kind=Finding.Kind.USUAL, dimension=scope.dimension, key=scope.key, ended_at=None
+    ):
+        quiet = timedelta(seconds=max(GAP, 2 * finding.grain))
+        if looked_to - finding.until >= quiet or finding.until - finding.since >= LONGEST:
+            Finding.objects.filter(pk=finding.pk, ended_at=None).update(ended_at=now)
+
+
+def is_explained(scope: Scope, span: Span) -> bool:
+    """Whether workflows that were found in this time are most of what a team or model is above its usual."""
+    if scope.dimension == "workflow":
+        return False
+    rows = Finding.objects.filter(
+        kind=Finding.Kind.USUAL,
+        dimension="workflow",
+        since__lt=instant(span.until),
+        until__gt=instant(span.since - GAP),
+    )
+    if scope.dimension == "team":
+        rows = rows.filter(team_id=scope.team_id)
+    told = sum(max(0, one.amount or 0) for one in rows)
+    return told * EXPLAINED >= span.amount
+
+
+def refresh(now: datetime) -> int:
+    """What findings of the last five weeks are about, read again; how many changed. Two statements for each scope."""
+    by_scope: dict[tuple[str, str], list[Finding]] = {}
+    for finding in Finding.objects.filter(kind=Finding.Kind.USUAL, until__gte=now - REFRESHED).order_by("pk"):
+        by_scope.setdefault((finding.dimension, finding.key), []).append(finding)
+    changed = 0
+    for (dimension, key), findings in by_scope.items():
+        starts, stops = min(one.since for one in findings), max(one.until for one in findings)
+        quarters = used(dimension, [key], starts, stops)[key]
+        changed += sum(refreshed(finding, quarters) for finding in findings)
+    return changed
+
+
+def refreshed(finding: Finding, quarters: Mapping[int, Sums]) -> bool:
+    """Put what was spent, as it is now, beside what was expected then; whether that changed anything."""
+    cells = by_grain(quarters, finding.grain)
+    points = [[at, cells[at].cost if at in cells else 0, *rest] for at, _, *rest in finding.points]
+    if points == finding.points:
+        return False
+    finding.points = points
+    _sum(finding)
+    finding.save(update_fields=["points", "actual", "expected", "amount"])
+    return True
+
+
+def _known(scope: Scope, span: Span) -> Finding | None:
+    """The finding that this stretch belongs to: it overlaps, or follows within the hour."""
+    rows = Finding.objects.filter(
+        kind=Finding.Kind.USUAL,
+        dimension=scope.dimension,
+        key=scope.key,
+        since__lte=instant(span.until + GAP),
+        until__gte=instant(span.since - GAP),
+    )
+    return rows.select_for_update(of=("self",)).order_by("since").first()
+
+
+def _made(scope: Scope, span: Span, peaks: Mapping[str, float], now: datetime) -> Finding:
+    finding = Finding(
+        kind=Finding.Kind.USUAL,
+        dimension=scope.dimension,
+        key=scope.key,
+        workflow_id=scope.workflow_id,
+        team_id=scope.team_id,
+        name=scope.name[:200],
+        measures=list(span.measures),
+        grain=span.grain,
+        since=instant(span.since),
+        until=instant(span.until),
+        found_at=now,
+        points=[list(point) for point in span.points],
+        peaks=dict(peaks),
+        planned=span.planned[:200],
+        state=Finding.State.EXPECTED if span.planned else Finding.State.OPEN,
+    )
+    _sum(finding)
+    finding.save()
+    return finding
+
+
+def _extended(finding: Finding, span: Span, peaks: Mapping[str, float]) -> Finding:
+    """With what is new of this stretch. What was expected before this look stays as it was said then."""
+    before = (finding.until, list(finding.measures), finding.points, finding.peaks)
+    if span.grain == finding.grain:
+        known: dict[int, Sequence[int]] = {point[0]: point for point in finding.points}
+        known |= {point[0]: point for point in span.points if point[0] >= epoch(finding.since)}
+        finding.points = [list(known[at]) for at in sorted(known)]
+        until = max(epoch(finding.until), span.until)
+        finding.until = instant(until)
+        if finding.ended_at is not None and finding.until > before[0]:
+            finding.ended_at = None
+    finding.measures = [name for name in MEASURES if name in {*finding.measures, *span.measures}]
+    finding.peaks = {name: max(finding.peaks.get(name, 0.0), peaks.get(name, 0.0)) for name in {*finding.peaks, *peaks}}
+    if (finding.until, finding.measures, finding.points, finding.peaks) != before:
+        _sum(finding)
+        finding.save()
+    return finding
+
+
+def _sum(finding: Finding) -> None:
+    points: list[Point] = [tuple(point) for point in finding.points]
+    finding.actual = sum(point[1] for point in points)
+    finding.expected = sum(point[2] for point in points)
+    finding.amount = finding.actual - finding.expected
