@@ -73,12 +73,18 @@ def forecast(values: Sequence[float | None], horizon: int, season: int, *, seaso
     length = len(scaled.clean)
     said = candidates(scaled, (length, *origins), horizon)
     came = what_came(scaled.clean, origins, horizon)
-    counts = weights(said.ahead[:, 1:] - came, season >= FINE)
+    counts = weights(said.ahead[:, 1:] - came, said.before, season >= FINE)
     ahead = np.tensordot(counts, said.ahead, axes=1)
     real = what_came(scaled.raw, origins, horizon)
     steps, sums = step_ranges(scaled, ahead[0], real - ahead[1:]), sum_ranges(scaled, ahead[0], real - ahead[1:])
     order = sorted(zip(said.names, counts.tolist(), strict=True), key=lambda pair: -pair[1])
-    return Forecast(*(row * unit for row in steps), Ranges(*(row * unit for row in sums)), tuple(order), len(origins))
+    return told(steps, sums, unit, tuple(order), len(origins))
+
+
+def told(steps: Ranges, sums: Ranges, unit: float, order: tuple[tuple[str, float], ...], tests: int) -> Forecast:
+    """In the units of the history."""
+    mean, lo80, hi80, lo95, hi95 = (row * unit for row in steps)
+    return Forecast(mean, lo80, hi80, lo95, hi95, Ranges(*(row * unit for row in sums)), order, tests)
 
 
 def back_test(history: History) -> tuple[int, ...]:
@@ -95,11 +101,11 @@ def back_test(history: History) -> tuple[int, ...]:
 def what_came(values: Floats, origins: tuple[int, ...], horizon: int) -> Floats:
     """Origins x horizon: what came after each; NaN for what has not come yet."""
     padded = np.r_[values, np.full(horizon, np.nan)]
-    return padded[np.array(origins, dtype=np.intp)[:, None] + np.arange(horizon)]
+    return np.asarray(padded[np.array(origins, dtype=np.intp)[:, None] + np.arange(horizon)], dtype=np.float64)
 
 
 def unchanging(history: History, horizon: int) -> Forecast:
     """A history that never changed goes on so; there is nothing to take a range from."""
     steps = np.full(horizon, history.clean[-1])
     sums = np.cumsum(steps)
-    return Forecast(*(steps,) * 5, Ranges(*(sums,) * 5), (("unchanged", 1.0),), 0)
+    return told(Ranges(*(steps,) * 5), Ranges(*(sums,) * 5), 1.0, (("unchanged", 1.0),), 0)

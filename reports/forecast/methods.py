@@ -10,19 +10,22 @@ from dataclasses import dataclass
 import numpy as np
 
 from reports.forecast.history import FINE, Floats, History
-from reports.forecast.profiles import alike, as_last_year, repeated, with_last_year
+from reports.forecast.profiles import alike, as_last_year, level_and_course, repeated, with_last_year
 from reports.forecast.regression import Lagged, lagged
 from reports.forecast.smoothing import Smoothed, smoothed
 
+WEEKS_TO_LEARN = 12.0  # weeks of days after which a regression on them counts half as much as a profile
 LOWEST = 0.02  # of the middle value: what a logarithm takes a smaller value for
 
 
 @dataclass(frozen=True)
 class Said:
-    """What each of `names` said: `ahead` is methods x origins x horizon."""
+    """What each of `names` said: `ahead` is methods x origins x horizon. `before` is how much each counts before its
+    errors are known."""
 
     names: tuple[str, ...]
     ahead: Floats
+    before: Floats
 
 
 def candidates(history: History, origins: tuple[int, ...], horizon: int) -> Said:
@@ -43,7 +46,10 @@ def candidates(history: History, origins: tuple[int, ...], horizon: int) -> Said
     profiles = profiles_of_hours if season >= FINE else profiles_of_days
     found.update(profiles(history, origins, horizon))
     lowest = 0.0 if (values >= 0).all() else -np.inf
-    return Said(tuple(found), np.maximum(np.stack(list(found.values())), lowest))
+    learnt = len(values) / season
+    doubt = learnt / (learnt + WEEKS_TO_LEARN) if season < FINE else 1.0
+    before = np.array([doubt if name in regressions else 1.0 for name in found])
+    return Said(tuple(found), np.maximum(np.stack(list(found.values())), lowest), before)
 
 
 def of_hours(season: int, long: int) -> dict[str, Lagged]:
@@ -80,7 +86,7 @@ def of_days(season: int, year: int) -> dict[str, Lagged]:
 
 SMOOTHINGS: dict[bool, dict[str, Smoothed]] = {
     True: {"smoothing, log": Smoothed(0.05, 0.2, 0.1, 0.0, 0.0), "smoothing": Smoothed(0.05, 0.2, 0.1, 0.0)},
-    False: {"slow smoothing": Smoothed(0.01, 0.1, 0.0, 0.3), "smoothing": Smoothed(0.05, 0.1, 0.0, 0.3)},
+    False: {"smoothing": Smoothed(0.05, 0.1, 0.0, 0.3), "quick smoothing": Smoothed(0.15, 0.1, 0.0, 0.3)},
 }
 
 
@@ -92,8 +98,12 @@ def profiles_of_hours(history: History, origins: tuple[int, ...], horizon: int) 
         "last week of days": repeated(values, origins, horizon, season, 7, middle=True),
         "like the last day": alike(values, origins, horizon, season, season, 5),
     }
+    if allowed(history, 0.0):
+        there, back = to_power(values, 0.0)
+        found["like the last quarter, log"] = back(alike(there, origins, horizon, season, season // 4, 5))
     if long:
         found["four weeks"] = repeated(values, origins, horizon, long, 4)
+        found["middle of four weeks"] = repeated(values, origins, horizon, long, 4, middle=True)
         found["like the last week"] = alike(values, origins, horizon, season, long, 3)
     return found
 
@@ -111,6 +121,7 @@ def profiles_of_days(history: History, origins: tuple[int, ...], horizon: int) -
             found[f"last year's course, {share}"] = with_last_year(values, origins, horizon, season, year, share)
         for weeks in (8, 13, 26):
             found[f"as last year, {weeks}"] = as_last_year(values, origins, horizon, season, year, weeks)
+            found[f"level and course, {weeks}"] = level_and_course(values, origins, horizon, season, year, weeks)
     return found
 
 

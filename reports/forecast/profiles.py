@@ -60,8 +60,8 @@ def with_last_year(values: Floats, origins: Origins, horizon: int, season: int, 
     for origin in origins:
         count = min(8, origin // season)
         shape = np.median(values[origin - count * season : origin].reshape(count, season), axis=0)
-        _, then = levels(values, origin, season, year, 8)
         start = origin - year
+        then = float(np.median(values[max(start - count * season, 0) : max(start, 4 * season)]))
         moves = []
         for week in range(-(-horizon // season)):
             at = start + (week * season) % year
@@ -71,13 +71,31 @@ def with_last_year(values: Floats, origins: Origins, horizon: int, season: int, 
     return np.stack(rows)
 
 
+def level_and_course(values: Floats, origins: Origins, horizon: int, season: int, year: int, seasons: int) -> Floats:
+    """The mean of the last `seasons`, shaped like the last 8, rising and falling by 75 % of what last year's weeks did
+    against the same `seasons` then."""
+    rows = []
+    for origin in origins:
+        now, then = levels(values, origin, season, year, seasons)
+        count = min(8, origin // season)
+        shape = np.median(values[origin - count * season : origin].reshape(count, season), axis=0)
+        shape = shape * growth(now, float(shape.mean()), 1.0)
+        moves = []
+        for week in range(-(-horizon // season)):
+            at = origin - year + (week * season) % year
+            moves.append(growth(float(values[max(at - season, 0) : min(at + 2 * season, origin)].mean()), then, 0.75))
+        rows.append((shape[None, :] * np.array(moves)[:, None]).ravel()[:horizon])
+    return np.stack(rows)
+
+
 def levels(values: Floats, origin: int, season: int, year: int, seasons: int) -> tuple[float, float]:
     """Mean of the last `seasons`, and of the same ones a year before (of what is there, at least four)."""
     length = seasons * season
     then = values[max(origin - year - length, 0) : origin - year]
-    if len(then) < 4 * season:
+    length = len(then) // season * season
+    if length < 4 * season:
         return 1.0, 1.0
-    length = len(then)
+    then = then[-length:]
     return float(values[origin - length : origin].mean()), float(then.mean())
 
 

@@ -7,6 +7,7 @@ quantiles of what is left, times a factor that makes them hold on series nobody 
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from reports.forecast.history import FINE, Floats, History
 
@@ -22,10 +23,12 @@ class Ranges(NamedTuple):
 
 
 LAPLACE = {80: 1.609, 95: 2.996}  # in mean absolute errors; what is believed before there are errors
-BELIEF = 60.0  # errors that weigh as much as that belief
-PHASE_BELIEF, BLOCK_BELIEF = 6.0, 20.0  # errors until a time of the season, and a season ahead, speak for themselves
-WIDEN = {True: {80: 1.0, 95: 1.0}, False: {80: 1.0, 95: 1.0}}  # by FINE
-WIDEN_SUM = {True: {80: 1.6, 95: 3.0}, False: {80: 1.6, 95: 3.0}}
+BELIEF = 20.0  # errors that weigh as much as that belief
+PHASE_BELIEF, BLOCK_BELIEF = 10.0, 20.0  # errors until a time of the season, and a season ahead, speak for themselves
+BEYOND = 0.25  # the power by which ranges grow further ahead than any back-test reached
+WIDEN = {True: {80: 1.21, 95: 1.37}, False: {80: 1.0, 95: 0.95}}  # by FINE
+FEW, MANY = 0.2, {True: 10, False: 20}  # how much wider after no back-test than after many origins
+WIDEN_SUM = {True: {80: 1.2, 95: 2.4}, False: {80: 1.5, 95: 2.7}}
 
 
 def step_ranges(history: History, ahead: Floats, errors: Floats) -> Ranges:
@@ -33,7 +36,8 @@ def step_ranges(history: History, ahead: Floats, errors: Floats) -> Ranges:
     season = history.season
     sizes = usual_sizes(history, errors, len(ahead))
     known = (errors / sizes)[np.isfinite(errors)]
-    factor = WIDEN[season >= FINE]
+    fine = season >= FINE
+    unsure = 1.0 + FEW * max(1.0 - len(errors) / MANY[fine], 0.0)
     edges = {}
     for share in (80, 95):
         tail = (100 - share) / 200
@@ -42,7 +46,8 @@ def step_ranges(history: History, ahead: Floats, errors: Floats) -> Ranges:
         if len(known):
             seen = np.quantile(known, [tail, 1 - tail])
             low, high = low + trust * (seen[0] - low), high + trust * (seen[1] - high)
-        edges[share] = (min(low, 0.0) * factor[share], max(high, 0.0) * factor[share])
+        factor = WIDEN[fine][share] * unsure
+        edges[share] = (min(low, 0.0) * factor, max(high, 0.0) * factor)
     return bounded(history, ahead, sizes, edges)
 
 
@@ -51,19 +56,26 @@ def usual_sizes(history: History, errors: Floats, horizon: int) -> Floats:
     season = history.season
     seen = np.isfinite(errors)
     size = np.where(seen, np.abs(errors), 0.0)
-    base = unlearned(history)
-    count = seen.sum()
-    base = max((size.sum() + base * season) / (count + season), 1e-9)
+    base = max((size.sum() + unlearned(history) * season) / (seen.sum() + season), 1e-9)
     at = np.arange(horizon)
-    out = np.full(horizon, base)
-    for place, belief in ((at % season, PHASE_BELIEF), (at // season, BLOCK_BELIEF)):
-        groups = int(place.max()) + 1
-        total, number = np.zeros(groups), np.zeros(groups)
-        np.add.at(total, place, size.sum(axis=0))
-        np.add.at(number, place, seen.sum(axis=0))
-        factors = (total / base + belief) / (number + belief)
-        out = out * factors[place]
-    return out
+    of_phase, _ = factors(at % season, size, seen, base, PHASE_BELIEF)
+    of_block, number = factors(at // season, size, seen, base, BLOCK_BELIEF)
+    unseen = number == 0
+    if unseen.any():
+        last = int(np.argmax(unseen))
+        further = (np.arange(len(of_block)) + 1.0) / max(last, 1)
+        of_block = np.where(unseen, of_block[max(last - 1, 0)] * further**BEYOND, of_block)
+    return np.asarray(base * of_phase[at % season] * of_block[at // season], dtype=np.float64)
+
+
+def factors(
+    place: NDArray[np.intp], size: Floats, seen: NDArray[np.bool_], base: float, belief: float
+) -> tuple[Floats, Floats]:
+    """For each group of steps how much larger its errors are than `base`, and how many errors that rests on."""
+    groups = int(place.max()) + 1
+    total = np.bincount(place, size.sum(axis=0), groups)
+    number = np.bincount(place, seen.sum(axis=0), groups)
+    return (total / base + belief) / (number + belief), number
 
 
 def unlearned(history: History) -> float:
@@ -91,7 +103,8 @@ def sum_ranges(history: History, ahead: Floats, errors: Floats) -> Ranges:
     across = (weight * (logs - centre) ** 2).sum()
     slope = (weight * (logs - centre) * sizes).sum() / across if across > 0 else 0.85
     slope = min(max(slope, 0.5), 1.0)
-    spread = np.exp(np.average(sizes, weights=weight) + slope * (logs - centre))
+    line = np.average(sizes, weights=weight) + slope * (logs - centre)
+    spread = np.maximum.accumulate(np.exp((line + sizes) / 2))
     edges = {share: (-WIDEN_SUM[fine][share], WIDEN_SUM[fine][share]) for share in (80, 95)}
     return bounded(history, ahead.cumsum(), spread, edges)
 

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from reports.forecast.history import Floats
 
+LEARNING = 8  # seasons that the longest lag leaves to learn from; half of a short history
 ROOM = 0.3  # how far beyond the range of the history a forecast may go, as a share of that range
 
 
@@ -33,13 +34,14 @@ def lagged(values: Floats, origins: tuple[int, ...], horizon: int, season: int, 
     if spread <= 1e-12 * max(abs(centre), 1e-300):
         return np.repeat(values[np.array(origins) - 1][:, None], horizon, axis=1)
     scaled = (values[:last] - centre) / spread
-    lags = np.array([lag for lag in how.lags if lag <= first // 2], dtype=np.intp)
-    means = [length for length in how.means if length <= first // 2]
+    furthest = max(first // 2, first - LEARNING * season)
+    lags = np.array([lag for lag in how.lags if lag <= furthest], dtype=np.intp)
+    means = [length for length in how.means if length <= furthest]
     back = int(max([*lags, *means, 1]))
     rows = regressors(scaled, back, lags, means, season)
     betas = fitted(rows, scaled[back:], [origin - back for origin in origins], len(lags) + len(means), how)
     ahead = iterated(scaled, origins, horizon, season, betas, (back, lags, means))
-    return ahead * spread + centre
+    return np.asarray(ahead * spread + centre, dtype=np.float64)
 
 
 def regressors(scaled: Floats, back: int, lags: NDArray[np.intp], means: list[int], season: int) -> Floats:
