@@ -4,3 +4,8 @@ from django.apps import AppConfig
 class ReportsConfig(AppConfig):
     name = "reports"
     verbose_name = "Reports: what it means"
+
+    def ready(self) -> None:
+        from reports.unusual.starting import register_unusual
+
+        register_unusual()

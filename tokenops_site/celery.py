@@ -18,6 +18,8 @@ app.conf.beat_schedule = {
     "sweep": {"task": "routing.tasks.sweep", "schedule": 1.0, "options": {"expires": 2}},
     # A crossed budget is told at once; what else alert rules tell of is looked for here.
     "look-for-alerts": {"task": "routing.tasks.look_for_alerts", "schedule": 15.0, "options": {"expires": 15}},
+    # Each minute, so that a runaway is seen soon; quarter hours and days are looked at when they are complete.
+    "look-for-unusual": {"task": "reports.tasks.look_for_unusual", "schedule": 60.0, "options": {"expires": 60}},
     "deliver": {"task": "budgets.tasks.deliver", "schedule": 1.0, "options": {"expires": 2}},
     "keep-house": {"task": "usage.tasks.keep_house", "schedule": 3600.0, "options": {"expires": 3600}},
     "forget-gateways": {"task": "routing.tasks.keep_house", "schedule": 3600.0, "options": {"expires": 3600}},

@@ -1,4 +1,4 @@
-"""Slow growth over weeks, which no series of hours shows: five weeks of whole days, looked at once a day."""
+"""Slow growth over weeks, which no series of hours shows: six weeks of whole days, looked at once a day."""
 
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -7,14 +7,15 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from budgets.limits.calendar import DAY, day_of, day_starts_at
-from budgets.models import Organisation
+from budgets.models import NANO, Organisation
 from reports.models import Finding, Watch
 from reports.unusual.keeping import MINIMUM, WATCH_LOCK
 from reports.unusual.runaways import sum_of
 from reports.unusual.scopes import WORKFLOW, Scope, epoch, named
-from reports.unusual.shapes import creep
+from reports.unusual.creep import Creep
 
-WEEK, WEEKS = 7, 5
+WEEK, WEEKS = 7, 6
+THRESHOLD = 0.5
 LASTS = timedelta(days=14)  # then it may be told again, with what it is by then
 SECONDS = 86_400
 SUMS = """
@@ -41,7 +42,7 @@ def look_for_creep(now: datetime | None = None) -> list[Finding]:
         spent: dict[str, dict[date, int]] = {}
         for key, day, cost in cursor.fetchall():
             spent.setdefault(key, {})[day] = cost
-        growing = {key: days for key, days in spent.items() if creep(weeks_of(days, first))}
+        growing = {key: days for key, days in spent.items() if is_creeping(days, first, today)}
         _end(set(growing), now)
         scopes = {one.key: one for one in named(WORKFLOW, list(growing))}
         found = [
@@ -53,9 +54,17 @@ def look_for_creep(now: datetime | None = None) -> list[Finding]:
         return found
 
 
-def weeks_of(days: dict[date, int], first: date) -> list[int]:
-    """Nano-dollars of each of the five weeks, the oldest first."""
-    return [sum(days.get(first + (week * WEEK + n) * DAY, 0) for n in range(WEEK)) for week in range(WEEKS)]
+def is_creeping(days: dict[date, int], first: date, today: date) -> bool:
+    """Whether the days (nano-dollars) up to yesterday rise slowly and surely, by the measure of `creep.py`."""
+    seen = Creep()
+    used = [day for day in days if days[day] > 0]
+    if not used:
+        return False
+    day = max(first, min(used))
+    while day <= today:  # today is not over; that it began completes yesterday
+        seen.add(day.toordinal(), days.get(day, 0) / NANO if day < today else 0.0)
+        day += DAY
+    return seen.score >= THRESHOLD
 
 
 def _end(growing: set[str], now: datetime) -> None:
@@ -79,7 +88,7 @@ def _kept(scope: Scope, days: dict[date, int], today: date, now: datetime, zone:
         kind=Finding.Kind.CREEP, dimension=WORKFLOW, key=scope.key, workflow_id=scope.workflow_id,
         team_id=scope.team_id, name=scope.name[:200], grain=SECONDS, points=points, found_at=now,
         since=day_starts_at(today - WEEK * DAY, zone), until=day_starts_at(today, zone),
-        cause="Each of the last four weeks cost more than the one before.",
+        cause="It rose slowly and steadily over the last weeks; no single day stands out.",
     )  # fmt: skip
     sum_of(finding)
     if (finding.amount or 0) < MINIMUM or _is_taught(known, finding):

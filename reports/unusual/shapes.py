@@ -6,7 +6,6 @@ times what was counted, or None where too little is known. Nothing is guessed.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 LEAST_STEPS, UNKNOWN_STEPS, TIMES = 15, 100, 3
@@ -125,12 +124,3 @@ def burst(parts: Sequence[Part], own: tuple[int, int, int] | None, everybody: tu
         return None
     said = f"{calls:,} calls within an hour by somebody new; others make {usual // days:,} in a whole day."
     return Shape(cost // days, said)
-
-
-STEP, ALL = 1.1, 1.5
-
-
-def creep(weeks: Sequence[int]) -> bool:
-    """Five weeks of nano-dollars, the newest last: each a tenth above the one before, half as much again in all."""
-    rising = all(later >= STEP * earlier > 0 for earlier, later in pairwise(weeks))
-    return len(weeks) == 5 and rising and weeks[-1] >= ALL * weeks[0]

@@ -26,3 +26,8 @@ ALL: tuple[Trigger, ...] = (
     ExpiringKey(),
 )
 TRIGGERS: dict[str, Trigger] = {one.key: one for one in ALL}
+
+
+def register(*triggers: Trigger) -> None:
+    """Add triggers of the floor above, once, when the application starts."""
+    TRIGGERS.update({one.key: one for one in triggers})
