@@ -16,6 +16,7 @@ from routing.measures.measure import measure_models
 from routing.policy.second import publish_approved
 from routing.replay.begin import replay_policies
 from usage.ledger.opening import open_due
+from usage.outcomes.apply import apply_outcomes
 from usage.rollups.fold import fold_batches
 from usage.rollups.zone import follow_time_zone
 
@@ -33,7 +34,7 @@ def settle() -> None:
 @shared_task(name="routing.tasks.sweep")
 def sweep() -> None:
     """Each second, whether or not any hint arrived: what nothing-is-lost relies on."""
-    take_each(settle, follow_time_zone, fold_batches, fold_leases)
+    take_each(settle, follow_time_zone, fold_batches, apply_outcomes, fold_leases)
 
 
 @shared_task(name="routing.tasks.look_for_alerts")

@@ -9,6 +9,7 @@ from usage.imports.tasks import check_imports, run_imports
 from usage.ingest.send_many import send_waiting
 from usage.ledger.partitions import make_ahead
 from usage.ledger.retention import expire
+from usage.outcomes.apply import apply_outcomes
 from usage.prices.tasks import carry_out_reprices, check_prices, preview_reprices
 from usage.rollups.fold import fold_all
 from usage.sharing.nightly import share_nightly
@@ -26,8 +27,13 @@ __all__ = [
 
 @shared_task(name="usage.tasks.fold")
 def fold() -> int:
-    """Fold waiting batches into rollups and run summaries. Running it twice, or together, changes nothing."""
-    return fold_all()
+    """Fold waiting batches into rollups and run summaries, and apply outcomes.
+
+    Running it twice, or together, changes nothing.
+    """
+    events = fold_all()
+    apply_outcomes()
+    return events
 
 
 @shared_task(name="usage.tasks.keep_house")

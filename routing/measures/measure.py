@@ -39,9 +39,9 @@ GROUP BY provider, model ORDER BY count(*) DESC, provider, model LIMIT {MOST_MOD
 """
 REVIEWED = """
 SELECT workflow_id, run_id, outcome <> 'rejected' AS approved FROM usage_run
-WHERE calls > 0 AND last_call >= %(starts)s AND last_call < %(stops)s
+WHERE calls > 0 AND counts_at >= %(starts)s AND counts_at < %(stops)s
     AND outcome IN ('approved', 'shipped', 'rejected')
-ORDER BY last_call DESC, id DESC LIMIT %(runs)s
+ORDER BY counts_at DESC, id DESC LIMIT %(runs)s
 """
 # A run that several models worked on counts for each of them.
 QUALITY = f"""

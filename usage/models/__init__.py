@@ -3,6 +3,7 @@
 from usage.models.costs import OtherCost
 from usage.models.imports import Import, ImportedObject, ImportProblem
 from usage.models.ledger import Claim, IngestBatch, LedgerEntry, QuarantinedItem
+from usage.models.outcomes import OutcomeMessage, RunPosting
 from usage.models.prices import ModelColour, ModelTier, PriceEntry, PriceRefresh, RepriceRun
 from usage.models.rollups import CoreDay, ModelDay, QuarterHour, Run, Sums, TokenDay, WideDay
 from usage.models.sources import SourceHour
@@ -19,12 +20,14 @@ __all__ = [
     "ModelDay",
     "ModelTier",
     "OtherCost",
+    "OutcomeMessage",
     "PriceEntry",
     "PriceRefresh",
     "QuarantinedItem",
     "QuarterHour",
     "RepriceRun",
     "Run",
+    "RunPosting",
     "SourceHour",
     "Sums",
     "TokenDay",

@@ -1,5 +1,7 @@
 """Pre-summed usage and run summaries; each equals the ledger, and `check_ledger` proves it."""
 
+from typing import Any
+
 from django.db import models
 from django.db.models import Q
 
@@ -164,6 +166,9 @@ class Run(models.Model):
     """One execution of a workflow, summed from its calls; identified by workflow and `run_id`.
 
     One whose calls were all withdrawn keeps its row with `calls` 0, and counts as a run nowhere.
+    It counts at `counts_at`, the posting time of its last call; once that is closed it stays, and what changes later
+    counts by `RunPosting`. What became of it follows from its messages (`OutcomeMessage`), as `usage.outcomes.state`
+    says: minutes, scores and reviews are sums of all, value, asset, reviewer and `misrouted` the last stated.
     """
 
     class Outcome(models.TextChoices):
@@ -173,11 +178,13 @@ class Run(models.Model):
         REJECTED = "rejected", "Rejected"
         SHIPPED = "shipped", "Shipped"
         FAILED = "failed", "Failed"
+        REWORKED = "reworked", "Sent back"
 
     workflow_id = models.IntegerField()
     run_id = models.TextField()
     first_call = models.DateTimeField()
     last_call = models.DateTimeField()
+    counts_at = models.DateTimeField()
     calls = models.BigIntegerField(default=0)
     max_step = models.IntegerField(default=0)
     max_attempt = models.IntegerField(default=0)
@@ -190,14 +197,30 @@ class Run(models.Model):
     cost = models.BigIntegerField(default=0)
     outcome = models.CharField(max_length=9, choices=Outcome, default=Outcome.OPEN)
     reworks = models.IntegerField(default=0)
+    reviews = models.IntegerField(default=0, db_default=0)
+    duplicates = models.IntegerField(default=0, db_default=0, help_text="Reviews of what was reviewed already.")
+    reviewer = models.TextField(default="", db_default="")
+    review_minutes = models.DecimalField(max_digits=12, decimal_places=2, default=0, db_default=0)
+    scored = models.IntegerField(default=0, db_default=0, help_text="How many satisfaction scores there are.")
+    satisfaction = models.DecimalField(
+        max_digits=8, decimal_places=2, default=0, db_default=0, help_text="The sum of the scores, each from 0 to 5."
+    )
+    misrouted = models.BooleanField(default=False, db_default=False)
+    revenue = models.BigIntegerField(default=0, db_default=0, help_text="Nano-dollars.")
+    minutes_saved = models.DecimalField(max_digits=12, decimal_places=2, default=0, db_default=0)
+    cases = models.IntegerField(default=0, db_default=0)
+    asset = models.TextField(default="", db_default="")
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["workflow_id", "run_id"], name="run_identity")]
         indexes = [
             models.Index(fields=["last_call"]),
-            models.Index(
-                fields=["workflow_id", "last_call"],
-                condition=Q(outcome__in=["approved", "shipped"]),
-                name="run_approved",
-            ),
+            models.Index(fields=["counts_at"]),
+            models.Index(fields=["workflow_id", "counts_at"], name="run_of_workflow"),
         ]
+
+    def save(self, **options: Any) -> None:
+        """One made without saying when it counts counts at its last call."""
+        if self.counts_at is None:
+            self.counts_at = self.last_call
+        super().save(**options)

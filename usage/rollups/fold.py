@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from django.db import connection, transaction
 
+from usage.rollups.run_rows import CLOSED, FOLD_RUNS
 from usage.rollups.sums import (
     BATCHES,
     QUARTER_HOURS,
@@ -12,7 +13,6 @@ from usage.rollups.sums import (
     UPSERT_CORE_DAYS,
     UPSERT_MODEL_DAYS,
     UPSERT_QUARTER_HOURS,
-    UPSERT_RUNS,
     UPSERT_SOURCE_HOURS,
     UPSERT_TOKEN_DAYS,
     UPSERT_WIDE_DAYS,
@@ -27,7 +27,8 @@ CLAIM_BATCHES = """
 SELECT id, events FROM usage_ingestbatch WHERE folded_at IS NULL ORDER BY id LIMIT %s FOR UPDATE
 """
 # Before its first ANALYZE a month that fills quickly looks small, and the planner would read all of it each time.
-BY_INDEX = f"SET LOCAL enable_seqscan = off; {ZONE_OF_DAYS}"
+# What is closed is read after the batches were claimed: none of them was written under a later close.
+BY_INDEX = f"SET LOCAL enable_seqscan = off; SELECT ({ZONE_OF_DAYS}), ({CLOSED})"
 FOLD = f"""
 WITH rows AS MATERIALIZED (SELECT {ROW_COLUMNS} FROM usage_ledger WHERE batch_id = ANY(%(batches)s)),
 quarter_hours AS MATERIALIZED ({QUARTER_HOURS}),
@@ -36,7 +37,7 @@ model_days AS ({UPSERT_MODEL_DAYS}),
 core_days AS ({UPSERT_CORE_DAYS}),
 token_days AS ({UPSERT_TOKEN_DAYS}),
 wide_days AS ({UPSERT_WIDE_DAYS}),
-runs AS ({UPSERT_RUNS}),
+{FOLD_RUNS},
 batches AS MATERIALIZED ({BATCHES} WHERE id = ANY(%(batches)s)),
 source_hours AS ({UPSERT_SOURCE_HOURS})
 UPDATE usage_ingestbatch SET folded_at = clock_timestamp() WHERE id = ANY(%(batches)s)
@@ -75,7 +76,8 @@ def fold_batches(max_events: int = MAX_EVENTS) -> Folded:
             return Folded(0, 0, False)
         cursor.execute(BY_INDEX)
         cursor.nextset()
-        cursor.execute(FOLD, {"batches": chosen, "zone": cursor.fetchone()[0]})
+        zone, closed = cursor.fetchone()
+        cursor.execute(FOLD, {"batches": chosen, "zone": zone, "closed": closed})
         return Folded(len(chosen), events, len(chosen) < len(waiting) or len(waiting) == MAX_BATCHES)
 
 

@@ -2,8 +2,10 @@
 
 from django.db import connection, transaction
 
+from usage.outcomes.apply import restate_all
 from usage.rollups.days import MAKE_ANEW
-from usage.rollups.fold import FOLD_LOCK
+from usage.rollups.fold import FOLD_LOCK, fold_batches
+from usage.rollups.run_rows import CLOSED, REBUILD_RUNS
 from usage.rollups.sums import (
     BATCHES,
     ITS_HOUR,
@@ -11,7 +13,6 @@ from usage.rollups.sums import (
     RECEIVED_HOUR,
     ROW_COLUMNS,
     UPSERT_QUARTER_HOURS,
-    UPSERT_RUNS,
     UPSERT_SOURCE_HOURS,
     UPSERT_TOKEN_DAYS,
     UPSERT_WIDE_DAYS,
@@ -22,7 +23,10 @@ HORIZON = (
     "SELECT coalesce(max(month + interval '1 month') AT TIME ZONE 'UTC', timestamptz '1900-01-01 00:00:00+00')"
     " FROM usage_detached_month"
 )
-ROWS = f"SELECT {ROW_COLUMNS} FROM usage_ledger"
+# Only what was folded: what counts apart from its run is found when rows are folded, and at no other time.
+ROWS = f"""
+SELECT {ROW_COLUMNS} FROM usage_ledger
+WHERE batch_id NOT IN (SELECT id FROM usage_ingestbatch WHERE folded_at IS NULL)"""
 WHOLE_DAYS = "(posted_at AT TIME ZONE %(zone)s)::date > (%(horizon)s::timestamptz AT TIME ZONE %(zone)s)::date"
 OLD_RUNS = "SELECT workflow_id, run_id FROM usage_run WHERE first_call < %(horizon)s"
 # Hours of arrival in which something came that is detached meanwhile, since late events count in an older month.
@@ -41,28 +45,30 @@ STEPS = (
     " WHERE first_call >= %(horizon)s",
     f"WITH rows AS ({ROWS}), quarter_hours AS ({QUARTER_HOURS}) {UPSERT_QUARTER_HOURS}",
     *MAKE_ANEW,
-    f"WITH rows AS ({ROWS} WHERE {WHOLE_DAYS}) {UPSERT_WIDE_DAYS}",
+    f"WITH rows AS ({ROWS} AND {WHOLE_DAYS}) {UPSERT_WIDE_DAYS}",
     "DELETE FROM usage_tokenday WHERE day > (%(horizon)s::timestamptz AT TIME ZONE %(zone)s)::date",
-    f"WITH rows AS ({ROWS} WHERE {WHOLE_DAYS}) {UPSERT_TOKEN_DAYS}",
+    f"WITH rows AS ({ROWS} AND {WHOLE_DAYS}) {UPSERT_TOKEN_DAYS}",
     SUMMED_IN,
-    f"WITH rows AS ({ROWS} WHERE (workflow_id, run_id) NOT IN ({OLD_RUNS})) {UPSERT_RUNS}",
+    f"WITH rows AS ({ROWS} AND (workflow_id, run_id) NOT IN ({OLD_RUNS})), {REBUILD_RUNS}",
     "DELETE FROM usage_run WHERE first_call = 'infinity'",
     f"DELETE FROM usage_sourcehour WHERE {ITS_HOUR} NOT IN ({DETACHED_HOURS})",
-    f"WITH rows AS ({ROWS} WHERE {WHOLE_HOURS}), batches AS ({BATCHES}) {UPSERT_SOURCE_HOURS}",
-    "UPDATE usage_ingestbatch SET folded_at = clock_timestamp() WHERE folded_at IS NULL",
+    f"WITH rows AS ({ROWS} AND {WHOLE_HOURS}), batches AS ({BATCHES}) {UPSERT_SOURCE_HOURS}",
 )
 
 
 def rebuild_rollups() -> int:
     """Rebuild everything that the ledger still holds; returns the number of ledger rows.
 
-    Ingest goes on meanwhile: one repeatable-read snapshot decides which rows and which batches are meant, and folding
-    waits on the lock. Outcomes of runs are kept.
+    What waits is folded first. Ingest goes on meanwhile: one repeatable-read snapshot decides which folded rows are
+    meant, and folding waits on the lock. Outcomes are made anew from their messages; those of before there were any
+    messages are kept, as is what counts apart from its run since days were closed.
     """
     with connection.cursor() as cursor:
         # Taken before the snapshot, so that no folder commits between the two.
         cursor.execute("SELECT pg_advisory_lock(%s)", [FOLD_LOCK])
         try:
+            while fold_batches().more:
+                pass
             return rebuild_from_snapshot()
         finally:
             cursor.execute("SELECT pg_advisory_unlock(%s)", [FOLD_LOCK])
@@ -74,9 +80,11 @@ def rebuild_from_snapshot() -> int:
         cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         cursor.execute(HORIZON)
         (horizon,) = cursor.fetchone()
-        cursor.execute("SELECT time_zone FROM budgets_organisation WHERE id = 1")
-        values = {"horizon": horizon, "zone": cursor.fetchone()[0]}
+        cursor.execute(f"SELECT time_zone, ({CLOSED}) FROM budgets_organisation WHERE id = 1")
+        zone, closed = cursor.fetchone()
+        values = {"horizon": horizon, "zone": zone, "closed": closed}
         for step in STEPS:
             cursor.execute(step, values)
+        restate_all()
         cursor.execute("SELECT count(*) FROM usage_ledger")
         return int(cursor.fetchone()[0])

@@ -1,54 +1,160 @@
-"""Counting runs: a run is told by its workflow and `run_id`, and names that were merged are one workflow."""
+"""Counting runs: a run is told by its workflow and `run_id`, and names that were merged are one workflow.
+
+A run counts at the posting time of its last call. Once that is closed it stays there, as it was: what becomes of it
+later counts when that comes about. So a run counts at its own time what its row says less all its postings, and each
+posting at the posting's time.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
+from typing import Any
 
 from django.db import connection
 
+from usage.rollups.counted import COUNTED, FLAGS, of_row
+from usage.rollups.sums import ZONE_OF_DAYS
+
+WITHIN = "(%(workflows)s::int[] IS NULL OR {row}.workflow_id = ANY(%(workflows)s::int[]))"
+OWN = ", ".join(f"{sql} AS {name}" for name, sql in of_row("run").items())
+NAMES = ", ".join(of_row("run"))
+ORDERED = ", ".join(COUNTED)
+ZERO = ", ".join(f"0 - posting.{name}" for name in of_row("run"))
+# A run under several names has the best of their outcomes, and what all of them cost.
+BEST = {name: f"max({name})" for name in FLAGS} | {
+    "rejected": "CASE WHEN max(completed) > 0 THEN 0 ELSE max(rejected) END",
+    "failed": "CASE WHEN max(completed) > 0 OR max(rejected) > 0 THEN 0 ELSE max(failed) END",
+    "judged_cost": "CASE WHEN max(judged) > 0 THEN sum(cost) ELSE 0 END",
+    "steps": "max(steps)",
+}
 # Only runs under several names have to be found together; the others are told apart by their rows.
-COUNTED = """
+RUNS = f"""
 WITH shared AS MATERIALIZED (
     SELECT one.id, coalesce(one.merged_into_id, one.id) AS counts_as FROM budgets_workflow one
     WHERE one.merged_into_id IS NOT NULL
         OR EXISTS (SELECT 1 FROM budgets_workflow alias WHERE alias.merged_into_id = one.id)
 ), part AS (
-    SELECT workflow_id, run_id, cost, reworks > 0 AS reworked, outcome <> 'open' AS judged,
-        outcome IN ('approved', 'shipped') AS approved, outcome IN ('approved', 'shipped', 'rejected') AS reviewed
-    FROM usage_run WHERE calls > 0 AND last_call >= %(starts)s AND last_call < %(stops)s
-        AND (%(workflows)s::int[] IS NULL OR workflow_id = ANY(%(workflows)s::int[]))
-), run AS (
-    SELECT cost, judged, reviewed, approved, reworked FROM part WHERE workflow_id NOT IN (SELECT id FROM shared)
+    SELECT workflow_id, run_id, {OWN} FROM usage_run AS run
+    WHERE counts_at >= %(starts)s AND counts_at < %(stops)s AND {WITHIN.format(row="run")}
     UNION ALL
-    SELECT sum(cost), bool_or(judged), bool_or(reviewed), bool_or(approved), bool_or(reworked)
-    FROM part JOIN shared ON shared.id = part.workflow_id GROUP BY counts_as, run_id
+    SELECT posting.workflow_id, posting.run_id, {ZERO}
+    FROM usage_runposting AS posting JOIN usage_run AS run USING (workflow_id, run_id)
+    WHERE run.counts_at >= %(starts)s AND run.counts_at < %(stops)s AND {WITHIN.format(row="posting")}
+), run AS (
+    SELECT workflow_id AS counts_as, {ORDERED} FROM part WHERE workflow_id NOT IN (SELECT id FROM shared)
+    UNION ALL
+    SELECT counts_as, {", ".join(BEST.get(name, f"sum({name})") for name in COUNTED)} FROM (
+        SELECT counts_as, workflow_id, run_id, {", ".join(f"sum({name}) AS {name}" for name in COUNTED)}
+        FROM part JOIN shared ON shared.id = part.workflow_id GROUP BY counts_as, workflow_id, run_id
+    ) AS name GROUP BY counts_as, run_id
+    UNION ALL
+    SELECT coalesce(shared.counts_as, posting.workflow_id), {ORDERED}
+    FROM usage_runposting AS posting LEFT JOIN shared ON shared.id = posting.workflow_id
+    WHERE posted_at >= %(starts)s AND posted_at < %(stops)s AND {WITHIN.format(row="posting")}
+)"""
+SUMS = ", ".join(f"coalesce(sum({name}), 0)" for name in COUNTED)
+TOTAL = f"{RUNS} SELECT {SUMS} FROM run"
+BY_WORKFLOW = f"{RUNS} SELECT counts_as, {SUMS} FROM run GROUP BY counts_as"
+
+# Days of the organisation's zone are read from day sums, any other stretch from quarter hours.
+SPENT = f"""
+WITH days AS (SELECT ({ZONE_OF_DAYS}) AS zone), asked AS (
+    SELECT zone, (%(starts)s::timestamptz AT TIME ZONE zone)::date AS first,
+        (%(stops)s::timestamptz AT TIME ZONE zone)::date AS after FROM days
+), whole AS (
+    SELECT first, after, first::timestamp AT TIME ZONE zone = %(starts)s::timestamptz
+        AND after::timestamp AT TIME ZONE zone = %(stops)s::timestamptz AS is_whole FROM asked
+), spent AS (
+    SELECT day.workflow_id, day.cost_in_runs FROM usage_coreday AS day
+    WHERE (SELECT is_whole FROM whole) AND day.day >= (SELECT first FROM whole)
+        AND day.day < (SELECT after FROM whole) AND {WITHIN.format(row="day")}
+    UNION ALL
+    SELECT hour.workflow_id, hour.cost_in_runs FROM usage_quarterhour AS hour
+    WHERE NOT (SELECT is_whole FROM whole) AND hour.bucket >= %(starts)s AND hour.bucket < %(stops)s
+        AND {WITHIN.format(row="hour")}
 )
-SELECT count(*), coalesce(sum(cost), 0)::bigint,
-    count(*) FILTER (WHERE judged), coalesce(sum(cost) FILTER (WHERE judged), 0)::bigint,
-    count(*) FILTER (WHERE reviewed), count(*) FILTER (WHERE approved), count(*) FILTER (WHERE reviewed AND reworked)
-FROM run
-"""
+SELECT coalesce(flow.merged_into_id, flow.id), coalesce(sum(cost_in_runs), 0)::bigint
+FROM spent JOIN budgets_workflow AS flow ON flow.id = spent.workflow_id GROUP BY 1"""
 
 
 @dataclass(frozen=True, slots=True)
 class Runs:
-    """Runs and what they cost; of them those that have an outcome, that a person reviewed, approved, had reworked.
+    """Runs of a window, and what became of them. Money in nano-dollars, minutes and scores as decimals.
 
-    Money in nano-dollars. A run under several names has the best of their outcomes.
+    `cost` is what the runs cost, whenever their calls were; `judged` those that have any outcome. `completed` came to
+    a good end (completed, approved or shipped), `approved` are approved or shipped. `reviewed`: approved, shipped,
+    rejected or sent back by somebody; `reworked`: sent back at least once. `reviews` counts reviews, `duplicates` those
+    of what was reviewed already, `scored` the scores that `satisfaction` sums. In a window with corrections for closed
+    days, counts are differences and may be below zero.
     """
 
-    runs: int
-    cost: int
-    judged: int
-    judged_cost: int
-    reviewed: int
-    approved: int
-    reworked: int
+    runs: int = 0
+    cost: int = 0
+    steps: int = 0
+    judged: int = 0
+    judged_cost: int = 0
+    completed: int = 0
+    approved: int = 0
+    shipped: int = 0
+    rejected: int = 0
+    failed: int = 0
+    reviewed: int = 0
+    reworked: int = 0
+    misrouted: int = 0
+    reviews: int = 0
+    duplicates: int = 0
+    review_minutes: Decimal = Decimal(0)
+    scored: int = 0
+    satisfaction: Decimal = Decimal(0)
+    revenue: int = 0
+    minutes_saved: Decimal = Decimal(0)
+    cases: int = 0
+
+
+DECIMALS = {"review_minutes", "satisfaction", "minutes_saved"}
 
 
 def count_runs(starts: datetime, stops: datetime, workflows: Sequence[int] | None = None) -> Runs:
-    """Those whose last call lies in the window; of these workflows (aliases stated too), or all. One statement."""
+    """Those that count in the window; of these workflows (aliases stated too), or all. One statement."""
     with connection.cursor() as cursor:
-        ids = None if workflows is None else list(workflows)
-        cursor.execute(COUNTED, {"starts": starts, "stops": stops, "workflows": ids})
-        return Runs(*cursor.fetchone())
+        cursor.execute(TOTAL, _asked(starts, stops, workflows))
+        return _runs(cursor.fetchone())
+
+
+def runs_by_workflow(starts: datetime, stops: datetime, workflows: Sequence[int] | None = None) -> dict[int, Runs]:
+    """The same for each workflow (the one it counts as) that has any; they sum to `count_runs`. One statement."""
+    with connection.cursor() as cursor:
+        cursor.execute(BY_WORKFLOW, _asked(starts, stops, workflows))
+        return {row[0]: _runs(row[1:]) for row in cursor.fetchall()}
+
+
+def spent_in_runs(starts: datetime, stops: datetime, workflows: Sequence[int] | None = None) -> dict[int, int]:
+    """What calls of runs cost that were posted in the window, nano-dollars, by the workflow it counts as.
+
+    Failures and rework included: over approved runs it is the cost per approved asset, everywhere. One statement.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(SPENT, _asked(starts, stops, workflows))
+        return {workflow: int(cost) for workflow, cost in cursor.fetchall()}
+
+
+def assets_of(starts: datetime, stops: datetime, workflows: Sequence[int]) -> dict[int, tuple[int, int]]:
+    """Workflow it counts as → approved runs and the cost of all its runs; absent where none was approved.
+
+    Two statements, one where no run counts.
+    """
+    approved = {pk: one.approved for pk, one in runs_by_workflow(starts, stops, workflows).items() if one.approved > 0}
+    spent = spent_in_runs(starts, stops, workflows) if approved else {}
+    return {pk: (count, spent.get(pk, 0)) for pk, count in approved.items()}
+
+
+def _asked(starts: datetime, stops: datetime, workflows: Sequence[int] | None) -> dict[str, Any]:
+    return {"starts": starts, "stops": stops, "workflows": None if workflows is None else list(workflows)}
+
+
+def _runs(row: Sequence[Any]) -> Runs:
+    sums: Any = {
+        name: Decimal(value) if name in DECIMALS else int(value) for name, value in zip(COUNTED, row, strict=True)
+    }
+    return Runs(**sums)

@@ -170,10 +170,12 @@ INSERT INTO usage_wide_day ({", ".join(WIDE_KEY)}, {", ".join(SUM_COLUMNS)})
 {WIDE_DAYS} ORDER BY {", ".join(WIDE_KEY)}
 ON CONFLICT ({", ".join(WIDE_KEY)}) DO UPDATE SET {adding("usage_wide_day", SUM_COLUMNS)}"""
 UPSERT_RUNS = f"""
-INSERT INTO usage_run (workflow_id, run_id, first_call, last_call, max_step, max_attempt, {", ".join(RUN_SUMS)},
-    outcome, reworks)
-SELECT summed.*, 'open', 0 FROM ({RUNS}) AS summed ORDER BY workflow_id, run_id
+INSERT INTO usage_run (workflow_id, run_id, first_call, last_call, counts_at, max_step, max_attempt,
+    {", ".join(RUN_SUMS)}, outcome, reworks)
+SELECT workflow_id, run_id, first_call, last_call, counts_at, max_step, max_attempt, {", ".join(RUN_SUMS)}, 'open', 0
+FROM runs_now ORDER BY workflow_id, run_id
 ON CONFLICT (workflow_id, run_id) DO UPDATE SET
+    counts_at = excluded.counts_at,
     first_call = least(usage_run.first_call, excluded.first_call),
     last_call = greatest(usage_run.last_call, excluded.last_call),
     max_step = greatest(usage_run.max_step, excluded.max_step),

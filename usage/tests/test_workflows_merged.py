@@ -22,9 +22,11 @@ from budgets.workflows.values import WorkflowValues
 from usage.ledger.check import check_ledger
 from usage.ledger.opening import open_due
 from usage.models import LedgerEntry, Run
+from usage.rollups.days import make_days_anew
 from usage.rollups.fold import fold_all
 from usage.rollups.runs import Runs, count_runs
 from usage.tests.events import NOW, an_event, price_the_model, take
+from usage.tests.rows import usage_row
 from usage.workflows.reading import Month, outcome_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -123,11 +125,14 @@ def test_a_run_under_two_names_is_one_run():
     merge_workflow(ACTOR, workflow("seo-v2"), workflow("seo"))
     both = [workflow("seo").pk, workflow("seo-v2").pk]
     assert count_runs(*day) == Runs(
-        runs=4, cost=55, judged=4, judged_cost=55, reviewed=3, approved=1, reworked=1
+        runs=4, cost=55, judged=4, judged_cost=55, reviewed=3, approved=1, reworked=1, completed=2, rejected=2
     )  # fmt: skip
     assert count_runs(*day, both) == Runs(
-        runs=3, cost=45, judged=3, judged_cost=45, reviewed=2, approved=1, reworked=1
+        runs=3, cost=45, judged=3, judged_cost=45, reviewed=2, approved=1, reworked=1, completed=2, rejected=1
     )  # fmt: skip
+    for slug, cost in (("seo", 20), ("seo-v2", 25), ("other", 10)):
+        usage_row(NOW, cost, workflow_id=workflow(slug).pk, cost_in_runs=cost).save()
+    make_days_anew("UTC")
     month = Month.of(Organisation.get(), NOW)
     assert outcome_of(workflow("seo"), month) == (1, 45)
 

@@ -18,6 +18,7 @@ from budgets.tests.made import ACTOR
 from budgets.workflows.merge import merge_workflow
 from tests.people import viewer
 from usage.models import QuarterHour, Run
+from usage.rollups.days import make_days_anew
 
 pytestmark = pytest.mark.django_db
 QUERIES = (
@@ -89,6 +90,8 @@ def test_the_list_shows_who_answers_and_what_it_spent(boss, flows):
         workflow_id=flows["seo"].pk, run_id="s", first_call=timezone.now(), last_call=timezone.now(), cost=2 * NANO,
         outcome="failed", calls=1,
     )  # fmt: skip
+    QuarterHour.objects.filter(workflow_id=flows["seo"].pk).update(cost_in_runs=8 * NANO)
+    make_days_anew("UTC")
     page = boss.get("/workflows/")
     said = text(page)
     assert (

@@ -9,11 +9,12 @@ from datetime import date, datetime
 from typing import Any
 
 from django.db import connection
-from django.db.models import QuerySet, Sum
+from django.db.models import Q, QuerySet, Sum
 
 from budgets.limits.calendar import DAY, day_of, day_starts_at, period_bounds
 from budgets.models import UNASSIGNED, Organisation, Workflow
 from usage.models import QuarterHour
+from usage.rollups.runs import assets_of
 from usage.workflows.filters import TABS, Filters
 
 PER_PAGE = 50
@@ -64,22 +65,6 @@ SELECT w.id, w.slug, w.name, w.status, w.paused_at IS NOT NULL, team.name, team.
 LEFT JOIN budgets_workflow target ON target.id = w.merged_into_id
 LEFT JOIN counted ON counted.id = w.id
 WHERE {{condition}} ORDER BY {{order}} {{part}}
-"""
-# Of runs whose last call lies in the month; the cost of all of them, failures too, over those that were approved.
-OUTCOMES = """
-WITH named AS MATERIALIZED (
-    SELECT id, coalesce(merged_into_id, id) AS counts_as FROM budgets_workflow
-    WHERE id = ANY(%(ids)s) OR merged_into_id = ANY(%(ids)s)
-), approved AS MATERIALIZED (
-    SELECT DISTINCT named.counts_as FROM named JOIN usage_run run ON run.workflow_id = named.id
-    WHERE run.calls > 0 AND run.outcome IN ('approved', 'shipped')
-        AND run.last_call >= %(starts)s AND run.last_call < %(stops)s
-)
-SELECT counts_as, count(DISTINCT run.run_id) FILTER (WHERE run.calls > 0 AND run.outcome IN ('approved', 'shipped')),
-    sum(run.cost)::bigint
-FROM approved JOIN named USING (counts_as)
-JOIN usage_run run ON run.workflow_id = named.id AND run.last_call >= %(starts)s AND run.last_call < %(stops)s
-GROUP BY 1
 """
 
 
@@ -160,7 +145,7 @@ def tab_counts(filters: Filters) -> dict[str, int]:
 
 
 def list_workflows(filters: Filters, month: Month, page: int | None = 1) -> Listed:
-    """One page of them, from 1; None: all, without outcomes. Two statements, one where `page` is None."""
+    """One page of them, from 1; None: all, without outcomes. Four statements at most, one where `page` is None."""
     part = "" if page is None else f"LIMIT {PER_PAGE} OFFSET {PER_PAGE * (page - 1)}"
     statement = ROWS.format(condition=filters.condition, within=filters.within, order=filters.order, part=part)
     with connection.cursor() as cursor:
@@ -198,14 +183,13 @@ def _row(values: Sequence[Any], outcomes: dict[int, tuple[int, int]]) -> Row:
 
 
 def _outcomes(ids: list[int], month: Month) -> dict[int, tuple[int, int]]:
-    """Workflow → approved runs of the month and the cost of all its runs; absent where none was ever approved."""
-    with connection.cursor() as cursor:
-        cursor.execute(OUTCOMES, {"ids": ids, "starts": month.starts, "stops": month.stops})
-        return {workflow: (assets, int(cost or 0)) for workflow, assets, cost in cursor.fetchall() if assets}
+    """Workflow → approved runs of the month and the cost of all its runs; absent where none was approved."""
+    names = Workflow.objects.filter(Q(pk__in=ids) | Q(merged_into__in=ids)).values_list("pk", flat=True)
+    return assets_of(month.starts, month.stops, list(names))
 
 
 def outcome_of(workflow: Workflow, month: Month) -> tuple[int, int]:
-    """Approved runs of the month, and the cost of all its runs. One statement."""
+    """Approved runs of the month, and the cost of all its runs. Three statements at most."""
     return _outcomes([workflow.pk], month).get(workflow.pk, (0, 0))
 
 

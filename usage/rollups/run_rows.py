@@ -1,0 +1,61 @@
+"""The SQL by which rows of the ledger change runs: when a run counts, and what of it counts later than that.
+
+`closed` is the instant before which all is closed, as text; `-infinity` where nothing is. Whoever runs this holds the
+lock of folding, so that the runs read here are as they stay until they are written.
+"""
+
+from usage.rollups.counted import COUNTED, STATE, counted, less
+from usage.rollups.sums import CALLS, RUNS, UPSERT_RUNS
+
+# The organisation's own zone, which decides what is closed; text, since the driver knows no infinite time.
+CLOSED = """
+SELECT coalesce((closed_before::timestamp AT TIME ZONE time_zone)::text, '-infinity')
+FROM budgets_organisation WHERE id = 1"""
+EARLY = "posted_at < %(closed)s::timestamptz"
+# When rows count that are summed, by run; `early_…` are those of closed days that were not folded before they closed.
+POSTED = f"""
+SELECT workflow_id, run_id, max(posted_at) AS any_at, max(posted_at) FILTER (WHERE kind = 0) AS call_at,
+    max(posted_at) FILTER (WHERE kind = 0 AND {EARLY}) AS early_at,
+    coalesce(sum({CALLS}) FILTER (WHERE {EARLY}), 0) AS early_calls,
+    coalesce(sum(cost) FILTER (WHERE {EARLY}), 0) AS early_cost,
+    coalesce(max(step) FILTER (WHERE {EARLY}), 0) AS early_step
+FROM rows WHERE run_id <> '' GROUP BY workflow_id, run_id"""
+CAME = f"SELECT * FROM ({RUNS}) AS summed JOIN ({POSTED}) AS posted USING (workflow_id, run_id)"
+NOTHING = {"outcome": "'open'", "misrouted": "false", "reviewer": "''", "asset": "''"}
+BEFORE = ", ".join(f"coalesce(old.{name}, {NOTHING.get(name, 0)}) AS {name}" for name in STATE)
+# Runs as `rows` leave them. One that counts on a closed day stays there.
+RUNS_NOW = f"""
+SELECT came.*, {BEFORE},
+    coalesce(old.calls, 0) AS old_calls, coalesce(old.cost, 0) AS old_cost, coalesce(old.max_step, 0) AS old_step,
+    old.counts_at < %(closed)s::timestamptz AS is_closed,
+    CASE WHEN old.counts_at < %(closed)s::timestamptz THEN greatest(old.counts_at, early_at)
+        ELSE coalesce(greatest(old.counts_at, call_at), any_at) END AS counts_at
+FROM ({CAME}) AS came LEFT JOIN usage_run AS old USING (workflow_id, run_id)"""
+# A rebuild has no rows of before: what was kept of when a run counts stands where it is closed or was posted apart.
+RUNS_ANEW = f"""
+SELECT came.*, CASE
+    WHEN old.counts_at < %(closed)s::timestamptz OR (old.id IS NOT NULL AND apart.run_id IS NOT NULL) THEN old.counts_at
+    WHEN apart.run_id IS NOT NULL THEN coalesce(early_at, call_at, any_at)
+    ELSE coalesce(call_at, any_at) END AS counts_at
+FROM ({CAME}) AS came LEFT JOIN usage_run AS old USING (workflow_id, run_id)
+LEFT JOIN (SELECT DISTINCT workflow_id, run_id FROM usage_runposting) AS apart USING (workflow_id, run_id)"""
+EARLY_STEP, LAST_STEP = "greatest(old_step, early_step)", "greatest(old_step, max_step)"
+POST_CALLS = f"""
+INSERT INTO usage_runposting (workflow_id, run_id, posted_at, {", ".join(COUNTED)})
+SELECT workflow_id, run_id, any_at, {
+    less(
+        counted("now", "old_calls + calls", "old_cost + cost", LAST_STEP),
+        counted("now", "old_calls + early_calls", "old_cost + early_cost", EARLY_STEP),
+    )
+}
+FROM runs_now AS now WHERE is_closed AND any_at >= %(closed)s::timestamptz"""
+# What waits for a run is looked at again once that has calls.
+WAKE = """
+UPDATE usage_outcomemessage AS waiting SET state = 'new' FROM runs_now
+WHERE waiting.state = 'waiting' AND waiting.run_id = runs_now.run_id"""
+FOLD_RUNS = f"""
+runs_now AS MATERIALIZED ({RUNS_NOW}),
+runs AS ({UPSERT_RUNS}),
+apart AS ({POST_CALLS}),
+woken AS ({WAKE})"""
+REBUILD_RUNS = f"runs_now AS MATERIALIZED ({RUNS_ANEW}) {UPSERT_RUNS}"
