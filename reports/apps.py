@@ -7,5 +7,7 @@ class ReportsConfig(AppConfig):
 
     def ready(self) -> None:
         from reports.unusual.starting import register_unusual
+        from reports.views.wording import register_views
 
         register_unusual()
+        register_views()

@@ -22,6 +22,8 @@ urlpatterns = [
     path("export/budgets/<short_name:slug>/models.csv", breakdown.budget_models_csv, name="budget-models-csv"),
     path("series/spend-by-model.json", views.series, name="spend-series"),
     path("export/spend-by-model.csv", views.spend_csv, name="spend-csv"),
+    path("", include("reports.spend.urls")),
+    path("", include("reports.views.urls")),
     path("", include("reports.chargeback.urls")),
     path("", include("reports.focus.urls")),
     path("api/schema/", SchemaView.as_view(), name="api-schema"),

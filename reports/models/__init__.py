@@ -3,5 +3,6 @@
 from reports.models.audits import WorkflowAudit
 from reports.models.findings import Finding, KnownUse, Watch, WatchedSeries
 from reports.models.savings import SavingsRun
+from reports.models.views import SavedView
 
-__all__ = ["Finding", "KnownUse", "SavingsRun", "Watch", "WatchedSeries", "WorkflowAudit"]
+__all__ = ["Finding", "KnownUse", "SavedView", "SavingsRun", "Watch", "WatchedSeries", "WorkflowAudit"]

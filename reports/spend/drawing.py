@@ -1,0 +1,116 @@
+"""What the browser draws of an answer, and the sentence for people who do not see it. Labels are finished text."""
+
+from datetime import date, datetime
+from typing import Any
+
+from budgets.pages import amounts
+from budgets.pages.csv import currency_code, exact
+from budgets.pages.moments import clock, day, weekday
+from reports.asking.window import of_days
+from reports.spend.asked import METRICS
+from reports.spend.explore import Explored, Line
+from reports.spend.sums import Used
+
+UNITS = {"money": "", "calls": "calls", "input": "tokens", "output": "tokens"}
+
+
+def chart(found: Explored, address: str = "") -> dict[str, Any]:
+    """The chart's data: money in cents of the currency shown, other figures whole; `drill` has an address per point.
+
+    `address` is the explorer's, without its query.
+    """
+    asked = found.asked
+    show = amounts.drawn if asked.metric == "money" else int
+    labels, full = labels_of(found)
+    return {
+        "currency": currency_code(),
+        "locale": "en-US",
+        "unit": UNITS[asked.metric],
+        "labels": labels,
+        "full": full,
+        "iso": [iso(point) for point in found.points],
+        "today": found.complete - 1,
+        "series": [
+            {"name": one.name, "slot": one.slot, "values": [show(v) for v in one.values[: found.complete]]}
+            for one in found.series
+        ],
+        "bars": bool(asked.stack),
+        "lines": found.overlaps,
+        "dotted": {"label": found.other_name, "values": [show(v) for v in found.before]} if any(found.before) else None,
+        "drill": [f"{address}?{query}" if query else "" for query in drills(found)],
+        "total": {},
+        "sum": show(getattr(found.total, asked.figure)),
+    }
+
+
+def labels_of(found: Explored) -> tuple[list[str], list[str]]:
+    """Short and full text of each point: days, hours by the organisation's clock, or names."""
+    zone, short, full = found.asked.window.zone, [], []
+    one_day = found.asked.window.first == found.asked.window.last
+    for point in found.points:
+        if isinstance(point, datetime):
+            local = point.astimezone(zone)
+            short.append(clock(local) if one_day else f"{day(local.date())} {clock(local)}")
+            full.append(f"{weekday(local.date())}, {clock(local)} {local.tzname()}")
+        elif isinstance(point, date):
+            short.append(day(point))
+            full.append(weekday(point))
+        else:
+            name = found.names.of(found.asked.group, point)
+            short.append(name if len(name) <= 22 else f"{name[:20]}…")
+            full.append(name)
+    return short, full
+
+
+def drills(found: Explored) -> list[str]:
+    """The query that each point leads to: its day, or its value; "" where it leads nowhere."""
+    asked, out = found.asked, []
+    for point in found.points:
+        if isinstance(point, datetime):
+            out.append("")
+        elif isinstance(point, date):
+            window = of_days(point, point, asked.window.today, asked.window.zone)
+            out.append(asked.address(window=window))
+        else:
+            out.append("" if point is None else asked.address(scope=asked.scope.only(asked.group, point), stack=""))
+    return out
+
+
+def iso(point: Any) -> str:
+    """A day or an instant as machines read it; a value as it is, "" for all others."""
+    return point.isoformat() if isinstance(point, date | datetime) else point or ""
+
+
+def figure(value: int, metric: str) -> str:
+    """A figure in a sentence or a table: "$12", "1.2M tokens"."""
+    return amounts.whole(value) if metric == "money" else f"{amounts.short_count(value)} {UNITS[metric]}"
+
+
+def chart_words(found: Explored) -> str:
+    """The chart as a sentence."""
+    asked = found.asked
+    words, _ = METRICS[asked.metric]
+    if not found.series:
+        return f"Chart of {words.lower()}. There is nothing to draw in these days."
+    names = ", ".join(f"{one.name} {figure(one.total, asked.metric)}" for one in found.series)
+    what = "per column" if asked.stack else "per hour" if asked.by_hour else "per day"
+    return f"Chart of {words.lower()} {what}. {names}. The same numbers are in the table below."
+
+
+def figures_of(line: Line, found: Explored) -> dict[str, Any]:
+    """A row of the table as JSON has it: money as an exact decimal string in the currency shown."""
+    stated = dict(zip(found.asked.groups, line.keys, strict=True))
+    return stated | {"names": list(line.labels)} | used_of(line.used)
+
+
+def used_of(used: Used) -> dict[str, Any]:
+    """Sums as JSON has them."""
+    return {
+        "cost": exact(used.cost),
+        "calls": used.calls,
+        "calls_without_price": used.unpriced,
+        "calls_without_tokens": used.unmeasured,
+        "input_tokens": used.input_tokens,
+        "output_tokens": used.output_tokens,
+        "retries": used.retries,
+    }

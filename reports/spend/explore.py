@@ -1,0 +1,207 @@
+"""From a question to all that the explorer shows of it: table, chart, comparison. Sums are of unrounded values."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from typing import Any
+
+from reports.asking.window import Window, compared_name, of_days
+from reports.spend.asked import Asked
+from reports.spend.naming import Names, names_of
+from reports.spend.sums import HOUR, Answer, Keys, Used, hours_of, spend, top
+from usage.prices.colours import colours_of
+
+SERIES = 5  # and what is left
+OTHER_SLOT = SERIES + 1
+COLUMNS = 12  # groups that a chart with a second dimension shows
+
+Key = str | None
+
+
+@dataclass(frozen=True)
+class Line:
+    """A row of the table: what was used with these keys, and of the complete days now and in the days compared with."""
+
+    keys: Keys
+    labels: tuple[str, ...]
+    used: Used
+    now: int = 0
+    before: int | None = None
+
+    @property
+    def difference(self) -> int | None:
+        return None if self.before is None else self.now - self.before
+
+
+@dataclass(frozen=True)
+class Series:
+    """One value's figure at each point of the chart; `slot` is its colour, 1 to 6, and `key` None for all others."""
+
+    key: Key
+    name: str
+    slot: int
+    values: tuple[int, ...]
+
+    @property
+    def total(self) -> int:
+        return sum(self.values)
+
+
+@dataclass(frozen=True)
+class Explored:
+    """`points` are days, instants of hours, or (with a second dimension) values of the first; series lie over them.
+
+    `before` is what the chart's comparison has at each point that has one; `complete` how many points are over.
+    """
+
+    asked: Asked
+    answer: Answer
+    lines: tuple[Line, ...]
+    points: tuple[date | datetime | Key, ...]
+    series: tuple[Series, ...]
+    complete: int
+    names: Names
+    other: Window | None
+    before: tuple[int, ...] = ()
+    before_total: Used | None = None
+    now_total: Used | None = None
+
+    @property
+    def total(self) -> Used:
+        return self.answer.total
+
+    @property
+    def other_name(self) -> str:
+        return compared_name(self.asked.window, self.other, self.asked.compare) if self.other else ""
+
+    @property
+    def overlaps(self) -> bool:
+        """Whether rows may count the same call twice, so that they do not sum to the total."""
+        return "tag" in self.asked.groups
+
+
+def explore(asked: Asked, *, draw: bool = True) -> Explored:
+    """Read what is asked for: a fixed number of statements. Without `draw` the chart's series are left out."""
+    answer = spend(asked.scope, asked.window, asked.groups)
+    read = replace(asked, window=answer.window) if answer.cut else asked
+    other = None if answer.cut else asked.before
+    earlier = spend(asked.scope, other, asked.groups) if other else None
+    if earlier and earlier.cut:
+        other = earlier = None
+    today = _today(read) if earlier else None
+    points, complete = _points(read)
+    found = _series(read, answer, points) if draw and not asked.stack else ()
+    lines = _lines(asked, answer, earlier, today)
+    values: dict[str, Sequence[Key]] = {one: [line.keys[i] for line in lines] for i, one in enumerate(asked.groups)}
+    names = names_of(values | {one: asked.scope.values(one) for one in asked.scope.narrowed if one not in values})
+    lines = tuple(replace(line, labels=_labels(asked, names, line.keys)) for line in lines)
+    if draw and asked.stack:
+        points, found = _stacked(asked, answer)
+        complete = len(points)
+    series = tuple(replace(one, name=names.of(asked.stack or asked.group, one.key)) for one in found)
+    drawn_before = draw and other and not asked.stack
+    return Explored(
+        asked=asked,
+        answer=answer,
+        lines=lines,
+        points=points,
+        series=series,
+        complete=complete,
+        names=names,
+        other=other,
+        before=_before(asked, other) if drawn_before and other else (),
+        before_total=earlier.total if earlier else None,
+        now_total=answer.total - today.total if earlier and today else answer.total if earlier else None,
+    )
+
+
+def _labels(asked: Asked, names: Names, keys: Keys) -> tuple[str, ...]:
+    return tuple(names.of(one, key) for one, key in zip(asked.groups, keys, strict=True))
+
+
+def _today(asked: Asked) -> Answer | None:
+    """What today has so far, where the window runs: comparisons are of complete days."""
+    window = asked.window
+    if not window.runs:
+        return None
+    return spend(asked.scope, of_days(window.today, window.today, window.today, window.zone), asked.groups)
+
+
+def _lines(asked: Asked, answer: Answer, earlier: Answer | None, today: Answer | None) -> tuple[Line, ...]:
+    """The table's rows, and with a comparison also those that had something before and have nothing now."""
+    if earlier is None:
+        return tuple(Line(row.keys, (), row.used) for row in answer.rows)
+    before = {row.keys: row.used for row in earlier.rows}
+    running = {row.keys: row.used for row in today.rows} if today else {}
+    found = {row.keys: row.used for row in answer.rows}
+    figure = asked.figure
+
+    def line(keys: Keys) -> Line:
+        used = found.get(keys, Used())
+        now = used - running.get(keys, Used())
+        return Line(keys, (), used, getattr(now, figure), getattr(before.get(keys, Used()), figure))
+
+    gone = [keys for keys in before if keys not in found and getattr(before[keys], figure)]
+    return tuple(line(keys) for keys in [*found, *gone])
+
+
+def _points(asked: Asked) -> tuple[tuple[date | datetime | Key, ...], int]:
+    """Days or hours of the window, those to come left out, and how many of them are over."""
+    window = asked.window
+    if asked.by_hour:
+        hours = [one for one in hours_of(window) if one <= asked.now]
+        return tuple(hours), sum(one + HOUR <= asked.now for one in hours)
+    days = window.days[: (window.last - window.first).days + 1]
+    return tuple(days), max(0, window.complete_days)
+
+
+def _series(asked: Asked, answer: Answer, points: Sequence[Any]) -> tuple[Series, ...]:
+    """The values with the most of the figure, each at every point, and all others together. One statement."""
+    named = top(answer, asked.figure, SERIES)
+    rows = spend(asked.scope, asked.window, (asked.group,), "hour" if asked.by_hour else "day", named).rows
+    place = {point: i for i, point in enumerate(points)}
+    values: dict[Key, list[int]] = {}
+    for row in rows:
+        if row.at in place:
+            line = values.setdefault(row.keys[0], [0] * len(points))
+            line[place[row.at]] += getattr(row.used, asked.figure)
+    if asked.group == "tag":
+        values.pop(None, None)  # calls with several tags would be drawn several times
+        values.pop("", None)
+    return _coloured(asked.group, {key: tuple(line) for key, line in values.items() if any(line)}, named)
+
+
+def _coloured(dimension: str, values: Mapping[Key, tuple[int, ...]], named: Sequence[str]) -> tuple[Series, ...]:
+    """Models keep the colour that they have on all pages; other values take theirs in the order of what they used."""
+    kept = [key for key in named if key in values]
+    slots = colours_of(kept) if dimension == "model" else {key: i + 1 for i, key in enumerate(kept)}
+    found = [Series(key, "", slots[key], values[key]) for key in kept]
+    if None in values:
+        found.append(Series(None, "", OTHER_SLOT, values[None]))
+    return tuple(sorted(found, key=lambda one: one.slot))
+
+
+def _stacked(asked: Asked, answer: Answer) -> tuple[tuple[Key, ...], tuple[Series, ...]]:
+    """The dearest values of the first dimension as columns, each split by the second; from the table's own rows."""
+    figure = asked.figure
+    flipped = replace(answer, rows=tuple(replace(row, keys=row.keys[::-1]) for row in answer.rows))
+    columns: list[Key] = [*top(answer, figure, COLUMNS)]
+    named = top(flipped, figure, SERIES)
+    if any(row.keys[0] not in columns for row in answer.rows):
+        columns.append(None)
+    place = {key: i for i, key in enumerate(columns)}
+    values: dict[Key, list[int]] = {}
+    for row in answer.rows:
+        key = row.keys[1] if row.keys[1] in named else None
+        at = place.get(row.keys[0], len(columns) - 1)
+        values.setdefault(key, [0] * len(columns))[at] += getattr(row.used, figure)
+    drawn = {key: tuple(line) for key, line in values.items() if any(line)}
+    return tuple(columns), _coloured(asked.stack, drawn, named)
+
+
+def _before(asked: Asked, other: Window) -> tuple[int, ...]:
+    """The figure of each point of the days compared with, in their order. One statement."""
+    answer = spend(asked.scope, other, (), "hour" if asked.by_hour else "day")
+    at = {row.at: getattr(row.used, asked.figure) for row in answer.rows}
+    points: Sequence[Any] = hours_of(other) if asked.by_hour else other.days
+    return tuple(at.get(one, 0) for one in points)
