@@ -1,0 +1,193 @@
+"""Why spend differs between two stretches of time: read both, split the difference, put it in words."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Literal
+from urllib.parse import urlencode
+
+from django.db import connection
+from django.urls import NoReverseMatch, reverse
+
+from budgets.models import Organisation, Workflow
+from budgets.pages.moments import span_year
+from reports.asking.scope import Scope
+from reports.why.cells import Usage
+from reports.why.factors import split
+from reports.why.facts import sentences
+from reports.why.ledger import MONEY, read_ledger
+from reports.why.rollup import UNTOLD, read_rollup, table_for
+from reports.why.saying import LABELS, ORDER, causes, headline, whole_of
+
+READ_MOST = 300_000  # calls of both times together; more are compared by daily sums. About four seconds on two cores
+Span = tuple[datetime, datetime]  # aware, the second not included
+
+# An upper bound that costs nothing: whole days, whatever is asked of them. Detached months have rollups only.
+CALLS = """
+SELECT coalesce(sum(calls) FILTER (WHERE {scope}), 0)::bigint,
+    (SELECT (max(month) + interval '1 month')::timestamp AT TIME ZONE 'UTC' FROM usage_detached_month)
+FROM usage_coreday WHERE (day >= %(a)s AND day <= %(b)s) OR (day >= %(c)s AND day <= %(d)s)"""
+# Where a part's calls are shown: the page by name, and what its address says beside scope and days.
+BEHIND: dict[str, tuple[str, dict[str, str]]] = {
+    "runs": ("spend-runs", {}),
+    "workflows": ("spend", {"group": "workflow"}),
+    "channels": ("spend", {"group": "channel"}),
+    "steps": ("spend-runs", {"sort": "-steps"}),
+    "retries": ("spend-calls", {"attempt": "retry"}),
+    "model": ("spend", {"group": "model"}),
+    "service_tier": ("spend", {"group": "service_tier"}),
+    "price": ("spend", {"group": "model"}),
+}
+NOWHERE = {"plan", "pending", "rounding"}
+
+
+@dataclass(frozen=True)
+class Part:
+    """What one cause did: nano-dollars (or tokens, calls) more than before, below zero for less.
+
+    `link` is the address of the calls behind it, "" where there is none. `mostly` names the workflow that has most.
+    """
+
+    key: str
+    label: str
+    amount: int
+    sentence: str
+    link: str
+    mostly: str = ""
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """The difference `total` of what was spent `after` and `before`, as parts that sum to it exactly.
+
+    `sentence` comes first on pages; `notes` say what could not be told apart. `how`: what was read.
+    """
+
+    parts: tuple[Part, ...]
+    total: int
+    sentence: str
+    before: int = 0
+    after: int = 0
+    measure: str = MONEY
+    notes: tuple[str, ...] = ()
+    how: Literal["ledger", "rollup"] = "ledger"
+
+    @property
+    def by_key(self) -> dict[str, int]:
+        return {one.key: one.amount for one in self.parts}
+
+
+def explain(
+    scope: Scope, before: Span, after: Span, *, measure: str = MONEY, than: str = "", read_most: int = READ_MOST
+) -> Explanation:
+    """What made `after` cost more or less than `before`: within the scope, exact to the nano-dollar.
+
+    Ten statements, whatever there is. `than` names the time before in the sentence; its days where it is empty.
+    """
+    organisation = Organisation.get()
+    zone = organisation.zone
+    table = _rollup_for(scope, before, after, organisation, read_most)
+    if table:
+        low, high = (read_rollup(scope, *one, zone, table, measure) for one in (before, after))
+    else:
+        low, high = (read_ledger(scope, *one, measure) for one in (before, after))
+    found = split(low, high)
+    than = than or _days(before, organisation)
+    return Explanation(
+        parts=parts_of(scope, after, organisation, found.parts, found.by_workflow, (low, high)),
+        total=found.difference,
+        sentence=headline(found.difference, found.parts, than, measure),
+        before=low.total,
+        after=high.total,
+        measure=measure,
+        notes=(UNTOLD,) if table else (),
+        how="rollup" if table else "ledger",
+    )
+
+
+def cause(scope: Scope, before: Span, after: Span, read_most: int = READ_MOST) -> str:
+    """The likely cause of spend above `before`, for a reader: "Longer inputs (conversation history) and more runs."
+
+    "" where nothing was added. Compare stretches of one length: twice the hours have more runs.
+    """
+    found = explain(scope, before, after, read_most=read_most)
+    said = causes(found.by_key)
+    return f"{said[0].upper()}{said[1:]}." if said else ""
+
+
+def _rollup_for(scope: Scope, before: Span, after: Span, organisation: Organisation, read_most: int) -> str | None:
+    """The rollup to read instead of the ledger: with too many calls in it, or after their month was detached.
+
+    None where the ledger is read, also where no rollup holds what is asked for. One statement.
+    """
+    zone = organisation.zone
+    tables = {table_for(scope, *one, zone) for one in (before, after)}
+    if len(tables) > 1 and tables <= {"days", "quarters"}:
+        tables = {"quarters"}
+    table = tables.pop() if len(tables) == 1 else None
+    days = [at.astimezone(zone).date() for at in (*before, *after)]
+    params: dict[str, Any] = dict(zip("abcd", days, strict=True))
+    with connection.cursor() as cursor:
+        cursor.execute(CALLS.format(scope=scope.core_sql(params)), params)
+        calls, detached = cursor.fetchone()
+    is_detached = detached is not None and min(before[0], after[0]) < detached
+    return table if table and (calls > read_most or is_detached) else None
+
+
+def parts_of(
+    scope: Scope,
+    after: Span,
+    organisation: Organisation,
+    amounts: Mapping[str, int],
+    by_workflow: Mapping[str, Mapping[int, int]],
+    usage: tuple[Usage, Usage],
+) -> tuple[Part, ...]:
+    """The parts with their words, in the order of LABELS. One statement, for the names of workflows."""
+    said = sentences(amounts, *usage)
+    top = {key: _top(amounts[key], where) for key, where in by_workflow.items() if amounts.get(key)}
+    rows = Workflow.objects.filter(pk__in={one for one in top.values() if one}).values_list("pk", "slug", "name")
+    names = {pk: (slug, name) for pk, slug, name in rows}
+    several = len({one.workflow for side in usage for one in side.cells}) > 1
+    made = []
+    for key in sorted(amounts, key=lambda one: ORDER[one]):
+        slug, name = names.get(top.get(key) or 0, ("", ""))
+        made.append(
+            Part(
+                key=key,
+                label=LABELS[key],
+                amount=amounts[key],
+                sentence=said[key],
+                link=link_to(key, scope, after, organisation, slug if several else ""),
+                mostly=name if several else "",
+            )
+        )
+    return tuple(made)
+
+
+def _top(part: int, where: Mapping[int, int]) -> int | None:
+    """The workflow that has most of a part, if that is at least half of it."""
+    side = 1 if part > 0 else -1
+    top = max(where, key=lambda one: (where[one] * side, one), default=None)
+    return top if top is not None and where[top] * side * 2 >= abs(part) else None
+
+
+def link_to(key: str, scope: Scope, after: Span, organisation: Organisation, workflow: str = "") -> str:
+    """The address of the calls behind a part; "" where there are none to show."""
+    if key in NOWHERE:
+        return ""
+    page, more = BEHIND.get(whole_of(key), ("spend-calls", {}))
+    first, last = after[0], after[1] - timedelta(microseconds=1)
+    days = {"period": "custom"}
+    days |= {"from": organisation.local(first).date().isoformat(), "to": organisation.local(last).date().isoformat()}
+    narrowed = scope.only("workflow", workflow) if workflow and key != "workflows" else scope
+    for name in (page, "spend"):
+        try:
+            return f"{reverse(name)}?{urlencode([*days.items(), *narrowed.pairs(), *more.items()])}"
+        except NoReverseMatch:
+            continue
+    return ""
+
+
+def _days(span: Span, organisation: Organisation) -> str:
+    last = span[1] - timedelta(microseconds=1)
+    return span_year(organisation.local(span[0]).date(), organisation.local(last).date())

@@ -1,0 +1,197 @@
+"""Split the difference between two stretches of time into what the factors did. Pure.
+
+The cost of alike calls is a product, the same for each kind of token:
+
+    runs x channels per run x first calls per channel x (retries and failures) x (answered by a cache or not)
+    x share of the model x of the service tier x of the prompt version x share with a known cost
+    x input per call x share of the kind in it x price x (long inputs and hours)
+
+with output per call in place of the input and its share for output, and extras per call for units beside tokens. All
+the products together are the cost; each is split by its Shapley value (`reports.why.shapley`).
+
+What one side does not know is taken as on the other, so that it did nothing: a new model brings its service tier, a new
+kind of work its calls. Three are known better than that. The price of a model that other calls used on that side is
+theirs. Input and output per call of a model that is new (or gone) are taken to have changed as those of the other
+models in the same place did, or, where all models changed, as their average did: so a longer input is told from the
+change of the model that came with it. A prompt version that is new brings its own lengths: that is what it did.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+
+from reports.why.cells import KINDS, LAYERS, OUTPUT, Number, Usage
+from reports.why.shapley import FINE, Factor, in_whole, nearest, split_product
+from reports.why.sides import Leaf, Place, Side
+
+ROUNDING = "rounding"
+Value = Fraction | None
+ONE = Fraction(1)
+
+
+@dataclass(frozen=True)
+class Split:
+    """Parts by key, which sum to `difference` exactly; those of nothing are left out.
+
+    `by_workflow` says about where: nano-dollars by part and workflow, each rounded for itself.
+    """
+
+    difference: int
+    parts: Mapping[str, int]
+    by_workflow: Mapping[str, Mapping[int, int]]
+
+
+def split(before: Usage, after: Usage) -> Split:
+    """The difference of the two totals, `after` less `before`."""
+    sides = Side(before), Side(after)
+    fine: dict[str, int] = defaultdict(int)
+    where: dict[str, dict[int, int]] = defaultdict(lambda: defaultdict(int))
+    for place in sorted(sides[0].leaves.keys() | sides[1].leaves.keys(), key=str):
+        for name, part in _of_leaf(place, *sides).items():
+            fine[name] += part
+            where[name][place.workflow] += part
+    apart = {
+        name: after.apart.get(name, 0) - before.apart.get(name, 0) for name in before.apart.keys() | after.apart.keys()
+    }
+    difference = after.total - before.total
+    parts = in_whole(fine, difference - sum(apart.values()), ROUNDING)
+    for name, part in apart.items():
+        if part:
+            parts[name] = parts.get(name, 0) + part
+    told = {name: {one: nearest(part, FINE) for one, part in found.items()} for name, found in where.items()}
+    return Split(difference, {name: part for name, part in parts.items() if part}, told)
+
+
+def _of_leaf(place: Place, before: Side, after: Side) -> dict[str, int]:
+    """The parts of the calls at one place, in 1/FINE nano-dollars."""
+    sides = before, after
+    shared = [_factor(name, value, sides) for name, value in _steps(place, sides)]
+    lengths = _lengths(place, sides, output=False)
+    leaves = before.leaves.get(place), after.leaves.get(place)
+    layers = _layers(leaves, lengths)
+    found: dict[str, int] = defaultdict(int)
+    for kind in range(len(KINDS)):
+        if not any(leaf and leaf.tokens[kind] for leaf in leaves):
+            continue
+        if kind == OUTPUT:
+            length = [_both("output", *_lengths(place, sides, output=True))]
+        else:
+            length = [_both("context", *lengths), _both("cache", *(one.part_of_input(place, kind) for one in sides))]
+        end = [_price(kind, place, sides), _both("terms", *(one.terms(place, kind) for one in sides))]
+        _gather(found, shared + length + end, layers if kind != OUTPUT else {})
+    if any(leaf and leaf.extras for leaf in leaves):
+        _gather(found, [*shared, _both("extras", *(one.extras(place) for one in sides))], {})
+    return found
+
+
+def _steps(place: Place, sides: tuple[Side, Side]) -> list[tuple[str, Callable[[Side], Value]]]:
+    """The factors that say how many calls there are at a place, the widest first."""
+    workflow, work = place.workflow, place.work
+    lasting = all(workflow in side.workflows for side in sides)
+    found: list[tuple[str, Callable[[Side], Value]]]
+    if place.in_run:
+        found = [
+            ("runs" if lasting else "workflows", lambda side: Fraction(side.runs_of(workflow).runs)),
+            ("channels", lambda side: _ratio(side.runs_of(workflow).channels, side.runs_of(workflow).runs)),
+            ("steps", lambda side: _ratio(side.first_of(work), side.runs_of(workflow).channels)),
+        ]
+    else:
+        found = [("calls" if lasting else "workflows", lambda side: Fraction(side.first_of(work)))]
+    return [
+        *found,
+        ("retries", lambda side: _ratio(side.calls.get(place.attempt, 0), side.first_of(work))),
+        ("cache", lambda side: side.share(place.served, place.attempt)),
+        ("model", lambda side: side.share(place.model, place.served)),
+        ("service_tier", lambda side: side.share(place.service_tier, place.model)),
+        ("prompt_version", lambda side: side.share(place.prompt_version, place.service_tier)),
+        ("unknown", lambda side: side.known(place)),
+    ]
+
+
+def _ratio(top: Number, bottom: Number) -> Value:
+    return Fraction(top, bottom) if bottom else None
+
+
+def _factor(name: str, value: Callable[[Side], Value], sides: tuple[Side, Side]) -> Factor:
+    return _both(name, value(sides[0]), value(sides[1]))
+
+
+def _both(name: str, before: Value, after: Value) -> Factor:
+    """What is not known on one side is as on the other; where it is known on neither it is one."""
+    low = before if before is not None else after if after is not None else ONE
+    return Factor(name, low, low if after is None else after)
+
+
+def _price(kind: int, place: Place, sides: tuple[Side, Side]) -> Factor:
+    rates: list[Value] = []
+    for side in sides:
+        leaf = side.leaves.get(place)
+        own = leaf.rate(kind) if leaf else None
+        rates.append(side.market(place)[kind] if own is None else own)
+    return _both("price", *rates)
+
+
+def _lengths(place: Place, sides: tuple[Side, Side], output: bool) -> tuple[Value, Value]:
+    """Tokens per call before and after; see the module on what one side does not know."""
+    before, after = (side.per_call(place, output) for side in sides)
+    if before is None and after is not None:
+        return after * _followed(place, sides, output, missing=0), after
+    if after is None and before is not None:
+        return before, before * _followed(place, sides, output, missing=1)
+    return before, after
+
+
+def _followed(place: Place, sides: tuple[Side, Side], output: bool, missing: int) -> Fraction:
+    """How the other models of the branch stand on the side where this one is missing, to the side where it is."""
+    side, other = sides[missing], sides[1 - missing]
+    if side.calls.get(place.service_tier) or not side.calls.get(place.served):
+        return ONE
+    there = there_not = Fraction(0)
+    alike = False
+    for one in side.branches[place.served]:
+        mine, its = side.per_call(one, output), other.per_call(one, output)
+        if mine is None or its is None:
+            continue
+        alike = True
+        weight = (side.share(one.prompt_version, place.served) or 0) + (
+            other.share(one.prompt_version, place.served) or 0
+        )
+        there_not, there = there_not + weight * mine, there + weight * its
+    if not alike:
+        there_not, there = (one.average(place.served, output) or Fraction(0) for one in (side, other))
+    return there_not / there if there and there_not else ONE
+
+
+def _layers(leaves: tuple[Leaf | None, Leaf | None], lengths: tuple[Value, Value]) -> dict[str, Fraction]:
+    """By how many tokens per call each layer of the input grew; nothing where not all calls state their layers."""
+    own = [leaf if leaf and leaf.known else None for leaf in leaves]
+    if not any(own) or not all(leaf is None or leaf.is_laid for leaf in own) or None in lengths:
+        return {}
+    sizes: list[list[Fraction]] = []
+    for i, leaf in enumerate(own):
+        there = leaf or own[1 - i]
+        assert there is not None
+        scale = ONE
+        if leaf is None and lengths[1 - i]:
+            scale = (lengths[i] or ONE) / (lengths[1 - i] or ONE)
+        sizes.append([Fraction(layer, there.known) * scale for layer in there.layers])
+    grown = {f"context.{name}": b - a for name, a, b in zip(LAYERS, *sizes, strict=True)}
+    rest = (lengths[1] or 0) - (lengths[0] or 0) - sum(grown.values())
+    return grown | {"context": Fraction(rest)}
+
+
+def _gather(found: dict[str, int], factors: list[Factor], layers: Mapping[str, Fraction]) -> None:
+    """Add the parts of a product; of its input, by layers where they are known.
+
+    A product with one layer in place of the input is linear in it. So the layer's part is its own growth times what a
+    token of input more is worth: the part of a factor that goes from nothing to one in the place of the input.
+    """
+    for name, part in split_product(factors).items():
+        if not (layers and name == "context"):
+            found[name] += part
+    if any(layers.values()):
+        worth = [Factor(one.name, Fraction(0), ONE) if one.name == "context" else one for one in factors]
+        each = split_product(worth).get("context", 0)
+        for name, grown in layers.items():
+            found[name] += nearest(each * grown.numerator, grown.denominator)
