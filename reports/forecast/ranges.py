@@ -73,8 +73,8 @@ def factors(
 ) -> tuple[Floats, Floats]:
     """For each group of steps how much larger its errors are than `base`, and how many errors that rests on."""
     groups = int(place.max()) + 1
-    total = np.bincount(place, size.sum(axis=0), groups)
-    number = np.bincount(place, seen.sum(axis=0), groups)
+    total = np.bincount(place, size.sum(axis=0), groups).astype(np.float64)
+    number = np.bincount(place, seen.sum(axis=0), groups).astype(np.float64)
     return (total / base + belief) / (number + belief), number
 
 
