@@ -50,8 +50,8 @@ class Tuning:
     longest_quiet: float  # seconds
 
 
-FINE = Tuning(fine=True, threshold=1.6, quiet=0.12, longest_quiet=7 * DAY)
-COARSE = Tuning(fine=False, threshold=2.35, quiet=0.08, longest_quiet=7 * DAY)
+FINE = Tuning(fine=True, threshold=1.65, quiet=0.12, longest_quiet=7 * DAY)
+COARSE = Tuning(fine=False, threshold=2.4, quiet=0.05, longest_quiet=3 * DAY)
 POWER = 4  # of the mean of shift and echo: near to the greater of both
 TIMES_USUAL = 0.8  # strength for each decimal digit that a jump is greater than the usual value
 
