@@ -26,6 +26,8 @@ urlpatterns = [
     path("", include("reports.views.urls")),
     path("", include("reports.chargeback.urls")),
     path("", include("reports.focus.urls")),
+    path("", include("reports.figures.urls")),
+    path("", include("reports.unusual.urls")),
     path("api/schema/", SchemaView.as_view(), name="api-schema"),
     path("schemas/", schema_list, name="schema-list"),
     path("schemas/<slug:name>.json", schema_document, name="schema-document"),

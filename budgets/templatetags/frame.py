@@ -54,7 +54,18 @@ SETTINGS = (
 
 
 # Pages that show only what is in reach; every other one is for people whom no team narrows.
-IN_REACH = {"budgets", "plan", "calendar", "workflows", "approvals", "alerts", "reference", "chargeback", "spend"}
+IN_REACH = {
+    "budgets",
+    "plan",
+    "calendar",
+    "workflows",
+    "approvals",
+    "alerts",
+    "reference",
+    "chargeback",
+    "spend",
+    "unusual",
+}
 # Settings that are only for those with this right.
 NEEDS = {
     "people": "budgets.change_people",

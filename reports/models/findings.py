@@ -14,7 +14,8 @@ class Finding(models.Model):
 
     `since` up to, not including, `until` are instants on grains of `grain` seconds; `ended_at` null: it goes on. Money
     in nano-dollars: `amount` is `actual` − `expected`, both null where no usual is known, which is never guessed.
-    `points` are the grains: [epoch seconds, actual, expected, low, high] in nano-dollars, what is not known null.
+    `points` are its grains: [epoch seconds, actual, expected, low, high] in nano-dollars, what is not known null; those
+    before `since` are there to be seen beside it and are in no sum.
     `peaks` is measure → the highest value of one grain, in the measure's unit, keyed "money:900" (grain in seconds).
     `taught` holds while a person says that this was expected: the same shape at the same hours of the week is quiet.
     `planned` names the planned activity that made it expected.

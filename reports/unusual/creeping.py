@@ -9,10 +9,10 @@ from django.utils import timezone
 from budgets.limits.calendar import DAY, day_of, day_starts_at
 from budgets.models import NANO, Organisation
 from reports.models import Finding, Watch
+from reports.unusual.creep import Creep
 from reports.unusual.keeping import MINIMUM, WATCH_LOCK
 from reports.unusual.runaways import sum_of
 from reports.unusual.scopes import WORKFLOW, Scope, epoch, named
-from reports.unusual.creep import Creep
 
 WEEK, WEEKS = 7, 6
 THRESHOLD = 0.5

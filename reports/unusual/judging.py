@@ -6,6 +6,7 @@ from typing import Protocol
 
 from reports.unusual.measures import MEASURES, MONEY, NANO
 
+BESIDE = 24  # grains before that are kept to be seen beside it
 GAP = 3600  # seconds: what pauses for no longer is one finding
 FAR = 1.5  # times the top of the usual range
 GROWING = ("money", "tokens", "calls")  # of these, more than usual goes on; shares and means only begin something
@@ -42,7 +43,8 @@ class Graded:
 class Span:
     """A stretch above usual, in grains of `grain` seconds from `since` up to `until` (epoch seconds).
 
-    `planned` names the activity of the calendar that covers all that fired; "" otherwise.
+    `planned` names the activity of the calendar that covers all that fired; "" otherwise. `before` are the points of
+    the hours before it, to be seen beside it.
     """
 
     grain: int
@@ -52,6 +54,7 @@ class Span:
     points: tuple[Point, ...]
     peaks: Mapping[str, float] = field(default_factory=dict)
     planned: str = ""
+    before: tuple[Point, ...] = ()
 
     @property
     def amount(self) -> int:
@@ -126,7 +129,13 @@ def _filled(span: Span, graded: Sequence[Graded]) -> Span:
         for name in MEASURES
         if (values := [value for one in inside if (value := one.values.get(name)) is not None])
     }
-    return replace(span, points=tuple(point_of(one) for one in inside), peaks=peaks)
+    earlier = [one for one in graded if one.at < span.since][-BESIDE:]
+    return replace(
+        span,
+        points=tuple(point_of(one) for one in inside),
+        peaks=peaks,
+        before=tuple(point_of(one) for one in earlier),
+    )
 
 
 def _nano(dollars: float) -> int:

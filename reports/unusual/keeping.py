@@ -62,7 +62,8 @@ def refresh(now: datetime) -> int:
         by_scope.setdefault((finding.dimension, finding.key), []).append(finding)
     changed = 0
     for (dimension, key), findings in by_scope.items():
-        starts, stops = min(one.since for one in findings), max(one.until for one in findings)
+        starts = instant(min(one.points[0][0] for one in findings))
+        stops = max(one.until for one in findings)
         quarters = used(dimension, [key], starts, stops)[key]
         changed += sum(refreshed(finding, quarters) for finding in findings)
     return changed
@@ -105,7 +106,7 @@ def _made(scope: Scope, span: Span, peaks: Mapping[str, float], now: datetime) -
         since=instant(span.since),
         until=instant(span.until),
         found_at=now,
-        points=[list(point) for point in span.points],
+        points=[list(point) for point in (*span.before, *span.points)],
         peaks=dict(peaks),
         planned=span.planned[:200],
         state=Finding.State.EXPECTED if span.planned else Finding.State.OPEN,
@@ -135,7 +136,8 @@ def _extended(finding: Finding, span: Span, peaks: Mapping[str, float]) -> Findi
 
 
 def _sum(finding: Finding) -> None:
-    points: list[Point] = [tuple(point) for point in finding.points]
+    since = epoch(finding.since)
+    points: list[Point] = [tuple(point) for point in finding.points if point[0] >= since]
     finding.actual = sum(point[1] for point in points)
     finding.expected = sum(point[2] for point in points)
     finding.amount = finding.actual - finding.expected

@@ -1,4 +1,4 @@
-"""What the floors below are told of when the application starts: words for the history, whose findings are, a trigger."""
+"""What the floors below are told when the application starts: words for the history, whose findings are, a trigger."""
 
 from budgets.audit.wording import Wording, one_of, register
 from reports.models import Finding

@@ -1,0 +1,20 @@
+"""Addresses of unusual spend."""
+
+from django.urls import path
+
+from reports.unusual import changes, views
+
+urlpatterns = [
+    path("unusual/", views.finding_list, name="unusual"),
+    path("unusual/card/", views.card, name="unusual-card"),
+    path("unusual/<int:pk>/", views.detail, name="unusual-finding"),
+    *(
+        path(f"unusual/<int:pk>/{what}/", changes.state, {"what": what}, name=f"unusual-{what}")
+        for what in changes.STATES
+    ),
+    path("unusual/<int:pk>/owner/", changes.owner, name="unusual-owner"),
+    path("unusual/<int:pk>/take-back/", changes.take_back, name="unusual-take-back"),
+    path("unusual/<int:pk>/undo/<int:entry>/", changes.undo, name="unusual-undo"),
+    path("export/unusual.csv", views.findings_csv, name="unusual-csv"),
+    path("export/unusual/<int:pk>.csv", views.points_csv, name="unusual-points-csv"),
+]
