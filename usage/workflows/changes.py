@@ -26,6 +26,7 @@ from budgets.workflows.pause import pause_workflow, resume_workflow
 from budgets.workflows.undo import undo_change
 from budgets.workflows.values import values_of
 from usage.workflows.forms import WorkflowForm
+from usage.workflows.prefilled import Prefilled, prefilled
 from usage.workflows.reading import Month, ever_used, unclaimed_total
 from usage.workflows.views import CHANGE, named, people, teams, unassigned_context
 
@@ -60,7 +61,10 @@ def new(request: HttpRequest) -> HttpResponseBase:
 @never_cache
 @changes_workflows
 def change(request: HttpRequest, slug: str) -> HttpResponseBase:
-    """`/workflows/<slug>/edit/`: all that is stated; saving claims one that nobody answers for."""
+    """`/workflows/<slug>/edit/`: all that is stated; saving claims one that nobody answers for.
+
+    The address may fill in limits that another page proposes.
+    """
     found = named(request, slug, CHANGE)
     claims = found.status in UNCLAIMED
     if found.status == Workflow.Status.RESERVED or found.merged_into is not None:
@@ -68,7 +72,8 @@ def change(request: HttpRequest, slug: str) -> HttpResponseBase:
         return go(request, reverse("workflow", args=[slug]))
     if request.method != "POST":
         initial = {"owner": request.user.get_username()} if claims and found.owner is None else {}
-        return _form(request, _filled(request, found, initial=initial), found)
+        filled = prefilled(request.GET, found)
+        return _form(request, _filled(request, found, initial={**initial, **filled.initial}), found, filled=filled)
     form = _filled(request, found, request.POST)
     if not form.is_valid():
         return _form(request, form, found)
@@ -95,7 +100,11 @@ def _filled(
 
 
 def _form(
-    request: HttpRequest, form: WorkflowForm, found: Workflow | None = None, status: int | None = None
+    request: HttpRequest,
+    form: WorkflowForm,
+    found: Workflow | None = None,
+    status: int | None = None,
+    filled: Prefilled | None = None,
 ) -> HttpResponse:
     return render(
         request,
@@ -106,6 +115,7 @@ def _form(
             "form": form,
             "workflow": found,
             "claims": found is not None and found.status in UNCLAIMED,
+            "filled": filled,
         },
         status=status or (422 if form.errors else 200),
     )
