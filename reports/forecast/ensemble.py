@@ -13,7 +13,7 @@ from reports.forecast.methods import candidates
 from reports.forecast.ranges import Ranges, step_ranges, sum_ranges
 from reports.forecast.weights import weights
 
-BACK_TESTS = {True: 10, False: 20}  # by FINE: origins, a season apart
+BACK_TESTS = {True: 15, False: 20}  # by FINE: origins, a season apart
 
 
 @dataclass(frozen=True)

@@ -26,8 +26,8 @@ LAPLACE = {80: 1.609, 95: 2.996}  # in mean absolute errors; what is believed be
 BELIEF = 20.0  # errors that weigh as much as that belief
 PHASE_BELIEF, BLOCK_BELIEF = 10.0, 20.0  # errors until a time of the season, and a season ahead, speak for themselves
 BEYOND = 0.25  # the power by which ranges grow further ahead than any back-test reached
-WIDEN = {True: {80: 1.21, 95: 1.37}, False: {80: 1.0, 95: 0.95}}  # by FINE
-FEW, MANY = 0.2, {True: 10, False: 20}  # how much wider after no back-test than after many origins
+WIDEN = {True: {80: 1.12, 95: 1.22}, False: {80: 0.98, 95: 0.92}}  # by whether the season is fine
+FEW, MANY = 0.2, {True: 15, False: 20}  # how much wider after no back-test than after many origins
 WIDEN_SUM = {True: {80: 1.2, 95: 2.4}, False: {80: 1.5, 95: 2.7}}
 
 
@@ -44,8 +44,8 @@ def step_ranges(history: History, ahead: Floats, errors: Floats) -> Ranges:
         trust = len(known) / (len(known) + BELIEF)
         low, high = (-LAPLACE[share], LAPLACE[share])
         if len(known):
-            seen = np.quantile(known, [tail, 1 - tail])
-            low, high = low + trust * (seen[0] - low), high + trust * (seen[1] - high)
+            sides, both = np.quantile(known, [tail, 1 - tail]), np.quantile(np.abs(known), 1 - 2 * tail)
+            low, high = low + trust * ((sides[0] - both) / 2 - low), high + trust * ((sides[1] + both) / 2 - high)
         factor = WIDEN[fine][share] * unsure
         edges[share] = (min(low, 0.0) * factor, max(high, 0.0) * factor)
     return bounded(history, ahead, sizes, edges)
