@@ -52,7 +52,25 @@
       }
     };
   }
+  /* What made a difference: each bar begins where the one before it ended, the last is all of it from nothing. */
+  function waterfall(cv, d) {
+    var colours = { up: tok("--s3"), down: tok("--s2"), whole: tok("--s1") }, most = Math.max.apply(null, d.steps.map(function (s) { return Math.max(Math.abs(s[0]), Math.abs(s[1])); }));
+    var whole = numbers(d, axisDigits(d, most)), ink = tok("--chart-axis"), font = { family: tok("--font"), size: 12 }, base = tooltip(d, "", [], whole, whole);
+    base.callbacks = { title: function (it) { return it.length ? d.full[it[0].dataIndex] : ""; }, label: function (it) { return " " + d.words[it.dataIndex]; }, labelColor: function (it) { var c = colours[d.kinds[it.dataIndex]]; return { backgroundColor: c, borderColor: c }; } };
+    return new Chart(cv, {
+      type: "bar", data: { labels: d.labels, datasets: [{ data: d.steps, backgroundColor: d.kinds.map(function (k) { return colours[k]; }), borderSkipped: false, maxBarThickness: 26, minBarLength: 2 }] },
+      options: {
+        indexAxis: "y", responsive: true, maintainAspectRatio: false, animation: false, interaction: { mode: "nearest", axis: "y", intersect: false },
+        scales: {
+          x: { beginAtZero: true, grid: { color: tok("--chart-grid") }, border: { display: false }, ticks: { color: ink, font: font, maxTicksLimit: 5, maxRotation: 0, callback: function (v) { return whole.format(v); } } },
+          y: { grid: { display: false }, border: { color: tok("--border") }, ticks: { color: ink, font: font, autoSkip: false } }
+        },
+        plugins: { legend: { display: false }, annotation: { annotations: {} }, tooltip: base }
+      }
+    });
+  }
   function build(cv, d) {
+    if (d.steps) return waterfall(cv, d);
     var mode = cv.dataset.mode || "daily", daily = mode === "daily", t = d.today;
     var n = daily ? t + 1 : d.labels.length;
     var sums = d.labels.map(function (_, i) { return d.series.reduce(function (a, s) { return a + (s.values[i] || 0); }, 0); });
