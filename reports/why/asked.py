@@ -68,7 +68,7 @@ class Question:
 
 def question_of(query: QueryDict, user: Any, organisation: Organisation, now: datetime) -> Question:
     """What the address asks for, of what `user` sees. At most two statements."""
-    given = {name: query[name] for name in query}
+    given = {name: query.get(name, "") for name in query}
     window = window_of(given, now, organisation.zone, organisation.fiscal_year_starts)
     scope, notes = scope_of(query, user)
     said = [window.note, *notes, unknown(query, KEYS)]

@@ -9,8 +9,8 @@ from budgets.pages.amounts import amount
 from budgets.pages.moments import day, span_year
 from budgets.pages.standing import Standing
 from reports.asking.scope import Scope
-from reports.why.explain import LABELS, Explanation, Part, Span, explain
-from reports.why.saying import headline
+from reports.why.explain import Explanation, Part, Span, explain
+from reports.why.saying import LABELS, headline
 
 PLAN, BEFORE = "plan", "before"
 AGAINST = {PLAN: "its plan", BEFORE: "the time before"}
@@ -46,7 +46,7 @@ def overrun(
     last = organisation.local(before[1] - timedelta(microseconds=1)).date()
     words = span_year(organisation.local(before[0]).date(), last)
     found = explain(
-        Scope(**{name: (str(value),) for name, value in budget.scope.items()}),
+        scope_of(budget),
         before,
         (period.starts_at, min(max(now, period.starts_at + timedelta(microseconds=1)), period.ends_at)),
         measure=budget.metric,
@@ -84,6 +84,14 @@ def overrun(
         sentence=headline(total, {one.key: one.amount for one in parts}, than, budget.metric),
     )
     return Overrun(explanation, plan, whole, before, words)
+
+
+def scope_of(budget: Budget) -> Scope:
+    """What the budget covers, as the explorer asks for it."""
+    scope = Scope()
+    for name, value in budget.scope.items():
+        scope = scope.only(name, str(value))
+    return scope
 
 
 def before_of(budget: Budget, period: Period, organisation: Organisation, now: datetime, whole: bool) -> Span:

@@ -1,4 +1,4 @@
-"""The parts as a chart (a waterfall), a table's rows, a file and data. Figures are those of the explanation, unsummed."""
+"""The parts as a chart (a waterfall), a table's rows, a file and data: all show the explanation's own figures."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any

@@ -148,7 +148,7 @@ def budget_why_card(request: HttpRequest, slug: str) -> HttpResponseBase:
 @in_reach
 def budget_why_series(request: HttpRequest, slug: str) -> HttpResponseBase:
     """`/series/budgets/<slug>/why.json`: what the chart draws, and the parts as exact figures."""
-    budget, _, found = _explained(request, slug)
+    _, _, found = _explained(request, slug)
     if found is None:
         return JsonResponse({"figures": None})
     return JsonResponse(drawing.chart(found.explanation) | {"figures": drawing.data(found.explanation)})
