@@ -1,0 +1,221 @@
+"""Read what figures are made of: a fixed number of statements for a scope and a window, see `read`."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from django.db import connection
+from django.db.models import Q
+
+from budgets.models import Workflow
+from budgets.workflows.guardrails import SENSITIVE
+from reports.asking.scope import NAMES, Scope
+from reports.asking.window import Window
+from reports.figures.sources import Sources, sources_of
+from reports.figures.sums import CACHES, LAYERS, Made, Named, Read, Used, Went, Wide
+from reports.models import Finding, Watch
+from usage.rollups.runs import runs_by_workflow, spent_in_runs
+
+PREMIUM = 3  # and every tier above
+NOBODYS = (Workflow.Status.RESERVED, Workflow.Status.DISCOVERED)
+SPEND = """
+WITH {source}, flow AS (
+    SELECT one.id, coalesce(one.merged_into_id, one.id) AS counts_as, coalesce(target.status, one.status)
+        IN ('reserved', 'discovered') AS is_nobodys
+    FROM budgets_workflow AS one LEFT JOIN budgets_workflow AS target ON target.id = one.merged_into_id
+)
+SELECT grouping(counts_as), grouping(model), grouping(team), counts_as, provider, model, team,
+    coalesce(sum(calls), 0)::bigint, coalesce(sum(unmeasured), 0)::bigint, coalesce(sum(unpriced), 0)::bigint,
+    coalesce(sum(input_tokens), 0)::bigint, coalesce(sum(cached_input_tokens), 0)::bigint,
+    coalesce(sum(output_tokens), 0)::bigint, coalesce(sum(retries), 0)::bigint,
+    coalesce(sum(escalated), 0)::bigint, coalesce(sum(cost), 0)::bigint, coalesce(sum(calls_in_runs), 0)::bigint,
+    coalesce(sum(cost_in_runs), 0)::bigint, coalesce(sum(cost) FILTER (WHERE tier >= %(premium)s), 0)::bigint,
+    coalesce(sum(calls) FILTER (WHERE tier > 0), 0)::bigint, coalesce(sum(cost) FILTER (WHERE is_nobodys), 0)::bigint
+FROM used JOIN flow ON flow.id = used.workflow_id
+GROUP BY GROUPING SETS ((), (counts_as), (provider, model), (team))"""
+MADE = f"""
+WITH {{source}}
+SELECT coalesce(flow.merged_into_id, flow.id), cache, sum(calls)::bigint, sum(cached_input_tokens)::bigint,
+    sum(avoided_input_tokens + avoided_output_tokens)::bigint, sum(saved)::bigint, sum(tool_tokens)::bigint,
+    sum(retrieved_chunks)::bigint, sum(context_calls)::bigint, sum(context_input)::bigint,
+    {", ".join(f"sum(context_{layer})::bigint" for layer in LAYERS)}
+FROM made JOIN budgets_workflow AS flow ON flow.id = made.workflow_id GROUP BY 1, 2"""
+WIDE = """
+WITH {source}, named AS (
+    SELECT dimension, value, sum(cost)::bigint AS cost, sum(calls)::bigint AS calls FROM wide
+    GROUP BY dimension, value HAVING sum(calls) <> 0 OR sum(cost) <> 0
+), ranked AS (
+    SELECT dimension, value, cost, calls, row_number() OVER (PARTITION BY dimension ORDER BY cost DESC, value) AS place,
+        sum(cost) OVER of_it AS cost_of_all, sum(calls) OVER of_it AS calls_of_all, count(*) OVER of_it AS values_of_all
+    FROM named WINDOW of_it AS (PARTITION BY dimension)
+)
+SELECT dimension, value, cost, calls, cost_of_all::bigint, calls_of_all::bigint, values_of_all FROM ranked
+WHERE place <= %(most)s ORDER BY dimension, place"""
+# A run is told by its workflow and `run_id`, under whatever name its calls came.
+LOOPS = """
+WITH one AS (
+    SELECT coalesce(flow.merged_into_id, flow.id) AS counts_as, run_id, max(max_step) AS steps, sum(retries) AS retries
+    FROM usage_run AS run JOIN budgets_workflow AS flow ON flow.id = run.workflow_id
+    WHERE run.calls > 0 AND run.counts_at >= %(starts)s AND run.counts_at < %(stops)s
+        AND (%(ids)s::int[] IS NULL OR run.workflow_id = ANY(%(ids)s::int[]))
+    GROUP BY 1, 2
+), cap AS (
+    SELECT id, (guardrails ->> 'max_run_steps')::bigint AS steps FROM budgets_workflow
+    WHERE guardrails ->> 'max_run_steps' IS NOT NULL
+)
+SELECT one.counts_as, count(*), count(*) FILTER (WHERE one.steps > 0), count(*) FILTER (WHERE one.retries > 0),
+    count(*) FILTER (WHERE cap.id IS NOT NULL), count(*) FILTER (WHERE one.steps > cap.steps), max(one.steps)
+FROM one LEFT JOIN cap ON cap.id = one.counts_as GROUP BY 1"""
+ROWS_SHOWN = 10
+RUNS_KNOW = frozenset({"workflow", "team"})
+
+
+def workflow_rows() -> list[Any]:
+    """What `read` needs to know of all workflows. One statement."""
+    columns = ("pk", "merged_into", "slug", "name", "team__slug", "team__name", "status", "guardrails")
+    return list(Workflow.objects.values_list(*columns, "risk_categories"))
+
+
+def read(scope: Scope, window: Window, most: int = ROWS_SHOWN, flows: Sequence[Any] | None = None) -> Read:
+    """Everything of one scope and window, with at most `most` values of each wide dimension.
+
+    `flows`: the workflows, where they are read already. Nine statements: workflows, spend, what input was made of,
+    wide dimensions, runs (three), findings (two); fewer where something cannot be said, one more where rollups do not
+    hold what is asked (`sources_of`).
+    """
+    flows = workflow_rows() if flows is None else flows
+    named = {row[0]: _named(row) for row in flows if row[1] is None}
+    sources = sources_of(scope, window)
+    missing = {}
+    if sources.why:
+        missing |= dict.fromkeys(sources.from_ledger, sources.why)
+    went = None
+    if set(scope.narrowed) <= RUNS_KNOW:
+        went = _went(window, _ids(scope, flows, named))
+    else:
+        beyond = [NAMES[one].lower() for one in scope.narrowed if one not in RUNS_KNOW]
+        missing["went"] = f"a run is known by its workflow and team, not by {' and '.join(beyond)}"
+    findings = _findings(scope, window, named) if "went" not in missing else None
+    if findings is None:
+        missing["findings"] = missing.get("went", "") or "nothing has looked for unusual spend yet"
+    total, by_workflow, by_model, by_team = _spend(sources)
+    return Read(
+        total=total,
+        workflows=by_workflow,
+        models=by_model,
+        teams=by_team,
+        made=_made(sources),
+        went=went,
+        wide=_wide(sources, most),
+        findings=findings,
+        named=named,
+        missing=missing,
+    )
+
+
+def _named(row: Sequence[Any]) -> Named:
+    pk, _, slug, name, team, team_name, status, guardrails, risks = row
+    allowed = (guardrails.get("cache") or {}).get("kinds")
+    caches = frozenset() if SENSITIVE in (risks or ()) else frozenset(CACHES if allowed is None else allowed)
+    cap = guardrails.get("max_run_steps")
+    return Named(pk, slug, name, team or "", team_name or "", status not in NOBODYS, cap, caches)
+
+
+def _ids(scope: Scope, flows: Sequence[Any], named: Mapping[int, Named]) -> list[int] | None:
+    """The workflows whose runs are asked for, aliases too; None for all. A team's are those it answers for now."""
+    if scope.within is None and not scope.team and not scope.workflow:
+        return None
+    found = []
+    for pk, merged, *_ in flows:
+        one = named[merged or pk]
+        if scope.within is not None and pk not in scope.within:
+            continue
+        if (scope.workflow and one.slug not in scope.workflow) or (scope.team and one.team not in scope.team):
+            continue
+        found.append(pk)
+    return found
+
+
+def _spend(sources: Sources) -> tuple[Any, dict[int, Used], dict[tuple[str, str], Used], dict[str, Used]]:
+    """All of it, by workflow, by (provider, model), by team. One statement."""
+    by_workflow: dict[int, Used] = {}
+    by_model: dict[tuple[str, str], Used] = {}
+    by_team: dict[str, Used] = {}
+    if sources.used is None:
+        return None, by_workflow, by_model, by_team
+    total = Used()
+    for no_flow, no_model, no_team, flow, provider, model, team, *sums in _rows(
+        SPEND.format(source=sources.used), {**sources.values, "premium": PREMIUM}
+    ):
+        used = Used(*sums)
+        if not no_flow:
+            by_workflow[flow] = used
+        elif not no_model:
+            by_model[provider, model] = used
+        elif not no_team:
+            by_team[team] = used
+        else:
+            total = used
+    return total, by_workflow, by_model, by_team
+
+
+def _made(sources: Sources) -> dict[tuple[int, str], Made] | None:
+    """By workflow and cache. One statement."""
+    if sources.made is None:
+        return None
+    found = _rows(MADE.format(source=sources.made), sources.values)
+    return {(flow, cache): Made(*(int(one or 0) for one in sums)) for flow, cache, *sums in found}
+
+
+def _wide(sources: Sources, most: int) -> dict[str, Wide] | None:
+    """By dimension. One statement."""
+    if sources.wide is None:
+        return None
+    found: dict[str, Wide] = {}
+    for dimension, value, cost, calls, of_all, calls_of_all, many in _rows(
+        WIDE.format(source=sources.wide), {**sources.values, "most": most}
+    ):
+        before = found.get(dimension, Wide())
+        found[dimension] = Wide(of_all, int(calls_of_all), many, (*before.rows, (value, cost, calls)))
+    return found
+
+
+def _went(window: Window, ids: Collection[int] | None) -> dict[int, Went]:
+    """By workflow. Three statements."""
+    asked = None if ids is None else list(ids)
+    runs = runs_by_workflow(window.starts_at, window.stops_at, asked)
+    spent = spent_in_runs(window.starts_at, window.stops_at, asked)
+    values = {"starts": window.starts_at, "stops": window.stops_at, "ids": asked}
+    loops = {row[0]: row[1:] for row in _rows(LOOPS, values)}
+    found = {}
+    for flow in {*runs, *spent, *loops}:
+        told = asdict(runs[flow]) if flow in runs else {}
+        told["cost_of_runs"] = told.pop("cost", 0)
+        counted, stepped, retried, capped, over, longest = loops.get(flow, (0,) * 6)
+        found[flow] = Went(
+            **told, cost=spent.get(flow, 0), seen=counted, stepped=stepped, retried=retried, capped=capped, over=over,
+            longest=longest or 0,
+        )  # fmt: skip
+    return found
+
+
+def _findings(scope: Scope, window: Window, named: Mapping[int, Named]) -> int | None:
+    """What was found to be unusual and nobody called expected; None where nothing looks yet. Two statements."""
+    if not Watch.objects.filter(looked_at__isnull=False).exists():
+        return None
+    found = Finding.objects.filter(since__gte=window.starts_at, since__lt=window.stops_at)
+    found = found.exclude(state=Finding.State.EXPECTED)
+    if scope.within is not None:
+        found = found.filter(workflow__in=scope.within)
+    if scope.workflow:
+        found = found.filter(workflow__in=[one.id for one in named.values() if one.slug in scope.workflow])
+    if scope.team:
+        its = [one.id for one in named.values() if one.team in scope.team]
+        found = found.filter(Q(team__slug__in=scope.team) | Q(workflow__in=its))
+    return found.count()
+
+
+def _rows(statement: str, values: Mapping[str, Any]) -> list[Any]:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, values)
+        return list(cursor.fetchall())
