@@ -9,7 +9,7 @@ from usage.imports.tasks import check_imports, run_imports
 from usage.ingest.send_many import send_waiting
 from usage.ledger.partitions import make_ahead
 from usage.ledger.retention import expire
-from usage.outcomes.apply import apply_outcomes
+from usage.outcomes.apply import apply_outcomes, wake_waiting
 from usage.prices.tasks import carry_out_reprices, check_prices, preview_reprices
 from usage.rollups.fold import fold_all
 from usage.sharing.nightly import share_nightly
@@ -38,10 +38,14 @@ def fold() -> int:
 
 @shared_task(name="usage.tasks.keep_house")
 def keep_house() -> None:
-    """Make next months' partitions; detach what is past retention and proven; forget sessions and leases that ended."""
+    """Make next months' partitions; detach what is past retention and proven; forget sessions and leases that ended.
+
+    And look again at outcomes that wait for a run.
+    """
     make_ahead(timezone.now())
     forget_what_ended(timezone.now())
     forget_leases(timezone.now())
+    wake_waiting()
     expire(timezone.now())
 
 

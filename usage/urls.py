@@ -18,5 +18,7 @@ urlpatterns = [
     path("", include("usage.costs.urls")),
     path("", include("usage.rates.urls")),
     path("api/v1/", include("usage.costs.api_urls")),
+    path("", include("usage.outcomes.urls")),
+    path("api/v1/", include("usage.outcomes.api_urls")),
     path("", include("usage.workflows.urls")),
 ]

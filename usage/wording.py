@@ -1,7 +1,7 @@
 """The words of the history for the kinds of this floor."""
 
 from budgets.audit.wording import Wording, money, one_of, register
-from usage.models import Import, OtherCost, PriceRefresh, QuarantinedItem, RepriceRun
+from usage.models import Import, OtherCost, PriceRefresh, QuarantinedItem, RepriceRun, Run
 
 DATES = {"valid_from": "holds from", "valid_to": "holds until"}
 
@@ -54,6 +54,13 @@ def register_words() -> None:
             page="quarantine-item",
             key="pk",
             phrase="the refused event {object}",
+        ),
+        Wording(
+            "usage.outcomemessage",
+            "outcome",
+            {"review_minutes": "minutes of review", "minutes_saved": "minutes saved"},
+            {"outcome": one_of(Run.Outcome.choices), "revenue": money},
+            phrase="the outcome of {object}",
         ),
         Wording(
             "usage.import",

@@ -37,6 +37,7 @@ _OF_A_TEAM = frozenset(
         "budgets.change_alertrule",
         "budgets.handle_alert",
         "routing.change_snippet",
+        "usage.change_outcome",
     }
 )
 _FINANCE = frozenset(
@@ -79,7 +80,7 @@ _ADMINISTRATOR = frozenset(
 PERMISSIONS: Mapping[Role, frozenset[str]] = {
     Role.VIEWER: _VIEWER,
     Role.BUDGET_OWNER: _VIEWER | _OF_A_TEAM,
-    Role.APPROVER: _VIEWER | {DECIDE, "budgets.handle_alert"},
+    Role.APPROVER: _VIEWER | {DECIDE, "budgets.handle_alert", "usage.change_outcome"},
     Role.FINANCE: _VIEWER | _FINANCE,
     Role.POLICY_ADMIN: _VIEWER | _POLICY_ADMIN,
     # Whatever there is, this role may; these are what pages and APIs ask for.

@@ -10,6 +10,7 @@ from django.db import connection, transaction
 from budgets.limits.opening import Opening
 from budgets.models import Budget
 from usage.ledger.check_drawn import wrongly_drawn
+from usage.ledger.check_runs import wrong_runs
 from usage.ledger.opening import read_ledger
 from usage.rollups.rebuild import DETACHED_HOURS, HORIZON, OLD_RUNS, WHOLE_DAYS, WHOLE_HOURS
 from usage.rollups.sums import BATCHES as RECEIVED
@@ -268,4 +269,8 @@ def check_ledger() -> list[Difference]:
             Difference(one.table, f"key={one.key}", f"was charged {one.charged}, the ledger says {one.ought}")
             for one in wrongly_drawn(values, SHOWN)
         ]
-        return differences(values) + budget_differences() + drawn
+        runs = [
+            Difference("usage_run", f"workflow_id={one.workflow_id}, run_id={one.run_id}", one.problem)
+            for one in wrong_runs(values, SHOWN)
+        ]
+        return differences(values) + budget_differences() + drawn + runs

@@ -84,6 +84,16 @@ POST_AND_RESTATE = f"""{NOW}, apart AS (
     ", ".join(f"now.{name}" for name in STATE)
 })
 ) {STATE_IT}"""
+# Folding wakes what waits for a run by its calls; this finds what came to have a run by a merge of workflows.
+WAKE = """
+UPDATE usage_outcomemessage SET state = 'new' WHERE id IN (
+    SELECT message.id FROM usage_outcomemessage AS message
+    JOIN budgets_workflow AS told ON told.id = message.workflow_id
+    JOIN budgets_workflow AS name
+        ON coalesce(name.merged_into_id, name.id) = coalesce(told.merged_into_id, told.id)
+    JOIN usage_run AS run ON run.workflow_id = name.id AND run.run_id = message.run_id
+    WHERE message.state = 'waiting' AND message.taken_back_at IS NULL
+)"""
 TOLD_RUNS = """
 SELECT DISTINCT applied_to, run_id FROM usage_outcomemessage WHERE state = 'applied' ORDER BY 1, 2"""
 
@@ -105,6 +115,13 @@ def apply_outcomes(seconds: float = 0) -> int:
         if not done.more:
             break
     return total
+
+
+def wake_waiting() -> int:
+    """Have those that wait for a run looked at again that have one; how many. Each hour, and whenever one likes."""
+    with connection.cursor() as cursor:
+        cursor.execute(WAKE)
+        return int(cursor.rowcount)
 
 
 def apply_some(seconds: float = 0) -> Applied:
