@@ -30,6 +30,7 @@ urlpatterns = [
     path("", include("reports.mailed.urls")),
     path("", include("reports.figures.urls")),
     path("", include("reports.unusual.urls")),
+    path("", include("reports.savings.urls")),
     path("api/schema/", SchemaView.as_view(), name="api-schema"),
     path("schemas/", schema_list, name="schema-list"),
     path("schemas/<slug:name>.json", schema_document, name="schema-document"),
