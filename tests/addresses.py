@@ -1,11 +1,13 @@
 """Every address of the site with something in it, for tests that walk all of them."""
 
 from collections.abc import Iterator
+from datetime import date
 from types import SimpleNamespace
 
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from budgets.models import AuditEntry
+from reports.mailed.stopping import stop_path
 
 
 def routes(resolver: URLResolver | None = None, before: str = "") -> Iterator[tuple[str, URLPattern]]:
@@ -74,6 +76,10 @@ def numbers_and_names(made: SimpleNamespace) -> list[tuple[str, dict[str, object
         ("settings/channels", {"pk": made.channel.pk}),
         ("settings/deliveries", {"pk": made.delivery.pk}),
         ("api/v1/approval-requests", {"pk": made.request.pk}),
+        ("settings/chargeback", {"month": date(2026, 10, 1), "team": "-"}),
+        ("export/focus", {"month": date(2026, 10, 1), "version": "1.4", "form": "csv"}),
+        ("settings/reports", {"pk": made.mailed.pk}),
+        ("reports/end", {"token": stop_path(made.mailed).split("/")[-2]}),
         ("", {"pk": 1}),
     ]
     return [(beginning, common | values) for beginning, values in given]
@@ -93,4 +99,4 @@ def addresses(made: SimpleNamespace) -> list[tuple[str, str]]:
     return found
 
 
-KINDS = ("short_name", "workflow_name", "int", "slug", "str")
+KINDS = ("short_name", "workflow_name", "month", "path", "int", "slug", "str")

@@ -45,6 +45,7 @@ from routing.policy.ready_made import ensure_first_policy
 from routing.replay.take import ask, replay_waiting
 from routing.snippets.edit import archive_snippet, make_snippet, save_snippet, values_of
 from routing.snippets.values import SnippetValues
+from tests.reported import add_reports
 from usage.ledger.partitions import forget
 from usage.models import OtherCost, PriceEntry, PriceRefresh, QuarantinedItem, RepriceRun
 from usage.tests import events as sent
@@ -74,6 +75,7 @@ def one_of_everything(now: datetime) -> SimpleNamespace:
     add_policy(made)
     add_replays(made, now)
     add_snippets(made)
+    add_reports(made)
     return made
 
 

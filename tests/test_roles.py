@@ -47,7 +47,7 @@ OWN = re.compile(r"profile/|password/|sign-|second-factor|invitation/|company/|a
 # Whoever comes; the bundle's keys are read from memory, see usage/tests/test_limited_keys.py.
 OPEN = {
     "healthz", "readyz", "jwks", "favicon", "api-schema", "policy-bundle", "policy-bundle-notices", "opa-archive",
-    "schema-list", "schema-document",
+    "schema-list", "schema-document", "mailed-report-end",
 }  # fmt: skip
 VERBS = {"/api/": ("get", "post", "put", "patch", "delete"), "/": ("get", "post")}
 SECRET = "Sekretov"  # in the name of everything that is the first team's

@@ -20,6 +20,14 @@ class Item(msgspec.Struct, frozen=True):
     resolved: bool = False
 
 
+class Attachment(msgspec.Struct, frozen=True):
+    """A file that goes along where the transport can carry one: its name, its media type, its text."""
+
+    name: str
+    media_type: str
+    text: str
+
+
 class Message(msgspec.Struct, frozen=True, kw_only=True):
     """A message as it was when it was made; frozen, so that a late delivery says what held then.
 
@@ -27,7 +35,8 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     address before it). `request` is set where the message asks for a decision: transports that can take one show
     Approve, Decline and Open for that request, others only the link: a link never decides anything. `outcome` is what
     became of it, in a message that takes the place of one that asked. `test` messages say that they are one. `items`
-    are told together; the title then sums them up.
+    are told together; the title then sums them up. `stop_path` is the address on our site that ends mails of this kind
+    with one click (RFC 8058); `attachments` go along by mail.
     """
 
     title: str
@@ -43,6 +52,8 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     kind: str = "alert"
     outcome: str = ""
     id: str = ""
+    stop_path: str = ""
+    attachments: tuple[Attachment, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """For `Delivery.payload`."""

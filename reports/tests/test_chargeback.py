@@ -14,15 +14,16 @@ from hypothesis import strategies as st
 
 from budgets.audit.record import Actor
 from budgets.models import Organisation, Team, Workflow
+from budgets.organisation.configuration import changing_configuration
 from budgets.organisation.edit import close_days
 from reports.chargeback.reading import statements
 from reports.chargeback.statement import booked
 from usage.costs.edit import create_costs
 from usage.costs.values import CostValues
-from usage.ledger import partitions
 from usage.rollups.fold import fold_all
 from usage.tests.events import an_event, price_the_model, take
 
+pytestmark = pytest.mark.django_db
 LATER = datetime(2026, 11, 18, 12, tzinfo=UTC)
 OCTOBER, NOVEMBER = date(2026, 10, 1), date(2026, 11, 1)
 CENT = Decimal("0.01")
@@ -44,11 +45,11 @@ def test_thirds_of_a_cent():
 @pytest.fixture
 def company(db):
     """October closed; what came late for it counts in November."""
-    partitions.forget()
     price_the_model()
-    growth = Team.objects.create(slug="growth", name="Growth", cost_centre="CC-7", ledger_code="6400")
-    Team.objects.create(slug="brand", name="Brand")
-    Workflow.objects.create(slug="briefs", name="Briefs", team=growth, status="production", ledger_code="6401")
+    with changing_configuration():
+        growth = Team.objects.create(slug="growth", name="Growth", cost_centre="CC-7", ledger_code="6400")
+        Team.objects.create(slug="brand", name="Brand")
+        Workflow.objects.create(slug="briefs", name="Briefs", team=growth, status="production", ledger_code="6401")
     take(
         [
             an_event("oct", time="2026-10-20T10:00:00Z", workflow="briefs"),

@@ -14,6 +14,7 @@ from pyarrow import parquet
 
 from budgets.audit.record import Actor
 from budgets.models import Organisation, Team, Workflow
+from budgets.organisation.configuration import changing_configuration
 from budgets.organisation.edit import close_days
 from reports.focus.check import problems
 from reports.focus.columns import VERSIONS, columns_of
@@ -21,12 +22,12 @@ from reports.focus.reading import charges
 from reports.focus.write import csv_lines
 from usage.costs.edit import create_costs
 from usage.costs.values import CostValues
-from usage.ledger import partitions
 from usage.models import LedgerEntry, OtherCost
 from usage.rollups.fold import fold_all
 from usage.rollups.zone import follow_time_zone
 from usage.tests.events import an_event, price_the_model, take
 
+pytestmark = pytest.mark.django_db
 LATER = datetime(2026, 11, 18, 12, tzinfo=UTC)
 OCTOBER, NOVEMBER = date(2026, 10, 1), date(2026, 11, 1)
 ME = Actor.command("test")
@@ -37,10 +38,10 @@ def books(db):
     """Two days of Kathmandu on one of UTC, every meter, a correction, all kinds of other costs, and what is unknown."""
     Organisation.objects.update(time_zone="Asia/Kathmandu", name="Acme")
     follow_time_zone()
-    partitions.forget()
     price_the_model()
-    team = Team.objects.create(slug="growth", name="Growth", cost_centre="CC-7")
-    Workflow.objects.create(slug="briefs", name="Briefs", team=team, status="production", ledger_code="6401")
+    with changing_configuration():
+        team = Team.objects.create(slug="growth", name="Growth", cost_centre="CC-7")
+        Workflow.objects.create(slug="briefs", name="Briefs", team=team, status="production", ledger_code="6401")
     more = {"workflow": "briefs", "cached_input_tokens": 300, "cache_write_tokens": 100}
     take(
         [

@@ -52,6 +52,7 @@ class Email:
             "link": link(message.path),
             "site": settings.SITE_URL,
             "items": [(item, link(item.path)) for item in message.items],
+            "stop": link(message.stop_path),
         }
         _, sender = parseaddr(settings.DEFAULT_FROM_EMAIL)
         message_id = f"<{target.id}@{sender.rpartition('@')[2] or 'localhost'}>"
@@ -59,8 +60,10 @@ class Email:
             subject=subject_of(message),
             body=render_to_string("delivery/mail.txt", context).strip() + "\n",
             to=target.address.split(", "),
-            headers={"Message-ID": message_id, "Auto-Submitted": "auto-generated", "X-Auto-Response-Suppress": "All"},
+            headers=headers_of(message) | {"Message-ID": message_id},
         )
+        for one in message.attachments:
+            mail.attach(one.name, one.text, one.media_type)
         mail.attach_alternative(render_to_string("delivery/mail.html", context), "text/html")
         try:
             mail.send()
@@ -77,6 +80,17 @@ def subject_of(message: Message) -> str:
     """One line: no letter of a title may begin another header."""
     mark = "[Test] " if message.test else ""
     return mark + " ".join(message.title.split())[:200]
+
+
+def headers_of(message: Message) -> dict[str, str]:
+    """Beside the usual ones. One click in the mail program ends what has a `stop_path` (RFC 8058)."""
+    found = {"Auto-Submitted": "auto-generated", "X-Auto-Response-Suppress": "All"}
+    if message.stop_path:
+        found |= {
+            "List-Unsubscribe": f"<{link(message.stop_path)}>",
+            "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
+        }
+    return found
 
 
 def _by_code(code: int, error: Exception) -> Exception:

@@ -1,0 +1,78 @@
+"""What a report says, as values: made once, shown in a preview, by mail and in a channel. Pure."""
+
+from dataclasses import dataclass
+
+from budgets.pages.amounts import whole
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """One of the four figures: finished text, and what it is compared with."""
+
+    label: str
+    value: str
+    beside: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Risk:
+    """A budget that ran out, or is heading there."""
+
+    sentence: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What one row of the view spent, and in the days before; nano-dollars."""
+
+    name: str
+    spent: int
+    before: int
+
+    @property
+    def more(self) -> int:
+        return self.spent - self.before
+
+    @property
+    def words(self) -> str:
+        """ "Ad copy: $320, $120 more"."""
+        if not self.before:
+            return f"{self.name}: {whole(self.spent)}, new"
+        if not self.more:
+            return f"{self.name}: {whole(self.spent)}, as before"
+        return f"{self.name}: {whole(self.spent)}, {whole(abs(self.more))} {'more' if self.more > 0 else 'less'}"
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """`sentence` leads with the amount. `changes` are the rows that changed most; `rows` all of them, for the CSV."""
+
+    name: str
+    days_words: str
+    sentence: str
+    numbers: tuple[Number, ...]
+    risks: tuple[Risk, ...]
+    changes: tuple[Change, ...]
+    rows: tuple[Change, ...]
+    dimension: str
+    path: str
+    notes: tuple[str, ...] = ()
+
+
+def sentence_of(spent: int, before: int, days_words: str, before_words: str) -> str:
+    """ "$1,240 spent, 16–22 Nov 2026: 12% more than 9–15 Nov.\""""
+    start = f"{whole(spent)} spent, {days_words}"
+    if before <= 0:
+        return f"{start}. Nothing was spent in the days before." if not before else f"{start}."
+    if spent == before:
+        return f"{start}: as much as {before_words}."
+    percent = round(abs(spent - before) * 100 / before)
+    much = "a little" if not percent else f"{percent:,}%"
+    return f"{start}: {much} {'more' if spent > before else 'less'} than {before_words}."
+
+
+def most_changed(rows: tuple[Change, ...], many: int) -> tuple[Change, ...]:
+    """Those whose spend changed most, up or down."""
+    changed = sorted((one for one in rows if one.more), key=lambda one: (-abs(one.more), one.name))
+    return tuple(changed[:many])
