@@ -36,7 +36,7 @@ WITH arrived AS MATERIALIZED (
 RUNS = """
 SELECT workflow, run, at, count(*), sum(cost)::bigint, coalesce(max(step), 0) FROM arrived WHERE run <> ''
     AND (workflow, run) IN (SELECT workflow, run FROM arrived GROUP BY 1, 2
-        HAVING greatest(max(step), count(*)) >= %(least)s)
+        HAVING coalesce(max(step), count(*)) >= %(least)s)
 GROUP BY 1, 2, 3
 """
 REPEATED = """
@@ -113,7 +113,7 @@ WHERE q.bucket >= %(starts)s AND q.bucket < %(stops)s AND coalesce(w.merged_into
 """
 USUAL_RUNS = """
 SELECT coalesce(w.merged_into_id, w.id), count(*),
-    percentile_disc(0.99) WITHIN GROUP (ORDER BY greatest(q.max_step, q.calls)), sum(q.cost)::bigint
+    percentile_disc(0.99) WITHIN GROUP (ORDER BY coalesce(nullif(q.max_step, 0), q.calls)), sum(q.cost)::bigint
 FROM usage_run q JOIN budgets_workflow w ON w.id = q.workflow_id
 WHERE q.calls > 0 AND q.last_call >= %(starts)s AND q.last_call < %(stops)s
     AND coalesce(w.merged_into_id, w.id) = ANY(%(ids)s) GROUP BY 1

@@ -13,7 +13,7 @@ from budgets.activities.expand import Occurrence, occurrences
 from budgets.limits.calendar import day_of
 from budgets.models import PlannedActivity
 from reports.models import Finding
-from reports.unusual.judging import Graded, Quiet
+from reports.unusual.judging import Graded, Quiet, Span, excess, point_of
 from reports.unusual.scopes import WORKFLOW, Scope, epoch, instant
 
 ROOM = 1.3  # times the peak, or the planned factor, that is still expected
@@ -53,6 +53,8 @@ class Expectations:
         self.lessons: dict[tuple[str, str], list[Lesson]] = {}
         for finding in Finding.objects.filter(taught=True, kind=Finding.Kind.USUAL):
             self.lessons.setdefault((finding.dimension, finding.key), []).append(lesson_of(finding, zone))
+        # (grain, epoch second) → workflow → its team and nano-dollars above usual that need not be told
+        self.quieted: dict[tuple[int, int], dict[str, tuple[int | None, int]]] = {}
         planned = occurrences(day_of(starts - timedelta(days=1), zone), day_of(stops, zone))
         self.planned = [one for one in planned if one.activity.expects == MORE]
 
@@ -63,10 +65,22 @@ class Expectations:
         def said(one: Graded, measure: str) -> str | None:
             when = instant(one.at)
             if any(_taught(lesson, one, measure, grain) for lesson in lessons if lesson.covers(when, self.zone)):
+                if scope.dimension == WORKFLOW:
+                    self.quieted.setdefault((grain, one.at), {})[scope.key] = (scope.team_id, excess([point_of(one)]))
                 return ""
             return next((o.activity.name for o in planned if _fits(o, one, measure, grain)), None)
 
         return said
+
+    def quieted_of(self, scope: Scope, span: Span) -> int:
+        """Nano-dollars above usual of workflows of this team (or all, of a model) that somebody had expected."""
+        return sum(
+            above
+            for (grain, at), of in self.quieted.items()
+            if grain == span.grain and span.since <= at < span.until
+            for team_id, above in of.values()
+            if scope.team_id in (None, team_id)
+        )
 
 
 def concerns(activity: PlannedActivity, scope: Scope) -> bool:

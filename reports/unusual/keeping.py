@@ -1,7 +1,7 @@
 """Write what was found: make, extend and end findings of spend above its usual. Each may be done again and changes
 nothing."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from budgets.models import NANO
@@ -17,16 +17,15 @@ REFRESHED = timedelta(days=35)  # late calls, corrections and withdrawals still 
 EXPLAINED = 2  # a team or model is not told of again where its workflows are at least a half of it
 
 
-def keep(scope: Scope, spans: Iterable[Span], peaks: Mapping[str, float], now: datetime) -> list[Finding]:
-    """The findings of this scope that the spans made or changed. `peaks`: of all measures and grains in the spans."""
-    changed = []
-    for span in spans:
-        known = _known(scope, span)
-        if known is not None:
-            changed.append(_extended(known, span, peaks))
-        elif span.amount >= MINIMUM and not is_explained(scope, span):
-            changed.append(_made(scope, span, peaks, now))
-    return changed
+def keep(scope: Scope, span: Span, peaks: Mapping[str, float], now: datetime, expected: int = 0) -> Finding | None:
+    """The finding of this scope that the span made or changed. `peaks`: of all measures and grains in the span;
+    `expected`: nano-dollars above usual that somebody had expected of its workflows."""
+    known = _known(scope, span)
+    if known is not None:
+        return _extended(known, span, peaks)
+    if span.amount < MINIMUM or is_explained(scope, span, expected):
+        return None
+    return _made(scope, span, peaks, now)
 
 
 def end(scope: Scope, looked_to: datetime, now: datetime) -> None:
@@ -39,20 +38,21 @@ def end(scope: Scope, looked_to: datetime, now: datetime) -> None:
             Finding.objects.filter(pk=finding.pk, ended_at=None).update(ended_at=now)
 
 
-def is_explained(scope: Scope, span: Span) -> bool:
-    """Whether workflows that were found in this time are most of what a team or model is above its usual."""
-    if scope.dimension == "workflow":
-        return False
-    rows = Finding.objects.filter(
-        kind=Finding.Kind.USUAL,
-        dimension="workflow",
-        since__lt=instant(span.until),
-        until__gt=instant(span.since - GAP),
+def is_explained(scope: Scope, span: Span, expected: int = 0) -> bool:
+    """Whether what was found in this time is most of what the scope is above its usual: runaways of a workflow;
+    workflows of a team; any workflows, or any teams, for a model."""
+    rows = Finding.objects.exclude(kind=Finding.Kind.CREEP).filter(
+        since__lt=instant(span.until), until__gt=instant(span.since - GAP)
     )
-    if scope.dimension == "team":
-        rows = rows.filter(team_id=scope.team_id)
-    told = sum(max(0, one.amount or 0) for one in rows)
-    return told * EXPLAINED >= span.amount
+    if scope.dimension == "workflow":
+        rows = rows.exclude(kind=Finding.Kind.USUAL).filter(dimension="workflow", key=scope.key)
+    elif scope.dimension == "team":
+        rows = rows.filter(dimension="workflow", team_id=scope.team_id)
+    told: dict[str, int] = {}
+    for one in rows:
+        told[one.dimension] = told.get(one.dimension, 0) + max(0, one.actual if one.amount is None else one.amount)
+    found = max(told.get("workflow", 0), told.get("team", 0)) + expected
+    return found * EXPLAINED >= span.amount
 
 
 def refresh(now: datetime) -> int:

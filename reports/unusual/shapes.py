@@ -51,7 +51,7 @@ class Shape:
 
 def loop(parts: Sequence[Part], usual: Usual) -> Shape | None:
     """One run takes three times the steps that 99 of 100 others stay within; without others, a hundred."""
-    steps = max(*(part.more[0] for part in parts), sum(part.calls for part in parts))
+    steps = max(part.more[0] for part in parts) or sum(part.calls for part in parts)  # where none are stated, calls
     if usual.runs < LEAST_RUNS:
         return Shape(None, f"One run took {steps:,} steps.") if steps >= UNKNOWN_STEPS else None
     if steps < max(LEAST_STEPS, TIMES * usual.run_steps):

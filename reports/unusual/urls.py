@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from reports.unusual import changes, views
+from reports.unusual import api, changes, views
 
 urlpatterns = [
     path("unusual/", views.finding_list, name="unusual"),
@@ -17,4 +17,7 @@ urlpatterns = [
     path("unusual/<int:pk>/undo/<int:entry>/", changes.undo, name="unusual-undo"),
     path("export/unusual.csv", views.findings_csv, name="unusual-csv"),
     path("export/unusual/<int:pk>.csv", views.points_csv, name="unusual-points-csv"),
+    path("api/v1/findings", api.FindingListView.as_view(), name="api-findings"),
+    path("api/v1/findings/<int:pk>", api.FindingView.as_view(), name="api-finding"),
+    path("api/v1/findings/<int:pk>/state", api.FindingStateView.as_view(), name="api-finding-state"),
 ]

@@ -17,6 +17,7 @@ from budgets.limits.calendar import quarter_hour
 from budgets.models import Organisation
 from reports.models import Finding, Watch, WatchedSeries
 from reports.unusual import keeping
+from reports.unusual.causes import tell_causes
 from reports.unusual.detector import SHIPPED_THRESHOLD, Detector
 from reports.unusual.expecting import Expectations
 from reports.unusual.judging import Graded, Seen, Span, spans_of
@@ -39,8 +40,15 @@ class Looked:
 
 
 def watch(now: datetime | None = None, seconds: float = SECONDS) -> Looked:
-    """Look at the quarter hours and hours that are complete and new. Nothing new costs two statements."""
+    """Look at the quarter hours and hours that are complete and new. Nothing new costs three statements."""
     now = now or timezone.now()
+    looked = _watched(now, seconds)
+    if looked.scopes:
+        tell_causes(looked.findings, now)
+    return looked
+
+
+def _watched(now: datetime, seconds: float) -> Looked:
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [keeping.WATCH_LOCK])
         if not cursor.fetchone()[0]:
@@ -131,7 +139,11 @@ def _look_at(
         graded[grain] = _graded(scope, by_grain(quarters, grain), grain, known, began, to, expecting.zone)
         told = [one for one in graded[grain] if instant(one.at) >= began + LEARNING]
         spans += spans_of(told, grain, SHIPPED_THRESHOLD, expecting.quiet(scope, grain))
-    found = [one for span in spans for one in keeping.keep(scope, [span], peaks_in(span, graded), now)]
+    found = []
+    for span in spans:
+        expected = expecting.quieted_of(scope, span)
+        if finding := keeping.keep(scope, span, peaks_in(span, graded), now, expected):
+            found.append(finding)
     keeping.end(scope, to, now)
     return found
 

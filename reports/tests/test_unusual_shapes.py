@@ -1,0 +1,229 @@
+"""Runaway shapes, each made of simulated traffic that went through ingest and fold, with a frozen clock."""
+
+from datetime import timedelta
+from itertools import count
+
+import pytest
+
+from budgets.audit.record import Actor
+from budgets.models import NANO, Organisation, Source
+from reports.models import Finding, KnownUse, Watch
+from reports.tests.unusual_made import DAY, HOUR, NOW, a_company, a_workflow
+from reports.unusual.creeping import look_for_creep
+from reports.unusual.handling import set_state
+from reports.unusual.runaways import look_for_runaways
+from usage.models import CoreDay, LedgerEntry, Run, WideDay
+from usage.rollups.fold import fold_batches
+from usage.tests.events import MODEL, a_sender, an_event, price_the_model, take
+from usage.tests.rows import usage_row
+
+pytestmark = pytest.mark.django_db
+NUMBERS = count()
+ACTOR = Actor(None, "lena", "web")
+
+
+@pytest.fixture
+def copy():
+    """Four weeks of a workflow: 2,000 calls of 12 cents, of which 1% are repeats, and 400 runs of 5 steps."""
+    a_company()
+    workflow = a_workflow()
+    for days in range(1, 21):
+        usage_row(
+            NOW - days * DAY, 12 * NANO, workflow_id=workflow.pk, team="growth", calls=100, retries=1,
+            input_tokens=100_000, output_tokens=20_000, model=MODEL, provider="acme",
+        ).save()  # fmt: skip
+        for n in range(20):
+            Run.objects.create(
+                workflow_id=workflow.pk, run_id=f"past-{days}-{n}", first_call=NOW - days * DAY,
+                last_call=NOW - days * DAY, calls=5, max_step=5, cost=6 * NANO // 10,
+            )  # fmt: skip
+    price_the_model("20", "100")  # a call of 1,000 and 100 tokens: three cents
+    Watch.objects.create(pk=1, arrivals_to=NOW - DAY)
+    return workflow
+
+
+def calls(number, minutes=30, source="gateway", workflow="ad-copy", **values):
+    """So many calls, evenly within the last `minutes`, through ingest and fold. A value may be a function of n."""
+    events = []
+    for n in range(number):
+        stated = {name: value(n) if callable(value) else value for name, value in values.items()}
+        when = NOW - timedelta(minutes=minutes) + timedelta(minutes=minutes) * n / number
+        events.append(an_event(f"e-{next(NUMBERS)}", time=when.isoformat(), workflow=workflow, **stated))
+    assert take(events, a_sender(source)).accepted == number
+    while fold_batches().more:
+        pass
+
+
+def found():
+    look_for_runaways(NOW)
+    before = list(Finding.objects.order_by("pk").values())
+    look_for_runaways(NOW)  # killed and repeated changes nothing
+    assert list(Finding.objects.order_by("pk").values()) == before
+    return list(Finding.objects.order_by("pk"))
+
+
+def spent(**of):
+    return sum(LedgerEntry.objects.filter(**of).values_list("cost", flat=True))
+
+
+def test_usual_traffic_is_quiet(copy):
+    calls(60, run_id=lambda n: f"r-{n // 5}", step=lambda n: n % 5 + 1, attempt=lambda n: 2 if n == 7 else 1)
+    assert found() == []
+
+
+def test_an_agent_loop_is_one_finding_of_its_run(copy):
+    calls(200, run_id="loop-1", step=lambda n: n + 1)
+    (finding,) = found()
+    assert (finding.kind, finding.subject, finding.workflow) == ("loop", "loop-1", copy)
+    assert finding.cause == "One run took 200 steps; 99 of 100 runs need 5 at most."
+    assert finding.actual == spent(run_id="loop-1") == 6 * NANO
+    assert finding.expected == 6 * NANO // 10  # what a run costs on average
+    assert finding.amount == finding.actual - finding.expected
+    assert sum(point[1] - point[2] for point in finding.points) == finding.amount
+
+
+def test_a_loop_of_a_workflow_without_a_past_has_no_usual_and_none_is_guessed():
+    a_company()
+    a_workflow("fresh")
+    price_the_model("20", "100")
+    calls(200, workflow="fresh", run_id="loop-1", step=lambda n: n + 1)
+    (finding,) = found()
+    assert (finding.kind, finding.expected, finding.amount, finding.actual) == ("loop", None, None, 6 * NANO)
+
+
+def test_a_retry_storm(copy):
+    calls(300, attempt=lambda n: 1 if n % 10 == 0 else n % 10 + 1, status=lambda n: "error")
+    (finding,) = found()
+    assert (finding.kind, finding.subject) == ("retries", "")
+    assert finding.cause == "270 of 300 calls repeated one that failed; usually 1% are."
+    assert finding.actual == 270 * 3 * NANO // 100
+    assert finding.expected == 300 * 3 * NANO // 100 // 100  # a hundredth of what all of them cost
+
+
+def test_a_context_that_grows_with_every_turn(copy):
+    calls(20, run_id="talk-1", step=lambda n: n % 4 + 1, input_tokens=lambda n: 2_000 * (n + 1))
+    (finding,) = found()
+    assert (finding.kind, finding.subject) == ("context", "talk-1")
+    assert finding.cause == "The input grew with nearly each of 20 turns, from 2,000 to 40,000 tokens."
+    assert finding.actual == spent(run_id="talk-1")
+    assert finding.expected == 20 * 12 * NANO // 100
+
+
+def test_a_session_without_a_run_grows_just_so(copy):
+    calls(20, session="chat-9", input_tokens=lambda n: 2_000 * (n + 1))
+    (finding,) = found()
+    assert (finding.kind, finding.subject) == ("context", "chat-9")
+
+
+def test_output_without_end_after_an_injected_prompt(copy):
+    calls(20)
+    calls(6, output_tokens=15_000)
+    (finding,) = found()
+    assert finding.kind == "output"
+    assert finding.cause == "6 answers had 15,000 tokens on average; usual are 200."
+    assert finding.actual == spent(output_tokens=15_000)
+    assert finding.expected == 6 * 12 * NANO // 100
+
+
+def test_one_persons_burst(copy):
+    for days in range(1, 11):
+        for name in ("maya", "ben"):
+            WideDay.objects.create(
+                dimension="user", day=(NOW - days * DAY).date(), value=name, workflow_id=copy.pk, provider="acme",
+                model=MODEL, calls=20, cost=2 * NANO,
+            )  # fmt: skip
+    calls(40, user="ben")
+    calls(300, user="maya")
+    (finding,) = found()
+    assert (finding.kind, finding.subject) == ("burst", "maya")
+    assert finding.cause == "300 calls within an hour; usual are 20 in a whole day."
+    assert (finding.actual, finding.expected) == (spent(user="maya"), 2 * NANO)
+
+
+def test_a_key_used_from_a_new_source(copy):
+    """The gateway is known and so is the workflow; together they were never seen."""
+    logs = a_workflow("logs", "ops")
+    gateway, batch = Source.objects.get_or_create(slug="gateway")[0], Source.objects.create(slug="batch", name="Batch")
+    for source, workflow in ((gateway, copy), (batch, logs)):
+        KnownUse.objects.create(source_id=source.pk, what="workflow", value=str(workflow.pk), first_at=NOW - 20 * DAY)
+    calls(100, source="gateway")
+    assert found() == []
+    calls(200, source="batch")
+    (finding,) = found()
+    assert (finding.kind, finding.subject, finding.workflow) == ("source", "Batch", copy)
+    assert finding.cause == "The source Batch never sent calls of this workflow before."
+    assert (finding.actual, finding.expected) == (spent(source_id=batch.pk), 0)
+    assert KnownUse.objects.get(source_id=batch.pk, value=str(copy.pk)).first_at >= NOW - HOUR
+
+
+def test_a_key_used_from_a_new_application(copy):
+    gateway = Source.objects.get_or_create(slug="gateway", defaults={"name": "gateway"})[0]
+    for what, value in (("workflow", str(copy.pk)), ("application", "studio")):
+        KnownUse.objects.create(source_id=gateway.pk, what=what, value=value, first_at=NOW - 20 * DAY)
+    calls(100, application="studio")
+    assert found() == []
+    calls(200, application="script")
+    (finding,) = found()
+    assert (finding.kind, finding.subject) == ("source", "gateway, script")
+
+
+def test_the_past_is_learnt_once_when_detection_begins(copy):
+    """What a source did before is not new, though nobody had noted it."""
+    Watch.objects.all().delete()
+    calls(50)
+    assert found() == []
+    assert KnownUse.objects.filter(what="workflow", value=str(copy.pk)).count() == 1
+    assert Watch.objects.get().arrivals_to == NOW
+
+
+def test_a_slow_creep_over_weeks():
+    a_company()
+    rising, steady = a_workflow("rising"), a_workflow("steady")
+    today = Organisation.get().local(NOW).date()
+    for back in range(1, 43):
+        for workflow, cost in ((rising, NANO * (100 - 2 * back)), (steady, NANO * 50)):
+            day = today - back * DAY
+            weekend = 0.4 if day.weekday() > 4 else 1.0
+            CoreDay.objects.create(
+                day=day, workflow_id=workflow.pk, team="growth", provider="acme", model=MODEL, tier=1, stage="",
+                environment="production", service_tier="standard", task_type="", status="ok", calls=10,
+                cost=int(cost * weekend),
+            )  # fmt: skip
+    (finding,) = look_for_creep(NOW)
+    assert (finding.kind, finding.workflow, finding.grain) == ("creep", rising, 86_400)
+    assert finding.amount == sum(point[1] - point[2] for point in finding.points) == finding.actual - finding.expected
+    assert len(finding.points) == 7
+    assert look_for_creep(NOW) == []  # once a day
+    assert look_for_creep(NOW + DAY) == []  # and once for what is known
+    CoreDay.objects.filter(workflow_id=rising.pk).update(cost=NANO)
+    look_for_creep(NOW + 2 * DAY)
+    finding.refresh_from_db()
+    assert finding.ended_at == NOW + 2 * DAY
+
+
+def test_an_import_of_the_past_is_nothing_that_happens_now(copy):
+    calls(200, run_id="loop-1", step=lambda n: n + 1, minutes=60 * 24 * 3)
+    assert all(one.subject != "loop-1" or one.actual < NANO for one in found())
+
+
+def test_it_is_over_an_hour_after_its_last_call_and_what_was_expected_is_quiet(copy):
+    calls(200, run_id="loop-1", step=lambda n: n + 1)
+    (finding,) = found()
+    look_for_runaways(NOW + HOUR + timedelta(minutes=1))
+    finding.refresh_from_db()
+    assert finding.ended_at == NOW + HOUR + timedelta(minutes=1)
+    set_state(ACTOR, finding, Finding.State.EXPECTED)
+    calls(200, run_id="loop-2", step=lambda n: n + 1)
+    look_for_runaways(NOW)
+    assert Finding.objects.count() == 1
+
+
+def test_where_the_time_series_told_it_first_the_shape_becomes_its_cause(copy):
+    usual = Finding.objects.create(
+        kind="usual", dimension="workflow", key=str(copy.pk), workflow=copy, name="Ad copy", grain=900,
+        since=NOW - HOUR, until=NOW, found_at=NOW, actual=9 * NANO, expected=NANO, amount=8 * NANO,
+    )  # fmt: skip
+    calls(300, attempt=lambda n: 1 if n % 10 == 0 else n % 10 + 1)
+    assert found() == [usual]
+    usual.refresh_from_db()
+    assert usual.cause == "270 of 300 calls repeated one that failed; usually 1% are."
