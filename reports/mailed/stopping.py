@@ -21,7 +21,7 @@ SALT = "reports.mailed.stop"
 
 def stop_path(subscription: Subscription) -> str:
     """The address that ends it."""
-    return reverse("mailed-report-end", args=[signing.Signer(salt=SALT).sign(subscription.pk)])
+    return reverse("mailed-report-end", args=[signing.Signer(salt=SALT).sign(str(subscription.pk))])
 
 
 # Whoever has the address may end the report, and nothing else; mail programs have no cookie to prove more with.

@@ -51,7 +51,9 @@ def _row(one: Subscription, now: datetime) -> dict[str, Any]:
 def mailed_reports(request: HttpRequest) -> HttpResponseBase:
     """`/settings/reports/`: mine, the newest first."""
     now = timezone.now()
-    rows = Subscription.objects.filter(owner=request.user, stopped_at=None).select_related("view", "channel", "owner")
+    rows = Subscription.objects.filter(owner_id=request.user.pk, stopped_at=None).select_related(
+        "view", "channel", "owner"
+    )
     return render(request, "mailed/list.html", {"here": "settings", "rows": [_row(one, now) for one in rows]})
 
 
