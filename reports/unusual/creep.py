@@ -1,20 +1,21 @@
-"""A slow rise over weeks, which no single value shows: each day is held against the same weekday a week before.
+"""A slow rise over weeks, which no single value shows: each day is held against the same weekday of other weeks.
 
-Over four weeks the median of those differences is divided by its own uncertainty (1.2533 s / sqrt(n), the standard
-error of a median, with s = 1.4826 times the median absolute deviation). A single step up lifts one week in four only
-and leaves the median where it was. Pure: neither Django nor models.
+The seasonal Kendall test (Hirsch, Slack and Smith, 1982): over five weeks, of each two days of one weekday, how often
+the later is the greater, against how often chance alone would have it so. A single step up is no creep: no two weeks
+may bring most of the rise. Pure: neither Django nor models.
 """
 
+from itertools import combinations
 from math import sqrt
-from statistics import median
+from statistics import fmean, median
 from typing import Any
 
-PAIRED_DAYS = 28
-KEPT_DAYS = PAIRED_DAYS + 7
-LEAST_PAIRS = 20
-LEAST_GROWTH = 0.15  # of a week's daily median over that of four weeks before
-CLEAR = 4.0  # uncertainties that score 0.5
-LEAST_SPREAD = 0.01  # of the median day: what is smoother still does not count as more certain
+WEEK, WEEKS = 7, 5
+LEAST_DAYS = 25  # complete ones in five weeks
+LEAST_IN_A_WEEK = 3
+LEAST_GROWTH = 0.15  # of the newest week over the oldest
+MOST_AT_ONCE = 0.7  # share of the rise within two weeks: a step in the middle of a week lifts two
+CLEAR = 3.0  # standard deviations beyond chance that score 0.5
 
 
 class Creep:
@@ -33,30 +34,11 @@ class Creep:
         if self.day is None or day > self.day:
             if self.day is not None:
                 self.days.append((self.day, self.total / self.count))
-                self.days = [kept for kept in self.days if kept[0] > day - 1 - KEPT_DAYS]
-                self.judge(day - 1)
+                self.days = [kept for kept in self.days if kept[0] >= day - WEEK * WEEKS]
+                self.score, self.growth = judged(self.days, day)
             self.day, self.total, self.count = day, 0.0, 0
         self.total += value
         self.count += 1
-
-    def judge(self, newest: int) -> None:
-        self.score = self.growth = 0.0
-        held = dict(self.days)
-        pairs = [held[day] - held[day - 7] for day in held if day - 7 in held]
-        if len(pairs) < LEAST_PAIRS:
-            return
-        now = [value for day, value in self.days if day > newest - 7]
-        then = [value for day, value in self.days if day <= newest - PAIRED_DAYS]
-        if not now or not then or (before := median(then)) <= 0:
-            return
-        growth = median(now) / before - 1
-        step = median(pairs)
-        if growth < LEAST_GROWTH or step <= 0:
-            return
-        spread = 1.4826 * median(abs(pair - step) for pair in pairs)
-        spread = max(spread, LEAST_SPREAD * median(held.values()))
-        certain = step / (1.2533 * spread / sqrt(len(pairs)))
-        self.score, self.growth = certain / (certain + CLEAR), growth
 
     def to_state(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in self.__slots__} | {"days": [list(kept) for kept in self.days]}
@@ -68,3 +50,43 @@ class Creep:
             setattr(made, name, state[name])
         made.days = [(day, value) for day, value in state["days"]]
         return made
+
+
+def judged(days: list[tuple[int, float]], today: int) -> tuple[float, float]:
+    """Score and growth of the five weeks before `today`; `days` are (ordinal, mean)."""
+    if len(days) < LEAST_DAYS:
+        return 0.0, 0.0
+    by_weekday: dict[int, list[tuple[int, float]]] = {}
+    for day, value in days:
+        by_weekday.setdefault(day % WEEK, []).append(((day - today) // WEEK, value))
+    growth = growth_of(by_weekday)
+    certain = beyond_chance([[value for _, value in same] for same in by_weekday.values()])
+    if growth < LEAST_GROWTH or certain <= 0:
+        return 0.0, 0.0
+    return certain / (certain + CLEAR), growth
+
+
+def beyond_chance(weekdays: list[list[float]]) -> float:
+    """The seasonal Kendall statistic: rises minus falls of all pairs of one weekday, in standard deviations."""
+    rises = sum((after > before) - (after < before) for same in weekdays for before, after in combinations(same, 2))
+    chance = sum(len(same) * (len(same) - 1) * (2 * len(same) + 5) / 18 for same in weekdays)
+    return rises / sqrt(chance) if chance else 0.0
+
+
+def growth_of(by_weekday: dict[int, list[tuple[int, float]]]) -> float:
+    """Growth from the oldest of the weeks to the newest, as a share; 0 where two weeks brought most of it."""
+    relative: dict[int, list[float]] = {}
+    for same in by_weekday.values():
+        if (usual := fmean(value for _, value in same)) > 0:
+            for week, value in same:
+                relative.setdefault(week, []).append(value / usual)
+    if len(relative) < WEEKS or min(len(shares) for shares in relative.values()) < LEAST_IN_A_WEEK:
+        return 0.0
+    weeks = [median(relative[week]) for week in sorted(relative)]
+    rise = weeks[-1] - weeks[0]
+    if (
+        weeks[0] <= 0
+        or max(after - before for before, after in zip(weeks, weeks[2:], strict=False)) > MOST_AT_ONCE * rise
+    ):
+        return 0.0
+    return rise / weeks[0]

@@ -18,7 +18,7 @@ value told to 0 over `quiet` of the values so far. The numbers were chosen on th
 
 from dataclasses import dataclass
 from datetime import datetime
-from math import isfinite, log10
+from math import log10
 from typing import Any
 
 from reports.unusual.creep import Creep
@@ -35,6 +35,7 @@ BEFORE_USUAL = 20  # values before "the usual value" means something
 HALF_LIFE = 60 * DAY  # seconds after which what was seen weighs half
 LEVEL, SHORT, LONG, SCALE = 96, 24, 192, 400  # values over which means are taken
 STRANGE = 3  # times the usual distance: what is further off teaches the time of the day no more than this
+LARGEST = 1e100  # what is greater is no measurement
 SAME = 1e-9  # of the level: closer values are equal, the difference is arithmetic's
 RANGE = 0.95  # of past values were as near to what was expected as the usual range reaches
 MOST_TIMES_USUAL = 1.5  # decimal digits that a jump's greatness can add to
@@ -93,12 +94,12 @@ class Detector:
         return self.see(timestamp, value).score
 
     def see(self, timestamp: datetime, value: float | None) -> Seen:
-        """`timestamp` is in the zone whose days and weeks count. None, and what is no number, is a gap: it scores 0."""
+        """`timestamp` is in the zone whose days and weeks count. None and what is no number are a gap: it scores 0."""
         second = timestamp.weekday() * DAY + timestamp.hour * HOUR + timestamp.minute * 60 + timestamp.second
         day = self.days.expected(second)
         week = self.weeks.expected(second)
         expected, low, high = self.usual_range(day, week)
-        if value is None or not isfinite(value):
+        if value is None or not abs(value) <= LARGEST:
             return Seen(0.0, 0.0, expected, low, high, self.creep.score, self.creep.growth)
         if not self.count:
             self.level = self.short = self.long = value

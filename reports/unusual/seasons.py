@@ -5,6 +5,7 @@ from typing import Any
 DAY, WEEK = 86_400, 7 * 86_400  # seconds
 MEMORY_OF_DAYS, TRUST_OF_DAYS = 20, 5
 MEMORY_OF_WEEKS = 3
+DIGITS = 4  # of what a week added: enough for an expectation, and a third of the room in a kept state
 HALF_HOUR = 1_800
 
 
@@ -49,7 +50,7 @@ class Weeks:
 
     def learn(self, second_of_week: int, added: float) -> None:
         slot = second_of_week // self.slot
-        self.slots[slot] = (*self.slots.get(slot, ()), added)[-MEMORY_OF_WEEKS:]
+        self.slots[slot] = (*self.slots.get(slot, ()), float(f"{added:.{DIGITS}g}"))[-MEMORY_OF_WEEKS:]
 
 
 class HalfHours:
