@@ -65,6 +65,8 @@ def forecast(values: Sequence[float | None], horizon: int, season: int, *, seaso
     if horizon < 1:
         raise ValueError("A forecast is for 1 step or more.")
     history = prepared(values, season, seasons)
+    if history.stopped:
+        return silent(history, horizon)
     unit = float(np.abs(history.clean).max())
     if unit == 0 or np.ptp(history.clean) == 0:
         return unchanging(history, horizon)
@@ -102,6 +104,19 @@ def what_came(values: Floats, origins: tuple[int, ...], horizon: int) -> Floats:
     """Origins x horizon: what came after each; NaN for what has not come yet."""
     padded = np.r_[values, np.full(horizon, np.nan)]
     return np.asarray(padded[np.array(origins, dtype=np.intp)[:, None] + np.arange(horizon)], dtype=np.float64)
+
+
+def silent(history: History, horizon: int) -> Forecast:
+    """What has stopped is expected to stay so. It may start again, as high as it was: once in twenty times, say."""
+    steps, spent = np.zeros(horizon), history.clean[history.clean > 0]
+    again = np.resize(spent[-history.season :].mean(), horizon)
+    return told(
+        Ranges(steps, steps, steps, steps, again),
+        Ranges(steps, steps, steps, steps, again.cumsum()),
+        1.0,
+        (("stopped", 1.0),),
+        0,
+    )
 
 
 def unchanging(history: History, horizon: int) -> Forecast:

@@ -1,16 +1,15 @@
-"""A history made ready: where it starts, gaps filled, lone zeros set aside, how far its longer season reaches. Pure."""
+"""A history made ready: where it starts, gaps filled, accidents set aside, all on the level of now. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from reports.forecast.accidents import Floats, without_lone_peaks, without_lone_zeros
+from reports.forecast.shifts import has_stopped, on_the_level_of_now
 
 SEASONS_NEEDED = 2  # of known history, below which nothing sensible can be said
 FINE = 12  # a season of this many steps is a day of hours or finer; a shorter one a week of days or the like
-RARE = 0.10  # zeros are accidents, not habit, below this share of the history
 REACHES = (3, 6, 20)  # seasons to either side in which the neighbours of a gap are looked for
 DAYS_OF_YEAR = 364  # a year of whole weeks, so that a Monday stands under a Monday
 
@@ -20,12 +19,16 @@ class TooShort(ValueError):
 
     def __init__(self, needed: int, known: int) -> None:
         self.needed, self.known = needed, known
-        super().__init__(f"A forecast needs {needed} known steps; this history has {known}.")
+        super().__init__(
+            f"A forecast needs {needed} known steps since the first that is not zero; this history has {known}."
+        )
 
 
 @dataclass(frozen=True)
 class History:
-    """`raw` from its first known step on, NaN for gaps; `clean` of the same length without gaps and lone zeros.
+    """`raw` from its first value above zero on, NaN for gaps and lone peaks; `clean`, as long, without gaps and
+    accidents. In both, what was before the last clear change of level is moved to the level of now. `stopped`: nothing
+    comes any more.
 
     `season` and `long` are lengths in steps; `long` is 0 where there is no longer season or the history is too short
     to show one.
@@ -35,6 +38,7 @@ class History:
     clean: Floats
     season: int
     long: int
+    stopped: bool = False
 
     @property
     def zeros(self) -> float:
@@ -49,41 +53,24 @@ def prepared(values: Sequence[float | None], season: int, seasons: tuple[int, ..
     raw = np.array([np.nan if value is None else value for value in values], dtype=np.float64)
     if np.isinf(raw).any():
         raise ValueError("A history holds numbers and gaps; it cannot hold an infinite value.")
+    raw = from_the_start(raw)
     known = int(np.isfinite(raw).sum())
-    needed = SEASONS_NEEDED * season
-    if known < needed or known < 2:
-        raise TooShort(max(needed, 2), known)
-    raw = from_the_start(raw, needed)
-    return History(
-        raw, filled(without_lone_zeros(raw, season), season), season, longer_season(len(raw), season, seasons)
-    )
+    needed = max(SEASONS_NEEDED * season, 2)
+    if known < needed:
+        raise TooShort(needed, known)
+    filled_up = filled(without_lone_zeros(raw, season), season)
+    without_peaks = without_lone_peaks(filled_up, season)
+    raw, clean = np.where(np.isnan(without_peaks), np.nan, raw), filled(without_peaks, season)
+    factors = on_the_level_of_now(clean, 7 * season if season >= FINE else season)
+    long = longer_season(len(raw), season, seasons)
+    return History(raw * factors, clean * factors, season, long, has_stopped(filled_up, season))
 
 
-def from_the_start(raw: Floats, needed: int) -> Floats:
+def from_the_start(raw: Floats) -> Floats:
     """Without the gaps before the first value, and without the zeros of a time before it began."""
-    raw = raw[int(np.argmax(np.isfinite(raw))) :]
+    begun = np.flatnonzero(np.isfinite(raw))
     spent = np.flatnonzero(np.nan_to_num(raw) != 0)
-    if len(spent) and np.isfinite(raw[spent[0] :]).sum() >= needed:
-        return raw[spent[0] :]
-    return raw
-
-
-def without_lone_zeros(raw: Floats, season: int) -> Floats:
-    """Zeros become gaps where they are rare, short and at a time that is not usually zero: a machine was down.
-
-    A run of zeros that lasts half a season stays, since then the level has changed.
-    """
-    zero = raw == 0
-    if not zero.any() or zero.mean() >= RARE:
-        return raw
-    phase = np.arange(len(raw)) % season
-    usual = np.array([np.nanmedian(of) if np.isfinite(of := raw[phase == at]).any() else 0 for at in range(season)])
-    edges = np.flatnonzero(np.diff(np.r_[0, zero.astype(np.int8), 0]))
-    out = raw.copy()
-    for start, end in zip(edges[::2], edges[1::2], strict=True):
-        if end - start <= max(season // 2, 1):
-            out[start:end] = np.where(usual[phase[start:end]] != 0, np.nan, 0.0)
-    return out
+    return raw[spent[0] if len(spent) else begun[0] :] if len(begun) else raw[:0]
 
 
 def filled(raw: Floats, season: int) -> Floats:

@@ -28,7 +28,7 @@ PHASE_BELIEF, BLOCK_BELIEF = 10.0, 20.0  # errors until a time of the season, an
 BEYOND = 0.25  # the power by which ranges grow further ahead than any back-test reached
 WIDEN = {True: {80: 1.12, 95: 1.22}, False: {80: 0.98, 95: 0.92}}  # by whether the season is fine
 FEW, MANY = 0.2, {True: 15, False: 20}  # how much wider after no back-test than after many origins
-WIDEN_SUM = {True: {80: 1.2, 95: 2.4}, False: {80: 1.5, 95: 2.7}}
+WIDEN_SUM = {True: {80: 1.9, 95: 3.7}, False: {80: 1.75, 95: 3.0}}  # in mean absolute errors of sums
 
 
 def step_ranges(history: History, ahead: Floats, errors: Floats) -> Ranges:
@@ -56,7 +56,7 @@ def usual_sizes(history: History, errors: Floats, horizon: int) -> Floats:
     season = history.season
     seen = np.isfinite(errors)
     size = np.where(seen, np.abs(errors), 0.0)
-    base = max((size.sum() + unlearned(history) * season) / (seen.sum() + season), 1e-9)
+    base = usual_size(history, errors)
     at = np.arange(horizon)
     of_phase, _ = factors(at % season, size, seen, base, PHASE_BELIEF)
     of_block, number = factors(at // season, size, seen, base, BLOCK_BELIEF)
@@ -78,6 +78,13 @@ def factors(
     return (total / base + belief) / (number + belief), number
 
 
+def usual_size(history: History, errors: Floats) -> float:
+    """The mean absolute error of a step; what is believed before errors are known counts as one season of them."""
+    seen, season = np.isfinite(errors), history.season
+    known = float(np.abs(errors[seen]).sum())
+    return max((known + unlearned(history) * season) / (int(seen.sum()) + season), 1e-9)
+
+
 def unlearned(history: History) -> float:
     """The size of error to expect before any is known: how much the same time of the season changes, or any time."""
     values, season = history.clean, history.season
@@ -95,7 +102,7 @@ def sum_ranges(history: History, ahead: Floats, errors: Floats) -> Ranges:
     known = (steps[None, :] - 1 <= last[:, None]) & (began > 0)
     sums = np.abs(filled.cumsum(axis=1))
     number = known.sum(axis=0)
-    prior = unlearned(history) * steps**0.85
+    prior = usual_size(history, errors) * steps**0.85
     mean = (np.where(known, sums, 0.0).sum(axis=0) + 2.0 * 0.7 * prior) / (number + 2.0)
     weight = number + 2.0
     logs, sizes = np.log(steps), np.log(np.maximum(mean, 1e-12))

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from reports.forecast.history import Floats
 
 LEARNING = 8  # seasons that the longest lag leaves to learn from; half of a short history
-ROOM = 0.3  # how far beyond the range of the history a forecast may go, as a share of that range
+ROOM = 1.0  # how far beyond the range of the history a forecast may go, as a share of that range
 
 
 @dataclass(frozen=True)
