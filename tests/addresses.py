@@ -26,7 +26,7 @@ def numbers_and_names(made: SimpleNamespace) -> list[tuple[str, dict[str, object
     common: dict[str, object] = {"entry": newest, "told": newest, "first": newest, "last": newest, "entries": newest}
     common |= {"child": "pool-child", "year": 2026, "key": "usage", "step": "usage", "what": "skip", "token": "x"}
     common |= {"together": "x", "slug": "ad-copy", "provider_id": "company", "uidb36": "1"}
-    common |= {"rule": "final-copy", "number": 1}
+    common |= {"rule": "final-copy", "number": 1, "run_id": "run-1"}
     given: list[tuple[str, dict[str, object]]] = [
         ("data/quarantine", {"pk": made.item.pk}),
         ("schemas", {"name": "event-v1"}),
@@ -73,6 +73,7 @@ def numbers_and_names(made: SimpleNamespace) -> list[tuple[str, dict[str, object
         ("export/snippets", {"slug": made.snippet.slug}),
         ("api/v1/snippets", {"slug": made.snippet.slug}),
         ("api/v1/policy/drafts", {"pk": made.draft.pk}),
+        ("outcomes", {"pk": made.run.pk, "message": made.outcome.pk}),
         ("settings/channels", {"pk": made.channel.pk}),
         ("settings/deliveries", {"pk": made.delivery.pk}),
         ("api/v1/approval-requests", {"pk": made.request.pk}),

@@ -1,5 +1,6 @@
 """A company with one of everything that pages show, for tests that go through all of them."""
 
+import json
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -47,7 +48,11 @@ from routing.snippets.edit import archive_snippet, make_snippet, save_snippet, v
 from routing.snippets.values import SnippetValues
 from tests.reported import add_reports
 from usage.ledger.partitions import forget
-from usage.models import OtherCost, PriceEntry, PriceRefresh, QuarantinedItem, RepriceRun
+from usage.models import OtherCost, OutcomeMessage, PriceEntry, PriceRefresh, QuarantinedItem, RepriceRun, Run
+from usage.outcomes.apply import apply_outcomes
+from usage.outcomes.decode import decode_many
+from usage.outcomes.take import Taking
+from usage.rollups.fold import fold_all
 from usage.tests import events as sent
 from usage.tests.imports_made import checked
 
@@ -74,6 +79,7 @@ def one_of_everything(now: datetime) -> SimpleNamespace:
     add_gateways(made, now)
     add_policy(made)
     add_replays(made, now)
+    add_outcomes(made, now)
     add_snippets(made)
     add_reports(made)
     return made
@@ -261,6 +267,22 @@ def add_replays(made: SimpleNamespace, now: datetime) -> None:
     made.waiting, _ = ask(made.actor, made.version.pk, now - timedelta(days=60), now - timedelta(days=30))
 
 
+def add_outcomes(made: SimpleNamespace, now: datetime) -> None:
+    """Runs with and without an outcome, one that was reviewed twice, an outcome that waits for its run."""
+    fold_all()
+    said = [
+        {"run_id": run, "workflow": "ad-copy", "outcome": outcome, "reviewer": "priya", "review_minutes": n + 1,
+         "satisfaction": 4, "id": f"said-{n}", "time": (now - timedelta(days=2, minutes=-n)).isoformat()}
+        for n, (run, outcome) in enumerate(
+            [("run-1", "reworked"), ("run-1", "approved"), ("run-1", "approved"), ("run-2", "shipped"), ("?", "failed")]
+        )
+    ]  # fmt: skip
+    Taking(sent.a_sender("past"), decode_many(json.dumps(said).encode()), now).take()
+    apply_outcomes()
+    made.run = Run.objects.get(run_id="run-1", workflow_id=Workflow.objects.get(slug="ad-copy").pk)
+    made.outcome = OutcomeMessage.objects.filter(run_id="run-1").latest("pk")
+
+
 def add_snippets(made: SimpleNamespace) -> None:
     """An approved text of the team with two versions, and one of the company that is archived."""
     workflow = Workflow.objects.get(slug="ad-copy")
@@ -284,6 +306,7 @@ def pages(made: SimpleNamespace, today: date) -> list[str]:
         "/pools/marketing-pool/share-out/", "/plan/", "/plan/budgets/", f"/plan/{today.year}/teams/{made.team.slug}/",
         f"/plan/{today.year}/copy/", f"/plan/{today.year}/no-team/", "/calendar/", "/calendar/?view=list",
         "/calendar/new/", "/calendar/import/", f"/calendar/{made.activity.pk}/", "/workflows/",
+        "/outcomes/", "/outcomes/?outcome=twice", "/outcomes/?q=nothing-is-called-so", f"/outcomes/{made.run.pk}/",
         "/workflows/?q=nothing-is-called-so", "/workflows/new/", "/workflows/unassigned/", "/workflows/ad-copy/",
         "/workflows/newsletter-test/", "/workflows/ad-copy/edit/", "/workflows/newsletter-test/merge/",
         "/workflows/newsletter-test/merge/?into=ad-copy", "/data/", "/data/gateways/",

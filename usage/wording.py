@@ -8,7 +8,11 @@ DATES = {"valid_from": "holds from", "valid_to": "holds until"}
 
 def register_words() -> None:
     """Called once, when the application starts."""
-    register(
+    register(*_of_prices(), *_of_what_arrives())
+
+
+def _of_prices() -> tuple[Wording, ...]:
+    return (
         Wording("usage.priceentry", "price", DATES, page="prices", phrase="the price of {object}"),
         Wording(
             "usage.repricerun",
@@ -46,6 +50,11 @@ def register_words() -> None:
             key="pk",
             references={"team_id": "budgets.team", "workflow_id": "budgets.workflow"},
         ),
+    )
+
+
+def _of_what_arrives() -> tuple[Wording, ...]:
+    return (
         Wording(
             "usage.quarantineditem",
             "refused event",

@@ -1,4 +1,4 @@
-"""Runs against what they follow from: when they count against the ledger, what became of them against their messages."""
+"""Runs against what they follow from: when they count, the ledger; what became of them, their messages."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

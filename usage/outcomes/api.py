@@ -84,7 +84,7 @@ class OutcomeSerializer(serializers.Serializer[Any]):
     asset = serializers.CharField(required=False, max_length=500, help_text="Where what it made is: an id or a link.")
 
 
-class TakenSerializer(serializers.Serializer[Any]):
+class OutcomeTakenSerializer(serializers.Serializer[Any]):
     """What happened to one outcome."""
 
     status = serializers.ChoiceField(choices=["accepted", "duplicate"])
@@ -134,7 +134,7 @@ class OutcomeView(Sending):
         ],
         request=OutcomeSerializer,
         responses={
-            200: TakenSerializer,
+            200: OutcomeTakenSerializer,
             400: OpenApiResponse(description="The body cannot be read."),
             409: OpenApiResponse(description="This id was taken before with other content. The first counts."),
             422: OpenApiResponse(description="A value is not possible; `field` names it."),

@@ -1,6 +1,7 @@
 """The message that says what became of a run, and what makes one impossible. Pure: no Django, no models."""
 
 import hashlib
+import re
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated, Literal
@@ -15,7 +16,8 @@ MAX_SAVED = Decimal(10_000_000)  # minutes that one run saved
 MAX_REVENUE = Decimal(100_000_000)  # US dollars that one run brought
 MAX_CASES = 1_000_000
 BEST_SCORE = 5
-RunId = Annotated[str, Meta(min_length=1, max_length=128)]
+LONGEST = 128  # characters of an id
+RunId = Annotated[str, Meta(min_length=1, max_length=LONGEST)]
 
 
 class Outcome(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
@@ -52,9 +54,14 @@ def _plain(value: object) -> object:
 
 
 def check(message: Outcome) -> None:
-    """Raise Refusal for what cannot be stored or is beyond belief; what the struct itself says is checked before."""
+    """Raise Refusal for what cannot be stored or is beyond belief; addresses and headers are checked here only."""
     if not message.run_id:
         raise Refusal("invalid", "run_id is missing: say which run this is about.", "run_id")
+    if len(message.run_id) > LONGEST or len(message.id or "") > LONGEST:
+        field = "id" if len(message.run_id) <= LONGEST else "run_id"
+        raise Refusal("invalid", f"{field} has more than {LONGEST} characters.", field)
+    if message.workflow is not None and not (len(message.workflow) <= LONGEST and re.fullmatch(SLUG, message.workflow)):
+        raise Refusal("invalid", "workflow is no short name such as seo-briefs.", "workflow")
     if holds_unstorable_text(message):
         raise Refusal("bad-text", "A text holds a NUL or half a surrogate pair, which cannot be stored.")
     for name, most, places in (

@@ -1,7 +1,7 @@
 """Outcomes on PostgreSQL: late, before their run, of closed months, of merged workflows, at once, killed, rebuilt."""
 
 import threading
-from dataclasses import asdict, fields
+from dataclasses import fields
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
