@@ -18,6 +18,7 @@ from tests.totals.arrivals import compare_health, compare_imports, compare_sourc
 from tests.totals.booking import compare_chargeback, compare_focus
 from tests.totals.budgets import compare_budgets, compare_each_budget, compare_meaning, compare_pools
 from tests.totals.compare import Comparison
+from tests.totals.figures import compare_figures
 from tests.totals.overview import compare_overview
 from tests.totals.plain_sum import read_books
 from tests.totals.plain_text import Currency
@@ -40,12 +41,14 @@ def compare_spring(c: Comparison) -> None:
 
 def compare_turn(c: Comparison) -> None:
     compare_overview(c)
+    compare_figures(c)
     compare_budgets(c)
     compare_health(c)
 
 
 def compare_autumn(c: Comparison) -> None:
     compare_overview(c)
+    compare_figures(c)
     compare_each_budget(c, compare_budgets(c), all_of_them=True)
     compare_most(c)
     compare_costs(c)

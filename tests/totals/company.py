@@ -114,9 +114,17 @@ def a_call(name: str, n: int, moment: datetime) -> dict[str, Any]:
         "input_tokens": 301_007 + 7_919 * n,
         "cached_input_tokens": 1_003 * (n % 4),
         "output_tokens": 20_011 + 431 * n,
+        "default_tier": n % 2,
+        "agent": ("writer", "", "finder")[n % 3],
+        "step": 1 + n % 9,
+        "cache": ("prompt", "", "semantic", "", "")[n % 5],
+        "avoided_input_tokens": 5_003 * (n % 5 == 2),
+        "avoided_output_tokens": 307 * (n % 5 == 2),
+        "context": {"system": 1_009 + n, "retrieval": 2_003, "user": 50_021} if n % 3 else {},
     }
-    if n % 19 == 7:
-        stated["input_tokens"] = stated["output_tokens"] = stated["cached_input_tokens"] = None  # unmeasured
+    if n % 19 == 7:  # unmeasured
+        for one in ("input_tokens", "output_tokens", "cached_input_tokens", "context"):
+            stated[one] = None
     return {key: value for key, value in stated.items() if value not in ("", None, 0, {})}
 
 

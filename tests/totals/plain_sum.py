@@ -20,6 +20,7 @@ COLUMNS = (
     "id", "event_id", "kind", "corrects", "posted_at", "time", "batch_id", "source_id", "workflow_id", "run_id", "team",
     "provider", "model", "tier", "environment", "service_tier", "user_name", "customer", "application", "tags",
     "measured", "unpriced", "input_tokens", "cached_input_tokens", "cache_write_tokens", "output_tokens", "cost",
+    "attempt", "default_tier", "agent", "cache", "avoided_input_tokens", "avoided_output_tokens", "context", "saved",
 )  # fmt: skip
 METRICS = ("money", "tokens", "calls")
 
@@ -171,8 +172,9 @@ def read_books(zone_name: str) -> Books:
     for one in table("usage_ledger", *COLUMNS):
         own = workflows[one["workflow_id"]]
         counted = workflows[own["merged_into_id"]] if own["merged_into_id"] else own
-        if isinstance(one["tags"], str):
-            one["tags"] = json.loads(one["tags"])
+        for name in ("tags", "context"):
+            if isinstance(one[name], str):
+                one[name] = json.loads(one[name])
         found.append(
             Row(
                 at=one["posted_at"],
