@@ -3,13 +3,15 @@
 from celery import shared_task
 
 from reports.mailed import sending
+from reports.savings.take import ask_nightly, work_off
 from reports.unusual.acting import act_due
 from reports.unusual.creeping import look_for_creep
 from reports.unusual.runaways import look_for_runaways
 from reports.unusual.watch import watch
+from reports.workflow_audit.follow import follow_all
 from routing.tasks import take_each
 
-__all__ = ["look_for_unusual", "send_reports"]
+__all__ = ["follow_audits", "look_for_unusual", "send_reports", "work_out_savings"]
 
 
 @shared_task(name="reports.tasks.look_for_unusual")
@@ -22,3 +24,16 @@ def look_for_unusual() -> None:
 def send_reports() -> int:
     """Make the weekly and monthly reports that are due, each once; how many were."""
     return sending.send_reports()
+
+
+@shared_task(name="reports.tasks.work_out_savings")
+def work_out_savings() -> int:
+    """Try the levers on the last thirty days: each night, when somebody asks, and what a dead worker left; how many."""
+    ask_nightly()
+    return work_off()
+
+
+@shared_task(name="reports.tasks.follow_audits")
+def follow_audits() -> int:
+    """Bring the audits of workflows up to date, and end those whose time is over; how many were looked at."""
+    return follow_all()

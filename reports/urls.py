@@ -31,6 +31,7 @@ urlpatterns = [
     path("", include("reports.figures.urls")),
     path("", include("reports.unusual.urls")),
     path("", include("reports.savings.urls")),
+    path("", include("reports.workflow_audit.urls")),
     path("api/schema/", SchemaView.as_view(), name="api-schema"),
     path("schemas/", schema_list, name="schema-list"),
     path("schemas/<slug:name>.json", schema_document, name="schema-document"),

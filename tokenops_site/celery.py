@@ -33,6 +33,9 @@ app.conf.beat_schedule = {
     "run-imports": {"task": "usage.tasks.run_imports", "schedule": 10.0, "options": {"expires": 10}},
     # Policies are tried on past calls at once; this goes on with what a dead worker left.
     "replay-policies": {"task": "routing.tasks.replay_policies", "schedule": 10.0, "options": {"expires": 10}},
+    # Begun at once when somebody asks; this begins the night's own, and goes on with what a dead worker left.
+    "work-out-savings": {"task": "reports.tasks.work_out_savings", "schedule": 20.0, "options": {"expires": 20}},
+    "follow-audits": {"task": "reports.tasks.follow_audits", "schedule": 900.0, "options": {"expires": 900}},
     "verify-history": {"task": "budgets.tasks.verify_history", "schedule": 1800.0, "options": {"expires": 1800}},
     "tend-requests": {"task": "budgets.tasks.tend_requests", "schedule": 60.0, "options": {"expires": 60}},
     "send-refused-again": {"task": "usage.tasks.send_refused_again", "schedule": 5.0, "options": {"expires": 5}},

@@ -89,9 +89,10 @@ class BudgetForm:
 
 
 def empty_form(query: Mapping[str, str], owner: str = "") -> BudgetForm:
-    """A new budget's form; the address may choose a workflow. `owner` is a user name."""
-    typed = DEFAULTS | {"owner": owner}
-    return BudgetForm(typed | ({"value_0": query["workflow"][:128]} if query.get("workflow") else {}))
+    """A new budget's form; the address may choose a workflow, a name and an amount. `owner` is a user name."""
+    chosen = {"value_0": query.get("workflow", "")[:128], "name": query.get("name", "")[:128]}
+    chosen |= {"amount": query.get("amount", "")[:40]}
+    return BudgetForm(DEFAULTS | {"owner": owner} | {name: value for name, value in chosen.items() if value})
 
 
 def copy_of(budget: Budget) -> BudgetForm:
