@@ -81,6 +81,9 @@ def numbers_and_names(made: SimpleNamespace) -> list[tuple[str, dict[str, object
         ("export/focus", {"month": date(2026, 10, 1), "version": "1.4", "form": "csv"}),
         ("settings/reports", {"pk": made.mailed.pk}),
         ("reports/end", {"token": stop_path(made.mailed).split("/")[-2]}),
+        ("unusual", {"pk": made.finding.pk}),
+        ("export/unusual", {"pk": made.finding.pk}),
+        ("api/v1/findings", {"pk": made.finding.pk}),
         ("", {"pk": 1}),
     ]
     return [(beginning, common | values) for beginning, values in given]

@@ -29,6 +29,7 @@ from drf_spectacular.generators import SchemaGenerator
 
 from budgets.access.keys import KeyHolder
 from budgets.models import Alert, ApiKey, Budget, PlannedActivity, Team, Workflow
+from reports.models import Finding
 from routing.models import Snippet, SnippetVersion
 from tests.addresses import addresses, routes
 from tests.company import one_of_everything
@@ -187,13 +188,13 @@ ADMINISTRATORS = re.compile(r"(settings|api/v1|export)/(people|keys)\b")
 # What those see whose role is for a team. Everything else is about the company.
 FOR_TEAMS = re.compile(
     r"(?!calendar/import|workflows/(unassigned|assign)|plan/budgets|plan/<int:year>/(copy|no-team))"
-    r"($|api/$|menu/|budget|workflows|plan/|calendar|approvals|alerts|slack/actions|routing/snippets"
-    r"|(export|series)/(budgets|workflows|plan|calendar|approvals|approval-rules|alerts|alert-rules|snippets)\b"
-    r"|api/v1/(budgets|workflows|teams|plan|activities|approval-requests|grants|alerts|alert-rules|alert-triggers|tiers|events|snippets)\b)"
+    r"($|api/$|menu/|budget|workflows|plan/|calendar|approvals|alerts|slack/actions|unusual|routing/snippets"
+    r"|(export|series)/(budgets|workflows|plan|calendar|approvals|approval-rules|alerts|alert-rules|snippets|unusual)\b"
+    r"|api/v1/(budgets|workflows|teams|plan|activities|approval-requests|grants|alerts|alert-rules|alert-triggers|tiers|events|snippets|findings)\b)"
 )
 # One object of the first team's, and what can be done with it.
 OBJECTS = re.compile(
-    r"(export/|series/|api/v1/)?(budgets|workflows|calendar|activities|approvals|approval-requests|alerts)/(-/)?<"
+    r"(export/|series/|api/v1/)?(budgets|workflows|calendar|activities|approvals|approval-requests|alerts|unusual|findings)/(-/)?<"
     r"|plan/<int:year>/teams/<|api/v1/teams/<|(routing|export|api/v1)/snippets/<"
 )
 
@@ -232,6 +233,7 @@ def make_secret(made: SimpleNamespace) -> None:
     Snippet.objects.filter(team=made.team).update(name=f"{SECRET} text")
     SnippetVersion.objects.filter(snippet__team=made.team).update(text=SECRET, note=SECRET)
     Alert.objects.filter(team=made.team).update(title=f"{SECRET} alert", facts={})
+    Finding.objects.filter(team=made.team).update(name=f"{SECRET} spend", cause=SECRET, subject=SECRET)
     for request in (made.request, made.approved):
         type(request).objects.filter(pk=request.pk).update(reason=f"{SECRET} reason")
 
@@ -281,6 +283,7 @@ def test_its_own_people_see_it(made):
             "/plan/",
             "/approvals/",
             "/alerts/",
+            "/unusual/",
             "/export/budgets.csv",
             "/routing/snippets/",
             "/routing/snippets/tone/",

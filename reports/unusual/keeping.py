@@ -20,7 +20,7 @@ EXPLAINED = 2  # a team or model is not told of again where its workflows are at
 def keep(scope: Scope, span: Span, peaks: Mapping[str, float], now: datetime, expected: int = 0) -> Finding | None:
     """The finding of this scope that the span made or changed. `peaks`: of all measures and grains in the span;
     `expected`: nano-dollars above usual that somebody had expected of its workflows."""
-    known = _known(scope, span)
+    known = _known(scope, span, now)
     if known is not None:
         return _extended(known, span, peaks)
     if span.amount < MINIMUM or is_explained(scope, span, expected):
@@ -33,8 +33,7 @@ def end(scope: Scope, looked_to: datetime, now: datetime) -> None:
     for finding in Finding.objects.filter(
         kind=Finding.Kind.USUAL, dimension=scope.dimension, key=scope.key, ended_at=None
     ):
-        quiet = timedelta(seconds=max(GAP, 2 * finding.grain))
-        if looked_to - finding.until >= quiet or finding.until - finding.since >= LONGEST:
+        if looked_to - finding.until >= _quiet(finding) or finding.until - finding.since >= LONGEST:
             Finding.objects.filter(pk=finding.pk, ended_at=None).update(ended_at=now)
 
 
@@ -81,16 +80,25 @@ def refreshed(finding: Finding, quarters: Mapping[int, Sums]) -> bool:
     return True
 
 
-def _known(scope: Scope, span: Span) -> Finding | None:
-    """The finding that this stretch belongs to: it overlaps, or follows within the hour."""
-    rows = Finding.objects.filter(
-        kind=Finding.Kind.USUAL,
-        dimension=scope.dimension,
-        key=scope.key,
-        since__lte=instant(span.until + GAP),
-        until__gte=instant(span.since - GAP),
+def _known(scope: Scope, span: Span, now: datetime) -> Finding | None:
+    """The finding that this stretch belongs to: it overlaps, or follows before that was long enough quiet to be over.
+    One that was is ended here, since a scope has one open finding at most."""
+    mine = Finding.objects.select_for_update(of=("self",)).filter(
+        kind=Finding.Kind.USUAL, dimension=scope.dimension, key=scope.key
     )
-    return rows.select_for_update(of=("self",)).order_by("since").first()
+    near = mine.filter(since__lte=instant(span.until + GAP), until__gte=instant(span.since - GAP)).order_by("since")
+    if (found := near.first()) is not None:
+        return found
+    still = mine.filter(ended_at=None).first()
+    if still is None or instant(span.since) - still.until < _quiet(still):
+        return still
+    Finding.objects.filter(pk=still.pk).update(ended_at=now)
+    return None
+
+
+def _quiet(finding: Finding) -> timedelta:
+    """For how long nothing must be above usual for it to be over."""
+    return timedelta(seconds=max(GAP, 2 * finding.grain))
 
 
 def _made(scope: Scope, span: Span, peaks: Mapping[str, float], now: datetime) -> Finding:
@@ -125,7 +133,7 @@ def _extended(finding: Finding, span: Span, peaks: Mapping[str, float]) -> Findi
         finding.points = [list(known[at]) for at in sorted(known)]
         until = max(epoch(finding.until), span.until)
         finding.until = instant(until)
-        if finding.ended_at is not None and finding.until > before[0]:
+        if finding.ended_at is not None and finding.until > before[0] and not _another_is_open(finding):
             finding.ended_at = None
     finding.measures = [name for name in MEASURES if name in {*finding.measures, *span.measures}]
     finding.peaks = {name: max(finding.peaks.get(name, 0.0), peaks.get(name, 0.0)) for name in {*finding.peaks, *peaks}}
@@ -133,6 +141,11 @@ def _extended(finding: Finding, span: Span, peaks: Mapping[str, float]) -> Findi
         _sum(finding)
         finding.save()
     return finding
+
+
+def _another_is_open(finding: Finding) -> bool:
+    same = Finding.objects.filter(kind=finding.kind, dimension=finding.dimension, key=finding.key, ended_at=None)
+    return same.exclude(pk=finding.pk).exists()
 
 
 def _sum(finding: Finding) -> None:

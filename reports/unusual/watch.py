@@ -140,7 +140,7 @@ def _look_at(
         told = [one for one in graded[grain] if instant(one.at) >= began + LEARNING]
         spans += spans_of(told, grain, SHIPPED_THRESHOLD, expecting.quiet(scope, grain))
     found = []
-    for span in spans:
+    for span in sorted(spans, key=lambda one: (one.since, one.grain)):
         expected = expecting.quieted_of(scope, span)
         if finding := keeping.keep(scope, span, peaks_in(span, graded), now, expected):
             found.append(finding)
