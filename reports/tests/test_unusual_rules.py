@@ -1,0 +1,186 @@
+"""Alert rules of unusual spend: one message for each finding, over by itself; and what a rule has done about it."""
+
+from datetime import timedelta
+
+import pytest
+
+from budgets.alerts.rules import archive, mute
+from budgets.audit.record import Actor
+from budgets.models import NANO, Alert, AlertRule, AuditEntry, Notice
+from budgets.tests.made import ACTOR
+from reports.models import Finding
+from reports.tests.test_unusual_pages import a_finding
+from reports.tests.unusual_made import DAY, HOUR, NOW, a_company, a_workflow
+from reports.unusual.acting import RefusedUndo, act_due, undo_act
+from reports.unusual.handling import set_state
+from routing.alerts.look import look
+from routing.alerts.triggers import TRIGGERS
+from routing.tests.alerting import a_channel, a_rule, client_of
+from usage.models import Run
+
+pytestmark = pytest.mark.django_db
+MINUTE = timedelta(minutes=1)
+LENA = Actor(None, "lena", "web")
+
+
+@pytest.fixture
+def copy():
+    a_company()
+    AlertRule.objects.all().delete()
+    return a_workflow()
+
+
+def a_spend_rule(**options):
+    rule = a_rule("unusual_finding", options=options, channel_ids=(a_channel().pk,))
+    AlertRule.objects.filter(pk=rule.pk).update(since=NOW - DAY)
+    return rule
+
+
+def test_each_finding_is_one_message_and_its_end_another(copy):
+    a_spend_rule(minimum="20")
+    finding = a_finding(copy)
+    assert look(NOW).raised == 1
+    Finding.objects.update(amount=80 * NANO, actual=84 * NANO)  # it grows
+    assert look(NOW + MINUTE).raised == 0
+    alert = Alert.objects.get()
+    assert alert.title == "$66 more than usual for Ad copy."
+    assert alert.facts["facts"]["Likely cause"] == "More runs: 400 instead of 20."
+    assert (alert.facts["path"], alert.team) == (f"/unusual/{finding.pk}/", copy.team)
+    Finding.objects.update(ended_at=NOW + HOUR)
+    assert look(NOW + HOUR).resolved == 1
+    alert.refresh_from_db()
+    assert alert.resolution == "$80 above usual in all: it is as usual again."
+    assert list(Notice.objects.order_by("pk").values_list("kind", flat=True)) == ["raised", "resolved"]
+
+
+def test_what_is_below_the_minimum_expected_or_of_another_team_disturbs_nobody(copy):
+    a_spend_rule(minimum="70")
+    a_finding(copy)
+    a_finding(a_workflow("launch"), state="expected", planned="Spring launch", amount=None, expected=None)
+    rule = a_rule("unusual_finding", options={}, team_id=a_workflow("logs", "ops").team_id)
+    AlertRule.objects.filter(pk=rule.pk).update(since=NOW - DAY)
+    assert look(NOW).raised == 0
+    Finding.objects.filter(workflow=copy).update(actual=80 * NANO, amount=76 * NANO)  # it grew
+    assert look(NOW + MINUTE).raised == 1
+
+
+def test_it_is_over_when_somebody_says_that_it_was_expected(copy):
+    a_spend_rule(minimum="20")
+    finding = a_finding(copy)
+    look(NOW)
+    set_state(LENA, finding, Finding.State.EXPECTED)
+    assert look(NOW + MINUTE).resolved == 1
+    assert Alert.objects.get().resolution == "$66 above usual in all: it was called expected."
+
+
+def test_the_preview_finds_what_looks_found(copy):
+    rule = a_spend_rule(minimum="20")
+    a_finding(copy)
+    look(NOW)
+    (told,) = TRIGGERS["unusual_finding"].replay(rule, NOW - DAY, NOW)
+    assert told.cause == Alert.objects.get().cause
+
+
+def test_by_itself_a_rule_only_tells(copy):
+    a_spend_rule(minimum="20")
+    a_finding(copy)
+    assert act_due(NOW) == []
+
+
+def test_a_rule_pauses_a_runaway_once_and_it_can_be_resumed(copy):
+    a_spend_rule(minimum="20", act="pause")
+    finding = a_finding(copy)
+    assert act_due(NOW) == [finding]
+    copy.refresh_from_db()
+    assert copy.paused_at is not None
+    assert copy.pause_reason.startswith("$66 more than usual for Ad copy. Done by the alert rule")
+    entries = AuditEntry.objects.filter(who_text="unusual spend")
+    assert set(entries.values_list("object_type", "act")) == {
+        ("budgets.workflow", "paused"),
+        ("reports.finding", "had its workflow paused"),
+    }
+    finding.refresh_from_db()
+    undo_act(LENA, finding)
+    copy.refresh_from_db()
+    assert copy.paused_at is None
+    assert act_due(NOW + MINUTE) == []  # somebody wanted it to go on
+    with pytest.raises(RefusedUndo):
+        undo_act(LENA, finding)
+
+
+@pytest.mark.parametrize("how", ["muted", "archived", "below", "over", "expected"])
+def test_where_nobody_is_told_nothing_is_done(copy, how):
+    rule = a_spend_rule(minimum="70" if how == "below" else "20", act="pause")
+    finding = a_finding(copy)
+    if how == "muted":
+        mute(ACTOR, rule, reason="A launch")
+    if how == "archived":
+        archive(ACTOR, rule)
+    if how == "over":
+        Finding.objects.update(ended_at=NOW)
+    if how == "expected":
+        set_state(LENA, finding, Finding.State.EXPECTED)
+    assert act_due(NOW) == []
+    copy.refresh_from_db()
+    assert copy.paused_at is None
+
+
+def past_runs(workflow, number):
+    for n in range(number):
+        Run.objects.create(
+            workflow_id=workflow.pk, run_id=f"past-{n}", first_call=NOW - DAY, last_call=NOW - DAY, calls=6,
+            max_step=6, cost=NANO // 2,
+        )  # fmt: skip
+
+
+def test_a_rule_limits_the_runs_of_a_workflow_by_what_its_runs_need(copy):
+    a_spend_rule(minimum="20", act="cap")
+    past_runs(copy, 30)
+    copy.guardrails = {"max_run_steps": 50, "max_output_tokens": 900}
+    copy.save()
+    finding = a_finding(copy, kind="loop", subject="loop-1")
+    assert act_due(NOW) == [finding]
+    copy.refresh_from_db()
+    assert copy.paused_at is None
+    assert copy.guardrails == {"max_run_steps": 12, "max_run_money": "1", "max_output_tokens": 900}
+    finding.refresh_from_db()
+    assert finding.acted == "capped"
+    undo_act(LENA, finding)
+    copy.refresh_from_db()
+    assert copy.guardrails == {"max_run_steps": 50, "max_output_tokens": 900}
+
+
+def test_limits_that_somebody_changed_since_stay(copy):
+    a_spend_rule(minimum="20", act="cap")
+    past_runs(copy, 30)
+    finding = a_finding(copy, kind="loop", subject="loop-1")
+    act_due(NOW)
+    copy.refresh_from_db()
+    copy.guardrails = copy.guardrails | {"max_run_steps": 20}
+    copy.save()
+    finding.refresh_from_db()
+    undo_act(LENA, finding)
+    copy.refresh_from_db()
+    assert copy.guardrails == {"max_run_steps": 20}
+
+
+def test_without_past_runs_it_is_paused_and_what_is_no_run_is_only_told(copy):
+    a_spend_rule(minimum="20", act="cap")
+    a_finding(copy)
+    assert act_due(NOW) == []
+    a_finding(copy, kind="loop", subject="loop-1")
+    assert [one.acted for one in act_due(NOW)] == ["paused"]
+
+
+def test_whoever_may_not_change_the_workflow_sees_who_can(copy):
+    a_spend_rule(minimum="20", act="pause")
+    finding = a_finding(copy)
+    act_due(NOW)
+    viewer, owner = client_of("vera", "approver", copy.team), client_of("olga", "budget_owner", copy.team)
+    assert "Whoever may change the workflow can resume it." in viewer.get(f"/unusual/{finding.pk}/").content.decode()
+    assert viewer.post(f"/unusual/{finding.pk}/take-back/").status_code == 403
+    assert "Resume the workflow" in owner.get(f"/unusual/{finding.pk}/").content.decode()
+    assert owner.post(f"/unusual/{finding.pk}/take-back/").status_code == 302
+    copy.refresh_from_db()
+    assert copy.paused_at is None
+    assert owner.post(f"/unusual/{finding.pk}/take-back/").status_code == 409
