@@ -24,6 +24,7 @@ from reports.spend.explore import Explored, explore
 from reports.spend.naming import Names, names_of
 from reports.spend.sums import spend
 
+BACK_TO = ("spend-runs", "spend-calls")  # other pages than the explorer that are filtered
 OFFERED = 200  # values of a dimension on one page to choose from
 
 
@@ -111,14 +112,17 @@ def values(request: HttpRequest, dimension: str) -> HttpResponseBase:
     if dimension not in DIMENSIONS:
         raise Http404
     organisation = Organisation.get()
-    asked = asked_of(request.GET, request.user, organisation, timezone.now())
+    query = request.GET.copy()
+    to = query.pop("to", ["spend"])[-1]
+    asked = asked_of(query, request.user, organisation, timezone.now())
     whole = spend(asked.scope.without(dimension), asked.window, (dimension,))
     keys = [row.keys[0] for row in whole.rows if row.keys[0] is not None]
     chosen = asked.scope.values(dimension)
     shown = [*(one for one in chosen if one not in keys), *keys[:OFFERED]]
     names = names_of({dimension: shown})
     cost = {row.keys[0]: row.used for row in whole.rows}
-    rest = asked.address(scope=asked.scope.without(dimension))
+    others = asked.scope.without(dimension)
+    rest = asked.where(others) if to in BACK_TO else asked.address(scope=others)
     return render(
         request,
         "spend/values.html",
@@ -132,7 +136,8 @@ def values(request: HttpRequest, dimension: str) -> HttpResponseBase:
                 for one in shown
             ],
             "more": max(0, len(keys) - OFFERED),
-            "back": asked.address(),
+            "target": reverse(to if to in BACK_TO else "spend"),
+            "back": asked.address() if to not in BACK_TO else asked.where(),
         },
     )
 

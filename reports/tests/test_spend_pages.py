@@ -1,0 +1,208 @@
+"""The explorer's pages and files: they show what the query says, say what they left out, and keep to their reader."""
+
+import csv
+import io
+import json
+import re
+from decimal import Decimal
+
+import pytest
+import time_machine
+from django.contrib.auth.models import User
+from django.test import Client
+from django.urls import reverse
+
+from budgets.models import Membership, Team, Workflow
+from reports.asking.scope import DIMENSIONS, NAMES
+from reports.tests.spent import NOW, fill_ledger, ledger_rows, plain_used, values_of
+from tests.clean import forget_caches
+
+DAYS = "period=custom&from=2026-10-25&to=2026-11-04"
+
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(scope="module")
+def filled(lasting, django_db_blocker):
+    with django_db_blocker.unblock():
+        forget_caches()
+        fill_ledger("America/New_York", 220)
+
+
+@pytest.fixture
+def lena(filled: None) -> Client:
+    user = User.objects.create_superuser("lena", password="a-long-horse-for-tests")
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+@pytest.fixture(autouse=True)
+def now():
+    with time_machine.travel(NOW, tick=False):
+        yield
+
+
+def rows_of(client: Client, name: str, query: str) -> list[dict[str, str]]:
+    answer = client.get(f"{reverse(name)}?{query}")
+    assert answer.status_code == 200
+    return list(csv.DictReader(io.StringIO(answer.getvalue().decode())))
+
+
+def text_of(client: Client, address: str) -> str:
+    answer = client.get(address)
+    assert answer.status_code == 200, answer.content[:300]
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", answer.content.decode()))
+
+
+@pytest.mark.parametrize("dimension", DIMENSIONS)
+def test_page_csv_and_json_have_the_same_totals_for_every_grouping(lena: Client, dimension: str) -> None:
+    query = f"{DAYS}&group={dimension}"
+    page = text_of(lena, f"/spend/?{query}")
+    assert f"by {NAMES[dimension].lower()}" in page
+    drawn = lena.get(f"/series/spend.json?{query}").json()
+    lines = rows_of(lena, "explorer-csv", query)
+    assert [line[dimension].removeprefix("'") for line in lines] == [
+        row[dimension] or "" for row in drawn["figures"]["rows"]
+    ]
+    for name in ("cost", "calls", "input_tokens", "calls_without_price"):
+        assert [Decimal(line[name]) for line in lines] == [Decimal(row[name]) for row in drawn["figures"]["rows"]]
+    whole = drawn["figures"]["all"]
+    if dimension != "tag":
+        assert sum(Decimal(line["cost"]) for line in lines) == Decimal(whole["cost"])
+        assert sum(int(line["calls"]) for line in lines) == whole["calls"]
+    else:
+        assert drawn["figures"]["rows_sum_to_all"] is False
+        assert "come to more than the total" in page
+    assert f"{whole['calls']:,}" in page
+    in_days = [row for row in ledger_rows() if "2026-10-25" <= day_of(row) <= "2026-11-04"]
+    assert whole["calls"] == plain_used(in_days).calls
+    assert Decimal(whole["cost"]) * 10**9 == plain_used(in_days).cost
+
+
+def day_of(row: dict) -> str:
+    from zoneinfo import ZoneInfo
+
+    return row["posted_at"].astimezone(ZoneInfo("America/New_York")).date().isoformat()
+
+
+def test_the_chart_holds_every_day_and_sums_to_the_total(lena: Client) -> None:
+    drawn = lena.get(f"/series/spend.json?{DAYS}&group=user&metric=calls").json()
+    assert drawn["labels"][0] == "25 Oct" and len(drawn["labels"]) == 11
+    assert drawn["unit"] == "calls"
+    assert sum(sum(one["values"]) for one in drawn["series"]) == drawn["sum"] == drawn["figures"]["all"]["calls"]
+    assert drawn["drill"][3] == "/spend/?period=custom&from=2026-10-28&to=2026-10-28&group=user&metric=calls"
+
+
+def test_a_day_of_25_hours_has_25_bars(lena: Client) -> None:
+    drawn = lena.get("/series/spend.json?period=custom&from=2026-11-01&to=2026-11-01&metric=calls").json()
+    assert len(drawn["labels"]) == 25
+    assert drawn["labels"][:4] == ["00:00", "01:00", "01:00", "02:00"]
+    assert drawn["full"][1:3] == ["Sun 1 Nov, 01:00 EDT", "Sun 1 Nov, 01:00 EST"]
+    assert sum(sum(one["values"]) for one in drawn["series"]) == drawn["figures"]["all"]["calls"]
+
+
+def test_two_dimensions_are_columns_that_are_split(lena: Client) -> None:
+    drawn = lena.get(f"/series/spend.json?{DAYS}&group=workflow&stack=model&metric=calls").json()
+    assert drawn["bars"] is True
+    assert set(drawn["labels"]) >= {"Ads", "SEO drafts"}
+    assert sum(sum(one["values"]) for one in drawn["series"]) == drawn["figures"]["all"]["calls"]
+    line = rows_of(lena, "explorer-csv", f"{DAYS}&group=workflow&stack=model")[0]
+    assert {"workflow", "model", "workflow_name", "model_name", "cost"} <= set(line)
+
+
+def test_comparisons_are_of_complete_days_and_say_which(lena: Client) -> None:
+    lines = rows_of(lena, "explorer-csv", "group=workflow&compare=previous")
+    rows = ledger_rows()
+    for line in lines:
+        mine = [row for row in rows if row["workflow"] == line["workflow"]]
+        now = plain_used(row for row in mine if "2026-11-01" <= day_of(row) <= "2026-11-04").cost
+        before = plain_used(row for row in mine if "2026-10-01" <= day_of(row) <= "2026-10-04").cost
+        assert Decimal(line["money_complete_days"]) * 10**9 == now
+        assert Decimal(line["money_before"]) * 10**9 == before
+    page = text_of(lena, "/spend/?group=workflow&compare=previous")
+    assert "Complete days against Same days in Oct" in page
+    dotted = lena.get("/series/spend.json?group=workflow&compare=weekdays&metric=calls").json()["dotted"]
+    expected = plain_used(row for row in rows if "2026-10-04" <= day_of(row) <= "2026-10-07").calls
+    assert sum(dotted["values"]) == expected
+
+
+def test_what_is_not_understood_is_said_and_left_out(lena: Client) -> None:
+    query = "period=moon&group=price&stack=x&compare=y&metric=z&sort=q&workflow=nobody&colour=red&page=x&tier=high"
+    page = text_of(lena, f"/spend/?{query}")
+    for said in ("moon", "price", "“x”", "“y”", "“z”", "“q”", "nobody", "colour", "high"):
+        assert said in page, said
+    for address in (f"/series/spend.json?{query}", f"/export/spend.csv?{query}", f"/spend/values/user/?{query}"):
+        assert lena.get(address).status_code == 200
+    assert lena.get("/spend/values/price/").status_code == 404
+    assert "Nothing matches these filters" in text_of(lena, "/spend/?model=no-such-model")
+
+
+def test_opening_rows_leads_from_a_workflow_to_a_run_to_a_call(lena: Client) -> None:
+    page = lena.get(f"/spend/?{DAYS}&group=workflow").content.decode()
+    opened = re.search(r'row-name" href="\?([^"]+)">Ads<', page)
+    assert opened
+    query = opened[1].replace("&amp;", "&")
+    assert "workflow=ads" in query
+    assert "Workflow: <b>Ads</b>" in lena.get(f"/spend/?{query}").content.decode()
+    runs = lena.get(f"/spend/runs/?{DAYS}&workflow=ads").content.decode()
+    address = re.search(r'row-name" href="(/spend/runs/ads/[^"]+)"', runs)
+    assert address
+    run = lena.get(address[1]).content.decode()
+    call = re.search(r'href="(/spend/calls/\d+/\d+/)"', run)
+    assert call
+    assert "What is known of it" in text_of(lena, call[1])
+
+
+def test_values_to_filter_by_are_those_that_there_are(lena: Client) -> None:
+    page = lena.get(f"/spend/values/user/?{DAYS}&group=team&user=ana").content.decode()
+    assert re.findall(r'name="user" value="([^"]*)"( checked)?', page)
+    found = {value for value, _ in re.findall(r'name="user" value="([^"]*)"( checked)?', page)}
+    assert found == {"ana", "bo", "--", "-"}
+    assert 'name="user" value="ana" checked' in page
+    assert 'name="group" value="team"' in page
+    answer = lena.get(f"/series/spend.json?{DAYS}&group=team&user=-&user=--").json()
+    rows = [row for row in ledger_rows() if "2026-10-25" <= day_of(row) <= "2026-11-04"]
+    expected = plain_used(row for row in rows if values_of(row, "user")[0] in {"", "-"})
+    assert answer["figures"]["all"]["calls"] == expected.calls
+
+
+def test_people_of_a_team_see_their_own_workflows_only(filled: None) -> None:
+    sam = User.objects.create_user("sam")
+    Membership.objects.create(user=sam, role="viewer", team=Team.objects.get(slug="web"))
+    client = Client()
+    client.force_login(sam)
+    mine = [row for row in ledger_rows() if row["workflow"] == "seo" and "2026-10-25" <= day_of(row) <= "2026-11-04"]
+    for query in ("group=workflow", "group=user", "group=stage&customer=acme&channel=mail", "workflow=ads"):
+        for row in rows_of(client, "explorer-csv", f"{DAYS}&{query}"):
+            assert row.get("workflow", "seo") == "seo"
+    whole = client.get(f"/series/spend.json?{DAYS}").json()["figures"]["all"]
+    assert whole["calls"] == plain_used(mine).calls
+    assert {row["workflow"] for row in rows_of(client, "spend-calls-csv", DAYS)} == {"seo"}
+    assert {row["workflow"] for row in rows_of(client, "spend-runs-csv", DAYS)} == {"seo"}
+    root = User.objects.create_superuser("lena")
+    other = Client()
+    other.force_login(root)
+    listed = other.get(f"/spend/calls/?{DAYS}&workflow=ads").content.decode()
+    call = re.search(r'href="(/spend/calls/\d+/\d+/)"', listed)
+    assert call
+    assert (other.get(call[1]).status_code, client.get(call[1]).status_code) == (200, 404)
+    run = rows_of(other, "spend-runs-csv", f"{DAYS}&workflow=ads")[0]["run"]
+    assert client.get(reverse("spend-run", args=["ads", run])).status_code == 404
+    assert client.get(reverse("spend-run-csv", args=["ads", run])).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("query", "many"), [("", 9), ("group=workflow&compare=previous&model=alpha", 12), ("group=user&stack=model", 8)]
+)
+def test_the_page_asks_a_fixed_number_of_questions(lena: Client, query: str, many: int, django_assert_num_queries):
+    lena.get(f"/spend/?{query}")
+    with django_assert_num_queries(many):
+        lena.get(f"/spend/?{query}")
+
+
+def test_workflow_names_are_shown_and_merged_ones_count_as_their_target(lena: Client) -> None:
+    names = {row["workflow_name"] for row in rows_of(lena, "explorer-csv", f"{DAYS}&group=workflow")}
+    assert names == {"Ads", "SEO drafts", Workflow.objects.get(slug="found-in-calls").name}
+    assert json.loads(lena.get(f"/series/spend.json?{DAYS}&workflow=old-ads").content)["figures"]["all"]["calls"]
