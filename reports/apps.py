@@ -6,8 +6,10 @@ class ReportsConfig(AppConfig):
     verbose_name = "Reports: what it means"
 
     def ready(self) -> None:
+        from reports.savings.wording import register_savings
         from reports.unusual.starting import register_unusual
         from reports.views.wording import register_views
 
+        register_savings()
         register_unusual()
         register_views()
