@@ -33,7 +33,7 @@ class Overrun:
 def overrun(
     budget: Budget, standing: Standing, organisation: Organisation, now: datetime, against: str = PLAN
 ) -> Overrun:
-    """Why the budget stands where it does in the period that runs. Ten statements."""
+    """Why the budget stands where it does in the period that runs. As many statements as `explain` has."""
     zone = organisation.zone
     period = Period(
         standing.first,

@@ -33,7 +33,7 @@ BEHIND: dict[str, tuple[str, dict[str, str]]] = {
     "workflows": ("spend", {"group": "workflow"}),
     "channels": ("spend", {"group": "channel"}),
     "steps": ("spend-runs", {"sort": "-steps"}),
-    "retries": ("spend-calls", {"attempt": "retry"}),
+    "retries": ("spend-runs", {"sort": "-retries"}),
     "model": ("spend", {"group": "model"}),
     "service_tier": ("spend", {"group": "service_tier"}),
     "price": ("spend", {"group": "model"}),
@@ -82,7 +82,7 @@ def explain(
 ) -> Explanation:
     """What made `after` cost more or less than `before`: within the scope, exact to the nano-dollar.
 
-    Ten statements, whatever there is. `than` names the time before in the sentence; its days where it is empty.
+    Thirteen statements, whatever there is. `than` names the time before in the sentence; its days where it is empty.
     """
     organisation = Organisation.get()
     zone = organisation.zone
