@@ -77,6 +77,15 @@ def numbers_and_names(made: SimpleNamespace) -> list[tuple[str, dict[str, object
         ("settings/channels", {"pk": made.channel.pk}),
         ("settings/deliveries", {"pk": made.delivery.pk}),
         ("api/v1/approval-requests", {"pk": made.request.pk}),
+        *of_reports(made),
+        ("", {"pk": 1}),
+    ]
+    return [(beginning, common | values) for beginning, values in given]
+
+
+def of_reports(made: SimpleNamespace) -> list[tuple[str, dict[str, object]]]:
+    """Of the top floor."""
+    return [
         ("settings/chargeback", {"month": date(2026, 10, 1), "team": "-"}),
         ("export/focus", {"month": date(2026, 10, 1), "version": "1.4", "form": "csv"}),
         ("settings/reports", {"pk": made.mailed.pk}),
@@ -84,9 +93,7 @@ def numbers_and_names(made: SimpleNamespace) -> list[tuple[str, dict[str, object
         ("unusual", {"pk": made.finding.pk}),
         ("export/unusual", {"pk": made.finding.pk}),
         ("api/v1/findings", {"pk": made.finding.pk}),
-        ("", {"pk": 1}),
     ]
-    return [(beginning, common | values) for beginning, values in given]
 
 
 def addresses(made: SimpleNamespace) -> list[tuple[str, str]]:
