@@ -7,7 +7,7 @@ would make the range of everything.
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from reports.forecast.floats import Floats
 
 RARE_ZEROS = 0.10  # zeros are a habit, not accidents, from this share of the history on
 RARE_PEAKS = 0.01  # the same of peaks, which are more often something that comes back

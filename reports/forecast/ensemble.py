@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from reports.forecast.history import FINE, Floats, History, prepared
+from reports.forecast.floats import Floats
+from reports.forecast.history import FINE, History, prepared
 from reports.forecast.methods import candidates
 from reports.forecast.ranges import Ranges, step_ranges, sum_ranges
 from reports.forecast.weights import weights

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from reports.forecast.accidents import Floats, without_lone_peaks, without_lone_zeros
+from reports.forecast.accidents import without_lone_peaks, without_lone_zeros
+from reports.forecast.floats import Floats
 from reports.forecast.shifts import has_stopped, on_the_level_of_now
 
 SEASONS_NEEDED = 2  # of known history, below which nothing sensible can be said
@@ -61,9 +62,11 @@ def prepared(values: Sequence[float | None], season: int, seasons: tuple[int, ..
     filled_up = filled(without_lone_zeros(raw, season), season)
     without_peaks = without_lone_peaks(filled_up, season)
     raw, clean = np.where(np.isnan(without_peaks), np.nan, raw), filled(without_peaks, season)
-    factors = on_the_level_of_now(clean, 7 * season if season >= FINE else season)
     long = longer_season(len(raw), season, seasons)
-    return History(raw * factors, clean * factors, season, long, has_stopped(filled_up, season))
+    if has_stopped(filled_up, season):
+        return History(raw, clean, season, long, stopped=True)
+    factors = on_the_level_of_now(clean, 7 * season if season >= FINE else season)
+    return History(raw * factors, clean * factors, season, long)
 
 
 def from_the_start(raw: Floats) -> Floats:

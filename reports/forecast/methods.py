@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from reports.forecast.history import FINE, Floats, History
+from reports.forecast.floats import Floats
+from reports.forecast.history import FINE, History
 from reports.forecast.profiles import alike, as_last_year, level_and_course, repeated, with_last_year
 from reports.forecast.regression import Lagged, lagged
 from reports.forecast.smoothing import Smoothed, smoothed

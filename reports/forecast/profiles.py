@@ -5,7 +5,7 @@ Pure. Each returns (origins x horizon), each row from `values[:origin]` alone.
 
 import numpy as np
 
-from reports.forecast.history import Floats
+from reports.forecast.floats import Floats
 
 Origins = tuple[int, ...]
 

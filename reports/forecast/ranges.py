@@ -9,7 +9,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from reports.forecast.history import FINE, Floats, History
+from reports.forecast.floats import Floats
+from reports.forecast.history import FINE, History
 
 
 class Ranges(NamedTuple):

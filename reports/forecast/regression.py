@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from reports.forecast.history import Floats
+from reports.forecast.floats import Floats
 
 LEARNING = 8  # seasons that the longest lag leaves to learn from; half of a short history
 ROOM = 1.0  # how far beyond the range of the history a forecast may go, as a share of that range

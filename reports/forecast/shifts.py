@@ -1,9 +1,8 @@
 """The last change of level that stayed: an application went live, a model was replaced, work was moved. Pure."""
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from reports.forecast.floats import Floats
 
 BEFORE = 8  # blocks before a change that are looked at
 CLEAR = 3.0  # how many times the largest deviation of a block on either side the change must be

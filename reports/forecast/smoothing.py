@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from reports.forecast.history import Floats
+from reports.forecast.floats import Floats
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from reports.forecast.history import Floats
+from reports.forecast.floats import Floats
 
 FRESH = {True: 3.0, False: 8.0}  # by fine: origins after which an error counts half
 SHARPNESS = {True: 12.0, False: 6.0}  # the power of the relative error by which a method loses weight

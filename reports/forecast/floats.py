@@ -1,0 +1,6 @@
+"""What all of the forecaster computes with."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
