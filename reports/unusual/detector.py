@@ -5,7 +5,8 @@ as far off (`sizes.py`). Rarities per value become rarities per hour, so one thr
 "once in 100 hours". Values of a quarter of an hour or longer (`COARSE`) get one look,
 
 * **jump**: off the level plus what this time of the day adds, with or without what this time of the week adds,
-  whichever is nearer; how great it is beside the usual value makes it stronger;
+  whichever is nearer; how great it is beside the usual value makes it stronger, and not to stand out clearly from the
+  jumps of every day weaker;
 
 shorter ones (`FINE`), which swing more from one to the next, get two, joined by a power mean:
 
@@ -52,9 +53,11 @@ class Tuning:
 
 
 FINE = Tuning(fine=True, threshold=1.65, quiet=0.12, longest_quiet=7 * DAY)
-COARSE = Tuning(fine=False, threshold=2.4, quiet=0.05, longest_quiet=3 * DAY)
+COARSE = Tuning(fine=False, threshold=2.1, quiet=0.05, longest_quiet=3 * DAY)
 POWER = 4  # of the mean of shift and echo: near to the greater of both
 TIMES_USUAL = 0.8  # strength for each decimal digit that a jump is greater than the usual value
+CLEARLY = 15  # times the middle jump is clear
+UNCLEAR = 6  # strength lost for each decimal digit that is missing to that: what is rare by chance only is not told
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +139,8 @@ class Detector:
         strength = self.jumps.rarity(jump) - self.an_hour
         if self.count > BEFORE_USUAL and jump > (usual := self.usual.quantile(0.5)) > 0:
             strength += TIMES_USUAL * min(log10(jump / usual), MOST_TIMES_USUAL)
+        if jump < (clear := CLEARLY * self.jumps.quantile(0.5)):
+            strength -= UNCLEAR * log10(clear / jump)
         return strength
 
     def fine(self, second: int, value: float) -> float:
