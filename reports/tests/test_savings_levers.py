@@ -1,4 +1,4 @@
-"""Each lever on a small ledger worked out by hand; two that meet; what the ledger cannot know; the ledger's own sums."""
+"""Each lever on a small ledger worked out by hand; two that meet; what cannot be known; the sums of the ledger."""
 
 import pytest
 import time_machine
