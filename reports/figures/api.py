@@ -25,7 +25,7 @@ class FigureSerializer(serializers.Serializer[Any]):
 
     group = serializers.CharField()
     name = serializers.CharField()
-    label = serializers.CharField()
+    title = serializers.CharField()
     unit = serializers.CharField(help_text="each, money: US dollars; share: part of one; the rest plain numbers.")
     value = serializers.CharField(allow_null=True)
     complete_days = serializers.CharField(allow_null=True, help_text="Of the days that are over, to be compared.")

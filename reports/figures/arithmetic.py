@@ -101,7 +101,7 @@ def compute(read: Read, before: Read | None = None) -> Figures:
     _of_growth(said, read, before)
     plain = {name: value for name, value in said.found.items() if "." not in name}
     return Figures(
-        **plain,  # type: ignore[arg-type]
+        **plain,
         cost=read.total.cost if read.total else None,
         calls=read.total.calls if read.total else None,
         runs=read.went_in_all.runs if read.went_in_all else None,

@@ -34,6 +34,12 @@ class Asked:
         before = self.before
         return compared_name(self.window, before, self.compare) if before else ""
 
+    @property
+    def before_words(self) -> str:
+        """ "same days in October", within a sentence."""
+        name = self.before_name
+        return f"{name[:1].lower()}{name[1:]}"
+
     def address(self, **changes: Any) -> str:
         """The query string of the same question with some of it changed; what is usual left out."""
         one = replace(self, **changes)
@@ -49,7 +55,7 @@ class Asked:
 
 def asked_of(query: QueryDict, user: Any, organisation: Organisation, now: datetime) -> Asked:
     """What the address asks for, of what `user` (a person or a key) sees. At most two statements."""
-    window = window_of(query.dict(), now, organisation.zone, organisation.fiscal_year_starts)
+    window = window_of(_plain(query), now, organisation.zone, organisation.fiscal_year_starts)
     scope, notes = scope_of(query, user)
     said = [window.note, *notes, unknown(query, KEYS)]
     compare = query.get("compare") or USUAL
@@ -57,3 +63,8 @@ def asked_of(query: QueryDict, user: Any, organisation: Organisation, now: datet
         said.append(f"“{compare[:40]}” is no comparison; the days before are compared.")
         compare = USUAL
     return Asked(now, window, scope, compare, tuple(filter(None, said)))
+
+
+def _plain(query: QueryDict) -> dict[str, str]:
+    """The last value of each name."""
+    return {name: query.get(name, "") for name in query}

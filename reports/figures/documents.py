@@ -18,7 +18,7 @@ def figure_lines(found: Gathered, write: Write = in_file) -> Iterator[dict[str, 
             yield {
                 "group": group.key,
                 "name": one.name,
-                "label": one.label,
+                "title": one.label,
                 "unit": one.unit,
                 "value": write(found.figures.value(one.name), one.unit),
                 "complete_days": write(found.done.value(one.name), one.unit) if found.done else None,

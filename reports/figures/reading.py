@@ -86,7 +86,7 @@ def read(scope: Scope, window: Window, most: int = ROWS_SHOWN, flows: Sequence[A
     flows = workflow_rows() if flows is None else flows
     named = {row[0]: _named(row) for row in flows if row[1] is None}
     sources = sources_of(scope, window)
-    missing = {}
+    missing: dict[str, str] = {}
     if sources.why:
         missing |= dict.fromkeys(sources.from_ledger, sources.why)
     went = None

@@ -27,10 +27,10 @@ def share_words(value: Fraction) -> str:
     """ "12.5%"; "under 0.1%" for what would round to nothing; "over 99.9%" for what is not all."""
     percent = decimal(value * 100, Decimal("0.1"))
     if value and not percent:
-        return "under 0.1%"
+        return "under 0.1%" if value > 0 else "−0.1% to 0%"
     if percent == 100 and value < 1:
         return "over 99.9%"
-    return f"{percent.normalize():f}%"
+    return f"{percent.normalize():f}%".replace("-", "−")
 
 
 def shown(value: Any, unit: str) -> str:
@@ -46,7 +46,7 @@ def shown(value: Any, unit: str) -> str:
         return share_words(number)
     if unit in WHOLE:
         return WHOLE[unit](round(number))
-    return FORMS[unit].format(f"{decimal(number, HUNDREDTH):,}")
+    return FORMS[unit].format(f"{decimal(number, HUNDREDTH):,}".replace("-", "−"))
 
 
 def in_file(value: Any, unit: str) -> str | int | None:

@@ -38,7 +38,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """`empty` says why there is no row; `total` is how many there are where not all were read."""
+    """`empty` says why there is no row; `total` is how many there are, where more than were read."""
 
     key: str
     title: str
@@ -46,7 +46,7 @@ class Table:
     lines: tuple[Line, ...]
     empty: str
     group: str = ""  # what /spend/ groups by to show the same
-    total: int | None = None
+    total: int = 0
 
     @property
     def shown(self) -> tuple[Line, ...]:
@@ -54,7 +54,7 @@ class Table:
 
     @property
     def more(self) -> int:
-        return (self.total or len(self.lines)) - len(self.shown)
+        return max(self.total, len(self.lines)) - len(self.shown)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +150,7 @@ def wide(reads: Reads, dimension: str, title: str) -> Table:
     lines = tuple(Line((name, cost, part(cost, now.total), calls), ((dimension, name),)) for name, cost, calls in rows)
     empty = now.missing.get("wide") or f"No call of these days names its {dimension}."
     columns = (Column(dimension, dimension.capitalize(), WORDS), *SPENT)
-    return Table(f"{dimension}s", title, columns, lines, sentence(empty), dimension, found and found.values)
+    return Table(f"{dimension}s", title, columns, lines, sentence(empty), dimension, found.values if found else 0)
 
 
 def customers(reads: Reads) -> Table:
@@ -166,16 +166,18 @@ def customers(reads: Reads) -> Table:
         lines.append(Line(cells, (("customer", name),)))
     columns = (
         Column("customer", "Customer", WORDS), *SPENT, Column("revenue", "Brought in", EARNED),
-        Column("margin", "Left", EARNED), Column("margin_share", "Of it", SHARE, True),
+        Column("margin", "Left", EARNED), Column("margin_share", "Margin", SHARE, True),
     )  # fmt: skip
     empty = now.missing.get("wide") or "No call of these days names its customer."
-    return Table("customers", "Customers", columns, tuple(lines), sentence(empty), "customer", found and found.values)
+    return Table(
+        "customers", "Customers", columns, tuple(lines), sentence(empty), "customer", found.values if found else 0
+    )
 
 
 def agents(reads: Reads) -> Table:
     columns = (
         Column("agent", "Agent", WORDS), Column("calls", "Calls", COUNT), Column("repeated", "Repeated", COUNT, True),
-        Column("repeated_share", "Part", SHARE), Column("longest_run", "Longest run, steps", COUNT),
+        Column("repeated_share", "Share", SHARE), Column("longest_run", "Longest run, steps", COUNT),
         Column("spend", "Spent", CENTS),
     )  # fmt: skip
     lines = tuple(
@@ -201,10 +203,10 @@ def repeats(reads: Reads) -> Table:
         )  # fmt: skip
         rows.append((-went.over, -used.retries, -went.longest, flow.slug, Line(cells, (("workflow", flow.slug),))))
     columns = (
-        Column("workflow", "Workflow", WORDS), Column("repeated", "Repeated calls", COUNT),
-        Column("repeated_share", "Part", SHARE), Column("runs", "Runs", COUNT, True),
+        Column("workflow", "Workflow", WORDS), Column("repeated", "Repeated", COUNT),
+        Column("repeated_share", "Share", SHARE), Column("runs", "Runs", COUNT, True),
         Column("steps_per_run", "Steps in a run", PLAIN), Column("longest_run", "Longest", COUNT, True),
-        Column("over_limit", "Over their limit", COUNT), Column("over_limit_share", "Part of runs", SHARE, True),
+        Column("over_limit", "Over their limit", COUNT), Column("over_limit_share", "Share of runs", SHARE, True),
     )  # fmt: skip
     lines = tuple(row[-1] for row in sorted(rows, key=lambda row: row[:-1]))
     empty = sentence(now.missing.get("went") or "No call of these days names its run or is a repeated one.")
@@ -268,7 +270,7 @@ def growth(reads: Reads) -> Table:
         Column("elasticity", "Cost to use", TIMES),
     )  # fmt: skip
     empty = "There are no days to compare with." if reads.before is None else "Nothing was used in both stretches."
-    return Table("growth", "Growth", columns, tuple(lines), empty)
+    return Table("growth", "Growth of cost and use", columns, tuple(lines), empty)
 
 
 def _growth(done: Read, before: Read) -> Iterable[Line]:
@@ -303,7 +305,9 @@ def review(reads: Reads) -> Table:
         Column("cost_of_it", "What that cost", CENTS), Column("cost_per_hour", "For an hour of review", EARNED, True),
     )  # fmt: skip
     lines = tuple(row[-1] for row in sorted(rows, key=lambda row: row[:-1]))
-    return Table("review", "Review", columns, lines, sentence(now.missing.get("went") or "Nobody reviewed a run."))
+    return Table(
+        "review", "What review finds", columns, lines, sentence(now.missing.get("went") or "Nobody reviewed a run.")
+    )
 
 
 def nothing(read: Read) -> str:
@@ -314,7 +318,7 @@ def sentence(text: str) -> str:
     return f"{text[0].upper()}{text[1:].rstrip('.')}." if text else ""
 
 
-SPENT = (Column("spend", "Spent", CENTS), Column("share", "Part", SHARE), Column("calls", "Calls", COUNT, True))
+SPENT = (Column("spend", "Spent", CENTS), Column("share", "Share", SHARE), Column("calls", "Calls", COUNT, True))
 
 
 def every_table(reads: Reads) -> dict[str, Table]:

@@ -1,7 +1,7 @@
 """The figures: the page of five questions, its JSON and its CSVs."""
 
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlencode
 
 from django.http import Http404, HttpRequest, HttpResponseBase, JsonResponse
 from django.shortcuts import render
@@ -20,12 +20,14 @@ from reports.figures.asked import Asked, asked_of
 from reports.figures.documents import document, figure_lines
 from reports.figures.gather import Gathered, gather
 from reports.figures.meaning import GROUPS
+from reports.figures.reading import RUNS_KNOW
 from reports.figures.showing import change_words, in_file, shown
 from reports.figures.tables import Line, Table, sentence
 from reports.spend.naming import names_of
 
 EVERY = 5_000  # rows of a file for dimensions with many values
 OFFERED = 40  # values of one filter to choose from
+OF_RUNS = {"repeats", "value", "review"}
 FILTERS = {"team": "teams", "workflow": "workflows", "model": "models", "application": "applications"}
 
 
@@ -76,11 +78,11 @@ def figures_csv(request: HttpRequest) -> HttpResponseBase:
     """`/export/figures.csv`: a line for each figure."""
     found = _found(request)
     window = found.asked.window
-    header = ["from", "to", "group", "figure", "label", "unit", "value", "complete_days", "before", "currency",
+    header = ["from", "to", "group", "figure", "title", "unit", "value", "complete_days", "before", "currency",
               "why_not"]  # fmt: skip
     lines = (
         [
-            window.first.isoformat(), window.last.isoformat(), one["group"], one["name"], one["label"], one["unit"],
+            window.first.isoformat(), window.last.isoformat(), one["group"], one["name"], one["title"], one["unit"],
             one["value"], one["complete_days"], one["before"],
             currency_code() if one["unit"] in {"each", "money"} else "", one["why_not"],
         ]
@@ -154,7 +156,7 @@ def drawn(table: Table, asked: Asked) -> dict[str, Any]:
     return {
         "table": table,
         "rows": [_row(line, table, asked) for line in table.shown],
-        "link": _spend(asked, asked.scope, table.group) if table.group else "",
+        "link": _link("spend", asked.spend(asked.scope, table.group)) if table.group else _runs(table, asked),
     }
 
 
@@ -166,13 +168,19 @@ def _row(line: Line, table: Table, asked: Asked) -> dict[str, Any]:
         {"text": shown(cell, column.unit), "column": column, "is_words": column.unit == "words"}
         for column, cell in zip(table.columns[1:], line.cells[1:], strict=True)
     ]
-    return {"name": line.cells[0], "link": _spend(asked, scope) if line.narrow else "", "cells": cells}
+    return {"name": line.cells[0], "link": _link("spend", asked.spend(scope)) if line.narrow else "", "cells": cells}
 
 
-def _spend(asked: Asked, scope: Scope, group: str = "") -> str:
-    """The explorer's address; "" where there is none: floors may be missing in a test."""
+def _runs(table: Table, asked: Asked) -> str:
+    """The runs behind a table about runs, the costliest first."""
+    query = urlencode([*asked.window.query.items(), *asked.scope.pairs()])
+    return _link("spend-runs", query) if table.key in OF_RUNS and set(asked.scope.narrowed) <= RUNS_KNOW else ""
+
+
+def _link(name: str, query: str) -> str:
+    """An address of the explorer; "" where there is none: floors may be missing in a test."""
     try:
-        return f"{reverse('spend')}?{asked.spend(scope, group)}"
+        return f"{reverse(name)}?{query}"
     except NoReverseMatch:
         return ""
 
