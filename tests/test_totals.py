@@ -24,6 +24,8 @@ from tests.totals.plain_sum import read_books
 from tests.totals.plain_text import Currency
 from tests.totals.planning import compare_closed, compare_closing, compare_costs, compare_plan
 from tests.totals.prices import compare_prices, compare_repricing
+from tests.totals.unusual import compare_unusual
+from tests.totals.why import compare_why
 from tests.totals.workflows import compare_workflows
 
 DOLLARS, EUROS = Currency(), Currency("EUR", "€", company.PER_DOLLAR)
@@ -52,7 +54,9 @@ def compare_autumn(c: Comparison) -> None:
     compare_each_budget(c, compare_budgets(c), all_of_them=True)
     compare_most(c)
     compare_costs(c)
+    compare_why(c)
     compare_closed(c)
+    compare_unusual(c)
     compare_chargeback(c)
     compare_focus(c)
     company.checked_only()

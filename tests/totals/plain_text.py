@@ -10,7 +10,7 @@ from typing import Any
 
 NANO = 1_000_000_000
 APART = {"span", "td", "th", "dt", "dd", "p", "small", "h2", "h3", "li"}
-VOID = {"meta", "link", "input", "br", "hr", "img", "rect", "line", "use", "polyline", "path", "col"}
+VOID = {"meta", "link", "input", "br", "hr", "img", "rect", "line", "use", "polyline", "polygon", "path", "col"}
 
 
 class Currency:
