@@ -153,6 +153,25 @@ def test_noise_is_left_in_peace(grain):
     assert len([place for place in told(seen) if place >= count // 4]) <= (0 if grain >= 900 else 4)
 
 
+def runs_now_and_then(count: int) -> list[float]:
+    """One hour in ten something of about 20; else nothing."""
+    dice = random.Random(3)
+    return [dice.lognormvariate(3, 0.3) if dice.random() < 0.1 else 0.0 for _ in range(count)]
+
+
+def test_runs_now_and_then_are_left_in_peace_and_one_of_ten_times_the_cost_is_not():
+    values = runs_now_and_then(6 * WEEK)
+    values[5 * WEEK] = 200.0
+    found = told(scan(times(6 * WEEK), values))
+    assert [place for place in found if place >= 2 * WEEK] == [5 * WEEK]
+
+
+def test_what_is_only_a_little_rarer_than_usual_is_not_told():
+    values = noise(3 * WEEK)
+    values[2 * WEEK] = 145.0  # four and a half times the noise: once in thirty years of hours
+    assert told(scan(times(3 * WEEK), values)) == []
+
+
 def test_a_level_shift_is_told_when_it_comes_and_learnt():
     values = [value * (3 if place >= 3 * WEEK else 1) for place, value in enumerate(noise(6 * WEEK))]
     seen = scan(times(6 * WEEK), values)

@@ -61,6 +61,13 @@ def test_quantiles_are_exact_to_a_quarter_octave():
     assert of().quantile(0.5) == of(0.0, 0.0, 1.0).quantile(0.5) == 0
 
 
+def test_the_middle_is_of_what_is_not_nothing_where_most_is_nothing():
+    assert of(0.0, 0.0, 8.0, 8.0, 8.0).middle() == (pytest.approx(8, rel=0.1), False)
+    assert of(0.0, 0.0, 0.0, 0.0, 2.0, 8.0, 32.0).middle() == (pytest.approx(8, rel=0.1), True)
+    assert of(0.0).middle() == (0.0, True)
+    assert of().middle() == (0.0, False)
+
+
 def test_bins_hold_any_size():
     assert bin_of(1e300) == LAST_BIN
     assert bin_of(1e-300) == 1

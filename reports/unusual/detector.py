@@ -57,6 +57,7 @@ COARSE = Tuning(fine=False, threshold=2.1, quiet=0.05, longest_quiet=3 * DAY)
 POWER = 4  # of the mean of shift and echo: near to the greater of both
 TIMES_USUAL = 0.8  # strength for each decimal digit that a jump is greater than the usual value
 CLEARLY = 15  # times the middle jump is clear
+MORE_THAN_NOTHING = 4  # times the usual value is clear, where most values are 0 and any other is rare
 UNCLEAR = 6  # strength lost for each decimal digit that is missing to that: what is rare by chance only is not told
 
 
@@ -137,9 +138,11 @@ class Detector:
         if self.count <= FIRST_VALUES or jump <= self.same:
             return 0.0
         strength = self.jumps.rarity(jump) - self.an_hour
-        if self.count > BEFORE_USUAL and jump > (usual := self.usual.quantile(0.5)) > 0:
+        usual, mostly_nothing = self.usual.middle()
+        if self.count > BEFORE_USUAL and jump > usual > 0:
             strength += TIMES_USUAL * min(log10(jump / usual), MOST_TIMES_USUAL)
-        if jump < (clear := CLEARLY * self.jumps.quantile(0.5)):
+        clear = max(CLEARLY * self.jumps.quantile(0.5), MORE_THAN_NOTHING * usual if mostly_nothing else 0.0)
+        if jump < clear:
             strength -= UNCLEAR * log10(clear / jump)
         return strength
 

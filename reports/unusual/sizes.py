@@ -65,6 +65,12 @@ class Sizes:
             place -= 1
         return 0.0
 
+    def middle(self) -> tuple[float, bool]:
+        """The middle size, and whether most were 0: then it is the middle of those that were not."""
+        if self.counts[0] * 2 <= self.total:
+            return self.quantile(0.5), False
+        return self.quantile((1 + self.counts[0] / self.total) / 2) if self.total else 0.0, True
+
     def to_state(self) -> dict[str, Any]:
         counts = {str(place): count for place, count in enumerate(self.counts) if count}
         return {"half_life": self.half_life, "counts": counts, "total": self.total, "weight": self.weight}
