@@ -78,6 +78,7 @@ def numbers_and_names(made: SimpleNamespace) -> list[tuple[str, dict[str, object
         ("settings/deliveries", {"pk": made.delivery.pk}),
         ("api/v1/approval-requests", {"pk": made.request.pk}),
         *of_reports(made),
+        ("export/figures", {"name": "workflows"}),
         ("", {"pk": 1}),
     ]
     return [(beginning, common | values) for beginning, values in given]

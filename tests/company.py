@@ -375,5 +375,6 @@ def pages(made: SimpleNamespace, today: date) -> list[str]:
         "/routing/snippets/?q=nothing-is-called-so", "/routing/snippets/?state=archived", "/routing/snippets/new/",
         "/routing/snippets/tone/", "/routing/snippets/tone/edit/", "/routing/snippets/tone/versions/1/",
         "/routing/snippets/tone/versions/2/", "/routing/snippets/old-facts/",
+        "/figures/", "/figures/?period=last-month&workflow=ad-copy&compare=weekdays", "/figures/?model=no-such",
         "/unusual/", "/unusual/?q=nothing-is-called-so", "/unusual/card/", f"/unusual/{made.finding.pk}/",
     ]  # fmt: skip
