@@ -35,6 +35,8 @@ PAGES = (
     "/workflows/unassigned/",
     "/routing/",
     "/routing/try/?workflow={workflow}&input_tokens=2000",
+    "/figures/",
+    "/figures/?period=year",
     "/data/",
     "/data/quarantine/",
     "/history/",

@@ -55,6 +55,7 @@ SETTINGS = (
 
 # Pages that show only what is in reach; every other one is for people whom no team narrows.
 IN_REACH = {
+    "figures",
     "savings",
     "budgets",
     "plan",
