@@ -19,11 +19,13 @@ from tests.totals.booking import compare_chargeback, compare_focus
 from tests.totals.budgets import compare_budgets, compare_each_budget, compare_meaning, compare_pools
 from tests.totals.compare import Comparison
 from tests.totals.figures import compare_figures
+from tests.totals.outcomes import compare_outcomes
 from tests.totals.overview import compare_overview
 from tests.totals.plain_sum import read_books
 from tests.totals.plain_text import Currency
 from tests.totals.planning import compare_closed, compare_closing, compare_costs, compare_plan
 from tests.totals.prices import compare_prices, compare_repricing
+from tests.totals.savings import compare_savings
 from tests.totals.unusual import compare_unusual
 from tests.totals.why import compare_why
 from tests.totals.workflows import compare_workflows
@@ -71,8 +73,10 @@ def compare_most(c: Comparison) -> None:
     compare_plan(c)
     compare_closing(c)
     compare_health(c)
+    compare_outcomes(c)
     compare_sources(c)
     compare_prices(c)
+    compare_savings(c)
 
 
 def compare_nothing(c: Comparison) -> None:
