@@ -79,6 +79,10 @@ def numbers_and_names(made: SimpleNamespace) -> list[tuple[str, dict[str, object
         ("api/v1/approval-requests", {"pk": made.request.pk}),
         *of_reports(made),
         ("export/figures", {"name": "workflows"}),
+        ("savings/levers", {"key": made.lever}),
+        ("export/savings/levers", {"key": made.lever}),
+        ("workflows/<short_name:slug>/audit", {"pk": made.audit.pk}),
+        ("export/workflows/<short_name:slug>/audits", {"pk": made.audit.pk}),
         ("", {"pk": 1}),
     ]
     return [(beginning, common | values) for beginning, values in given]
