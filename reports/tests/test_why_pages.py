@@ -201,7 +201,7 @@ def test_a_budget_that_is_likely_over_is_set_against_its_share_so_far(page, djan
     gone = (NOW - datetime(2026, 11, 1, tzinfo=UTC)) / timedelta(days=30)
     assert Decimal(figures["before"]) == pytest.approx(Decimal(used * 1.1 * gone) / 10**9, rel=Decimal("0.000001"))
     assert sum(Decimal(one["amount"]) for one in figures["parts"]) == Decimal(figures["difference"])
-    with django_assert_num_queries(20):
+    with django_assert_num_queries(21):
         page.get(f"/budgets/{budget.slug}/why/")
 
 

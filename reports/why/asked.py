@@ -32,7 +32,7 @@ WAYS = {key: words for key, words in COMPARISONS.items() if key != "none"}
 
 @dataclass(frozen=True)
 class Question:
-    """`after` are the complete days of `window`, or today where they are compared by hand; None: none yet."""
+    """`after` are the complete days of `window`, None where there is none yet; all of it where both were chosen."""
 
     window: Window
     scope: Scope
@@ -85,6 +85,6 @@ def question_of(query: QueryDict, user: Any, organisation: Organisation, now: da
         if wrong:
             said.append(f"For the days to compare with: {wrong} The usual ones are taken.")
         else:
-            compare, after = CHOSEN, after or window
+            compare, after = CHOSEN, window
             before = of_days(first, min(last, window.today), window.today, window.zone)
     return Question(window, scope, compare, after, before, tuple(filter(None, said)))
