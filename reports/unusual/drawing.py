@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 WIDTH, HEIGHT, ROOM = 960, 200, 8
-LABELS = 6
+LABELS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +69,22 @@ def draw(
                 floors.append(f"{_number(x)},{_number(high(low))}")
             middles.append(f"{_number(left + step / 2)},{_number(high(expected))}")
     every = max(1, -(-len(points) // LABELS))
-    labels = tuple(label(points[n][0] or 0) for n in range(0, len(points), every))
+    labels = shortened([label(points[n][0] or 0) for n in range(0, len(points), every)])
     return Drawing(
         tuple(bars), " ".join([*tops, *reversed(floors)]), " ".join(middles) if len(middles) > 1 else "", labels,
         money(most),
     )  # fmt: skip
+
+
+def shortened(labels: Sequence[str]) -> tuple[str, ...]:
+    """ "Wed 18 Nov, 13:00", "15:00": the day is said where it changes."""
+    said: list[str] = []
+    before = ""
+    for one in labels:
+        day, comma, clock = one.partition(", ")
+        said.append(clock if comma and day == before else one)
+        before = day
+    return tuple(said)
 
 
 def _number(value: float) -> str:

@@ -35,12 +35,12 @@ def title(finding: Finding) -> str:
 
 
 def when(finding: Finding, organisation: Organisation) -> str:
-    """ "Wed 11 Nov, 14:00–15:15"; "since Wed 11 Nov, 14:00" while it goes on; days for what is seen by days."""
+    """ "Wed 11 Nov, 14:00–15:15"; "Since Wed 11 Nov, 14:00" while it goes on; days for what is seen by days."""
     starts, stops = organisation.local(finding.since), organisation.local(finding.until)
     if finding.grain >= DAY:
-        return f"the week from {weekday(starts.date())}"
+        return f"The week from {weekday(starts.date())}"
     if finding.ended_at is None:
-        return f"since {weekday(starts.date())}, {clock(starts)}"
+        return f"Since {weekday(starts.date())}, {clock(starts)}"
     ends = clock(stops) if stops.date() == starts.date() else f"{day(stops.date())}, {clock(stops)}"
     return f"{weekday(starts.date())}, {clock(starts)}–{ends}"
 
