@@ -15,6 +15,7 @@ from budgets.models import Budget, Organisation, Team, Workflow
 from budgets.organisation.configuration import changing_configuration
 from reports.tests.test_why import ALONE, DAY, LONGER, ME, is_draft
 from reports.tests.why_ledger import AFTER, BEFORE, calls, changed, price_models, sent, twice
+from tests.clean import forget_caches
 from tests.people import someone, viewer
 from usage.ledger.opening import open_due
 from usage.models import LedgerEntry
@@ -29,6 +30,7 @@ OCTOBER = datetime(2026, 10, 5, tzinfo=UTC)
 @pytest.fixture(scope="module")
 def company(lasting, django_db_blocker):
     """Two workflows of two teams; drafts of one have become longer and more, the other is as it was."""
+    forget_caches()  # what the tests of another module left; this comes before that of each test
     with django_db_blocker.unblock(), time_machine.travel(NOW, tick=False):
         Organisation.objects.update(time_zone="UTC")
         with changing_configuration():
