@@ -3,6 +3,7 @@
 from celery import shared_task
 
 from reports.mailed import sending
+from reports.outlook import make
 from reports.savings.take import ask_nightly, work_off
 from reports.unusual.acting import act_due
 from reports.unusual.creeping import look_for_creep
@@ -11,7 +12,7 @@ from reports.unusual.watch import watch
 from reports.workflow_audit.follow import follow_all
 from routing.tasks import take_each
 
-__all__ = ["follow_audits", "look_for_unusual", "send_reports", "work_out_savings"]
+__all__ = ["follow_audits", "look_for_unusual", "make_forecasts", "send_reports", "work_out_savings"]
 
 
 @shared_task(name="reports.tasks.look_for_unusual")
@@ -37,3 +38,10 @@ def work_out_savings() -> int:
 def follow_audits() -> int:
     """Bring the audits of workflows up to date, and end those whose time is over; how many were looked at."""
     return follow_all()
+
+
+@shared_task(name=make.TASK)
+def make_forecasts() -> int:
+    """Make all forecasts: each night, when somebody asks, and what a dead worker left; how many runs."""
+    make.ask_nightly()
+    return make.work_off()

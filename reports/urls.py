@@ -28,6 +28,7 @@ urlpatterns = [
     path("", include("reports.chargeback.urls")),
     path("", include("reports.focus.urls")),
     path("", include("reports.mailed.urls")),
+    path("", include("reports.outlook.urls")),
     path("", include("reports.figures.urls")),
     path("", include("reports.unusual.urls")),
     path("", include("reports.savings.urls")),

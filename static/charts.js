@@ -26,6 +26,10 @@
     var t = d.today, last = d.total.actual[t], dots = t < 2 ? 4 : 0;
     function past(v) { return v.concat(Array(Math.max(0, n - v.length)).fill(null)).slice(0, n); }
     var sets = [{ label: d.total.label, data: past(d.total.actual), fill: "origin", backgroundColor: tok("--chart-band"), borderColor: tok("--bar-fill"), borderWidth: 2.5, pointRadius: dots, tension: 0, kind: "now" }];
+    if (d.total.hi && d.total.hi.length) { /* the band is between its two edges */
+      var edge = { borderWidth: 0, pointRadius: 0, pointHoverRadius: 0, tension: 0, order: -1, kind: "edge" }, lead = Array(t).fill(null).concat([last]);
+      sets.push(Object.assign({ label: d.total.loLabel, data: lead.concat(d.total.lo), fill: false }, edge), Object.assign({ label: d.total.hiLabel, data: lead.concat(d.total.hi), fill: "-1", backgroundColor: tok("--chart-band"), borderColor: tok("--chart-forecast") }, edge));
+    }
     if (d.total.ahead && d.total.ahead.length) sets.push({ label: d.total.aheadLabel, data: Array(t).fill(null).concat([last], d.total.ahead), fill: false, borderColor: tok("--chart-forecast"), borderWidth: 2, borderDash: [5, 4], pointRadius: 0, pointHoverRadius: 4, tension: 0, order: -2, kind: "ahead" });
     if (d.compare) sets.push({ label: d.compare.label, data: past(d.compare.values), fill: false, borderColor: tok("--chart-compare"), borderWidth: 1.75, borderDash: [2, 3], pointRadius: 0, tension: 0, order: -1, kind: "cmp" });
     if (d.total.pace) sets.push({ label: d.total.paceLabel, data: d.total.pace, fill: false, borderColor: tok("--chart-compare"), borderWidth: 1.75, borderDash: [2, 3], pointRadius: 0, tension: 0, order: -1, kind: "cmp" });
@@ -42,11 +46,11 @@
     return {
       backgroundColor: tok("--surface"), titleColor: tok("--text"), bodyColor: tok("--text"), footerColor: tok("--text"), borderColor: tok("--border-strong"), borderWidth: 1, padding: 10, cornerRadius: 8, usePointStyle: true, boxPadding: 4,
       titleFont: { family: font, size: 13, weight: "600" }, bodyFont: { family: font, size: 13 }, footerFont: { family: font, size: 13, weight: "600" },
-      filter: function (it) { return it.raw != null && !(it.dataset.kind === "ahead" && it.dataIndex === d.today); },
+      filter: function (it) { return it.raw != null && !((it.dataset.kind === "ahead" || it.dataset.kind === "edge") && it.dataIndex === d.today); },
       itemSort: function (a, b) { return b.datasetIndex - a.datasetIndex; },
       callbacks: {
         title: function (it) { return it.length ? d.full[it[0].dataIndex] : ""; },
-        label: function (it) { return " " + it.dataset.label + "  " + (it.dataset.kind === "ahead" ? whole : fine).format(it.raw); },
+        label: function (it) { return " " + it.dataset.label + "  " + (it.dataset.kind === "ahead" || it.dataset.kind === "edge" ? whole : fine).format(it.raw); },
         labelColor: function (it) { var s = it.dataset, c = s.kind === "series" ? s.backgroundColor : s.borderColor; return { backgroundColor: c, borderColor: c }; },
         footer: function (it) { return it.length && mode === "daily" ? "Total  " + fine.format(sums[it[0].dataIndex]) : ""; }
       }

@@ -48,7 +48,14 @@ from routing.policy.ready_made import ensure_first_policy
 from routing.replay.take import ask, replay_waiting
 from routing.snippets.edit import archive_snippet, make_snippet, save_snippet, values_of
 from routing.snippets.values import SnippetValues
-from tests.reported import add_reports, add_savings, pages_of_savings
+from tests.reported import (
+    add_forecasts,
+    add_reports,
+    add_savings,
+    pages_of_forecasts,
+    pages_of_savings,
+    pages_of_what_is_sent,
+)
 from usage.ledger.partitions import forget
 from usage.models import OtherCost, OutcomeMessage, PriceEntry, PriceRefresh, QuarantinedItem, RepriceRun, Run
 from usage.outcomes.apply import apply_outcomes
@@ -85,6 +92,7 @@ def one_of_everything(now: datetime) -> SimpleNamespace:
     add_snippets(made)
     add_findings(made, now)
     add_reports(made)
+    add_forecasts(made, now)
     add_savings(made, now)
     return made
 
@@ -377,6 +385,8 @@ def pages(made: SimpleNamespace, today: date) -> list[str]:
         "/routing/snippets/tone/", "/routing/snippets/tone/edit/", "/routing/snippets/tone/versions/1/",
         "/routing/snippets/tone/versions/2/", "/routing/snippets/old-facts/",
         "/figures/", "/figures/?period=last-month&workflow=ad-copy&compare=weekdays", "/figures/?model=no-such",
+        "/spend/why/", "/spend/why/?compare=weekdays&model=no-such", "/budgets/ad-copy/why/", "/budgets/ad-copy/why/card/",
+        "/budgets/hard-limit/why/?against=before",
         "/unusual/", "/unusual/?q=nothing-is-called-so", "/unusual/card/", f"/unusual/{made.finding.pk}/",
-        *pages_of_savings(made),
+        *pages_of_savings(made), *pages_of_forecasts(made), *pages_of_what_is_sent(made),
     ]  # fmt: skip

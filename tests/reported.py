@@ -3,8 +3,10 @@
 from datetime import datetime
 from types import SimpleNamespace
 
-from budgets.models import Workflow
+from budgets.limits.calendar import DAY, day_starts_at, period_bounds
+from budgets.models import NANO, Workflow
 from reports.mailed.edit import ReportValues, order
+from reports.models import Outlook
 from reports.savings.result import read
 from reports.savings.take import ask, work_off
 from reports.workflow_audit.follow import start
@@ -15,6 +17,42 @@ def add_reports(made: SimpleNamespace) -> None:
     made.user.email = "lena@example.com"
     made.user.save(update_fields=["email"])
     made.mailed = order(made.actor, made.user, ReportValues(None, "weekly", 1, 8, "Europe/Berlin"))
+
+
+def add_forecasts(made: SimpleNamespace, now: datetime) -> None:
+    """Of the company and its first team: the month, the next two days by hours, and how good an earlier one was."""
+    organisation = made.organisation
+    today = organisation.local(now).date()
+    month = period_bounds("month", today, organisation.zone)
+    five = [40, 30, 55, 20, 70]
+    for kind, key in (("organisation", ""), ("team", made.team.slug)):
+        for made_for, came in ((today, None), (today - 9 * DAY, 250 * NANO)):
+            Outlook.objects.create(
+                kind=kind, key=key, grain="day", made_for=made_for, made_at=now, known=40,
+                starts_at=day_starts_at(made_for, organisation.zone), steps=[[one * NANO for one in five]] * 35,
+                period_first=month.first, period_end=month.last, landing=[one * 30 * NANO for one in five],
+                week=[one * 7 * NANO for one in five], week_came=came,
+            )  # fmt: skip
+        Outlook.objects.create(
+            kind=kind, key=key, grain="hour", made_for=today, made_at=now, known=900, starts_at=now,
+            steps=[[one * NANO for one in five]] * 48,
+        )  # fmt: skip
+
+
+def pages_of_forecasts(made: SimpleNamespace) -> list[str]:
+    """Their pages."""
+    one = "/forecast/organisation/-/"
+    return ["/forecast/", "/forecast/?of=teams", "/forecast/?of=zebra", one, f"/forecast/team/{made.team.slug}/"]
+
+
+def pages_of_what_is_sent(made: SimpleNamespace) -> list[str]:
+    """Statements, files and reports by mail."""
+    months = ("?month=2026-10", "?month=zebra")
+    return [
+        "/settings/reports/", "/settings/reports/new/", f"/settings/reports/{made.mailed.pk}/",
+        *(f"/settings/{page}/{query}" for page in ("chargeback", "focus") for query in ("", *months)),
+        "/settings/chargeback/2026-10/-/", f"/settings/chargeback/2026-10/{made.team.slug}/",
+    ]  # fmt: skip
 
 
 def add_savings(made: SimpleNamespace, now: datetime) -> None:

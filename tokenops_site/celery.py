@@ -39,6 +39,7 @@ app.conf.beat_schedule = {
     "verify-history": {"task": "budgets.tasks.verify_history", "schedule": 1800.0, "options": {"expires": 1800}},
     "tend-requests": {"task": "budgets.tasks.tend_requests", "schedule": 60.0, "options": {"expires": 60}},
     "send-refused-again": {"task": "usage.tasks.send_refused_again", "schedule": 5.0, "options": {"expires": 5}},
+    "make-forecasts": {"task": "reports.tasks.make_forecasts", "schedule": 60.0, "options": {"expires": 60}},
     "send-reports": {"task": "reports.tasks.send_reports", "schedule": 300.0, "options": {"expires": 300}},
     "measure-models": {"task": "routing.tasks.measure", "schedule": 86400.0, "options": {"expires": 3600}},
     "check-prices": {"task": "usage.tasks.check_prices", "schedule": 86400.0, "options": {"expires": 3600}},

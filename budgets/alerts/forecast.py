@@ -100,7 +100,7 @@ def landing(state: BudgetState, spent: int, first_use: datetime | None, now: dat
     None while that cannot be said.
     """
     if state.projected is not None:
-        return state.projected
+        return max(state.projected, spent)
     return pace.expected(_period(state), spent, first_use, now, zone, state.budget.pace)
 
 

@@ -10,6 +10,7 @@ import threading
 
 from celery import current_app
 from django.conf import settings
+from django.db import transaction
 
 logger = logging.getLogger(__name__)
 PAUSE = 0.2
@@ -45,3 +46,16 @@ def send_now() -> None:
             current_app.send_task(task, retry=False, expires=30, ignore_result=True)
         except Exception as error:
             logger.warning("The broker did not take %s (%s); the sweep will do it", task, error)
+
+
+def hint_task(task: str) -> None:
+    """Have one task begun once the transaction is committed; in a thread, since a broker may not answer for long."""
+    thread = threading.Thread(target=_send_one, args=[task], name="tokenops-hint", daemon=True)
+    transaction.on_commit(thread.start)
+
+
+def _send_one(task: str) -> None:
+    try:
+        current_app.send_task(task, retry=False, ignore_result=True)
+    except Exception as error:
+        logger.warning("The broker did not take %s (%s); the sweep will do it", task, error)

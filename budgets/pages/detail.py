@@ -119,7 +119,7 @@ def chart(budget: Budget, standing: Standing, rows: list[DayRow], organisation: 
         "total": {
             "label": "Spent",
             "actual": [_number(row.total, budget) for row in complete],
-            "aheadLabel": "At an even pace",
+            "aheadLabel": "As forecast" if standing.is_forecast else "At an even pace",
             "ahead": ahead,
             "pace": None if daily else pace,
             "paceLabel": "Expected",

@@ -94,7 +94,7 @@ def _ranked(row: tuple[Any, ...], shares: AllShares) -> Ranked:
     (budget_id, name, status, metric, action, pattern, whole, first, last, starts, ends,
      limit, spent, crossed, standing, projected, seen_from) = row  # fmt: skip
     is_paused, is_over = status == Budget.Status.PAUSED, standing == BudgetState.Status.EXHAUSTED
-    landing = projected
+    landing = None if projected is None else max(projected, spent)
     if landing is None and seen_from is not None:
         found = shares.of(first, last, starts, ends, pattern)
         landing = pace.expected_at(starts, ends, seen_from, shares.microseconds, spent, found)

@@ -47,8 +47,9 @@ def risk_of(is_paused: bool, is_over: bool, spent: int, limit: int, landing: int
 class Standing:
     """One budget in its present period. Amounts are nano-dollars, tokens or calls; shares 0 to 1 of the period.
 
-    `covers` is the scope in words, `beneath` the line under the name. `landing` is what an even pace leads to; None
-    while that cannot be said. `spark` holds the last 30 days, oldest first; empty where it was not asked for.
+    `covers` is the scope in words, `beneath` the line under the name. `landing` is what the period is expected to come
+    to: forecast where `is_forecast`, else where an even pace leads; None while that cannot be said. `spark` holds the
+    last 30 days, oldest first; empty where it was not asked for.
     """
 
     budget_id: int
@@ -71,6 +72,7 @@ class Standing:
     share: Fraction
     landing: int | None
     spark: tuple[int, ...] = ()
+    is_forecast: bool = False
 
     @property
     def used(self) -> Fraction:
@@ -92,7 +94,7 @@ class Standing:
 
     @property
     def excess(self) -> int | None:
-        """How far over the limit an even pace leads; negative is what is left to spare."""
+        """How far over the limit it is expected to come; negative is what is left to spare."""
         return None if self.landing is None else self.landing - self.limit
 
     @property
@@ -152,6 +154,11 @@ class Standing:
         return f"{bare} of {amount(self.limit, self.metric)} ({self.percent}%)"
 
     @property
+    def how(self) -> str:
+        """What the landing rests on, as the end of a sentence."""
+        return "as forecast" if self.is_forecast else "at an even pace"
+
+    @property
     def landing_words(self) -> str:
         if self.is_stopped:
             return "Stopped"
@@ -172,7 +179,7 @@ class Standing:
         """The bar for people who do not see it."""
         said = f"{self.percent}% spent, {self.paced_percent}% expected by now"
         if self.pale:
-            said += f", {round(Fraction(self.landing or 0, self.limit) * 100)}% at an even pace by {day(self.last)}"
+            said += f", {round(Fraction(self.landing or 0, self.limit) * 100)}% by {day(self.last)} {self.how}"
         return said
 
     @property

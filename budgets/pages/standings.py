@@ -56,7 +56,8 @@ def _standing(
     zone = organisation.zone
     period = Period(state.period_start, state.period_end, state.starts_at, state.ends_at)
     share = expected_share(period, now, zone, budget.pace)
-    expected: int | None = state.projected
+    # Made in the night: by now it may be overtaken.
+    expected: int | None = None if state.projected is None else max(state.projected, state.spent)
     if expected is None:
         expected = pace.expected(period, state.spent, getattr(state, "first_use", None), now, zone, budget.pace)
     return Standing(
@@ -79,6 +80,7 @@ def _standing(
         is_over=state.status == BudgetState.Status.EXHAUSTED,
         share=share,
         landing=expected,
+        is_forecast=state.projected is not None,
     )
 
 

@@ -69,6 +69,11 @@ class Overview:
     def plan(self) -> Standing | None:
         return self.crowd.plan
 
+    @property
+    def how(self) -> str:
+        """What the landing rests on: "As forecast", "At an even pace"."""
+        return "As forecast" if self.plan and self.plan.is_forecast else "At an even pace"
+
 
 def day_models(window: Window) -> list[DayModel]:
     """Cost, calls and what has no price, per day of the organisation's zone, model and tier. One statement."""

@@ -70,7 +70,7 @@ def _over_plan(plan: Standing, worst: Standing | None) -> Saying:
     landing, excess = plan.landing or 0, plan.excess or 0
     sentence: list[tuple[str, str]] = [
         (
-            f"{whole(landing)} by {day(plan.last)} at an even pace: {whole(excess)} over the {whole(plan.limit)} plan.",
+            f"{whole(landing)} by {day(plan.last)} {plan.how}: {whole(excess)} over the {whole(plan.limit)} plan.",
             "",
         )
     ]
@@ -87,7 +87,7 @@ def _heading_over(worst: Standing, rest: int) -> Saying:
     sentence: list[tuple[str, str]] = [
         (worst.name, worst.slug),
         (
-            f" is heading for {amount(worst.landing or 0, worst.metric)} by {day(worst.last)} at an even pace, "
+            f" is heading for {amount(worst.landing or 0, worst.metric)} by {day(worst.last)} {worst.how}, "
             f"{amount(worst.excess or 0, worst.metric)} over its budget.",
             "",
         ),

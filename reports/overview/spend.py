@@ -142,10 +142,12 @@ def chart(
     landing: int | None = None,
     plan: int | None = None,
     plan_label: str = "Plan",
+    how: str = "At an even pace",
 ) -> dict[str, Any]:
     """What the browser draws. Labels are finished text; amounts are rounded to cents, totals unrounded first.
 
-    `before` holds the cost of each complete day compared with. `landing` is where an even pace leads by the last day.
+    `before` holds the cost of each complete day compared with. `landing` is what it comes to by the last day,
+    which rests on `how`.
     """
     window = spend.window
     complete = window.complete_days
@@ -165,7 +167,7 @@ def chart(
         "total": {
             "label": "Spent",
             "actual": running(daily),
-            "aheadLabel": "At an even pace",
+            "aheadLabel": how,
             "ahead": ahead(sum(daily), landing, len(window.days) - complete),
             "plan": None if plan is None else drawn(plan),
             "planLabel": plan_label,

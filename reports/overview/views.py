@@ -150,6 +150,7 @@ def _chart(organisation: Organisation, found: figures.Overview) -> dict[str, Any
         before=found.before,
         landing=found.landing,
         plan=found.plan.limit if found.plan else None,
+        how=found.how,
     )
 
 

@@ -1,0 +1,187 @@
+"""What the forecast pages show: the newest forecast of each subject in reach, and how good earlier ones were."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from django.db.models import Max, Sum
+from django.db.models.functions import TruncDate
+
+from budgets.access.reachable import reachable
+from budgets.access.roles import VIEW, reach
+from budgets.limits.calendar import DAY, day_starts_at
+from budgets.models import Budget, BudgetSeries, Organisation, Team, Workflow
+from budgets.pages.amounts import amount
+from budgets.pages.moments import day
+from reports.asking.scope import Scope
+from reports.asking.window import of_days
+from reports.models import Outlook, OutlookRun
+from reports.outlook.past import Past, Quality, quality
+from reports.spend.sums import spend
+
+Kind, Grain = Outlook.Kind, Outlook.Grain
+ALL = "-"  # the organisation's key in addresses
+STALE_AFTER = timedelta(days=2)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One subject. `slug` is its key in addresses; amounts are in its metric's unit, `name` what people call it."""
+
+    outlook: Outlook
+    name: str
+    slug: str
+    quality: Quality
+    href: str = ""
+
+    def said(self, value: int) -> str:
+        return amount(value, self.outlook.metric)
+
+    @property
+    def is_ready(self) -> bool:
+        return bool(self.outlook.landing)
+
+    @property
+    def expected(self) -> str:
+        return self.said(self.outlook.landing[0])
+
+    @property
+    def likely(self) -> str:
+        """ "$7,800 to $8,900"."""
+        return f"{self.said(self.outlook.landing[1])} to {self.said(self.outlook.landing[2])}"
+
+    @property
+    def almost_surely(self) -> str:
+        return f"{self.said(self.outlook.landing[3])} to {self.said(self.outlook.landing[4])}"
+
+    @property
+    def limit(self) -> str:
+        return "" if self.outlook.limit is None else self.said(self.outlook.limit)
+
+    @property
+    def tone(self) -> str:
+        """`over` where the expected sum is above the limit, `watch` where the likely range reaches it."""
+        limit = self.outlook.limit
+        if limit is None or not self.outlook.landing:
+            return ""
+        return "over" if self.outlook.landing[0] > limit else "watch" if self.outlook.landing[2] > limit else "ok"
+
+    @property
+    def status(self) -> str:
+        return {"over": "Likely over", "watch": "Could go over", "ok": "On pace"}.get(self.tone, "")
+
+    @property
+    def icon(self) -> str:
+        return {"over": "over", "watch": "warn", "ok": "check"}.get(self.tone, "")
+
+    @property
+    def runs_out(self) -> str:
+        """ "24 Nov, likely between 22 and 29 Nov", "not before 30 Nov"."""
+        found, end = self.outlook.runs_out, self.outlook.period_end
+        if not found or end is None:
+            return ""
+        middle, early, late = (date.fromisoformat(one) if one else None for one in found)
+        if middle is None:
+            return f"not before {day(end)}" if early is None else f"not before {day(early)}, if at all"
+        if early is None or early == late == middle:
+            return day(middle)
+        return f"{day(middle)}, likely {day(early)} to {day(late) if late else f'after {day(end)}'}"
+
+
+def newest(kind: str, keys: Iterable[str]) -> dict[str, Outlook]:
+    """The newest daily forecast of each. Two statements."""
+    rows = Outlook.objects.filter(kind=kind, grain=Grain.DAY, key__in=list(keys))
+    latest = rows.aggregate(day=Max("made_for"))["day"]
+    return {one.key: one for one in rows.filter(made_for=latest)} if latest else {}
+
+
+def qualities(kind: str, keys: Iterable[str]) -> dict[str, Quality]:
+    """How good the earlier forecasts of each were. One statement."""
+    found: dict[str, list[Past]] = defaultdict(list)
+    rows = Outlook.objects.filter(kind=kind, grain=Grain.DAY, key__in=list(keys), week_came__isnull=False)
+    for key, *values in rows.values_list("key", "made_for", "week", "week_came", "period_end", "landing", "landed"):
+        found[key].append(Past(*values))
+    return {key: quality(past) for key, past in found.items()}
+
+
+def named(kind: str, who: Any) -> dict[str, tuple[str, str]]:
+    """Key → (what people call it, its key in addresses), of what `who` reaches. One statement."""
+    if kind == Kind.ORGANISATION:
+        return {"": (Organisation.get().name or "The whole company", ALL)} if reach(who, VIEW).everything else {}
+    if kind == Kind.TEAM:
+        return {slug: (name, slug) for slug, name in reachable(Team, who).values_list("slug", "name")}
+    if kind == Kind.WORKFLOW:
+        rows = reachable(Workflow, who).exclude(status__in=["merged", "ignored"])
+        return {slug: (name, slug) for slug, name in rows.values_list("slug", "name")}
+    budgets = reachable(Budget.objects.exclude(status=Budget.Status.ARCHIVED), who)
+    return {str(pk): (name, slug) for pk, slug, name in budgets.values_list("pk", "slug", "name")}
+
+
+def rows_of(kind: str, who: Any) -> list[Row]:
+    """Those in reach with a forecast: what is likely over first, then the largest; what is not ready last."""
+    names = named(kind, who)
+    outlooks, known = newest(kind, names), qualities(kind, names)
+    rows = [Row(one, *names[key], known.get(key, Quality(0, None, 0))) for key, one in outlooks.items() if key in names]
+    return sorted(rows, key=_place)
+
+
+def _place(row: Row) -> tuple[Any, ...]:
+    found = row.outlook
+    tone = ("over", "watch", "ok", "").index(row.tone)
+    return (not row.is_ready, tone, -found.landing[0] if found.landing else 0, row.name)
+
+
+def row_of(kind: str, slug: str, who: Any) -> Row | None:
+    """One of them by its key in addresses; None outside of reach, or where there is no forecast."""
+    for key, (name, own) in named(kind, who).items():
+        if own == slug:
+            outlook = newest(kind, [key]).get(key)
+            known = qualities(kind, [key]).get(key, Quality(0, None, 0))
+            return Row(outlook, name, slug, known) if outlook else None
+    return None
+
+
+def hours_of(row: Row) -> Outlook | None:
+    """The next hours of the same subject."""
+    found = row.outlook
+    return (
+        Outlook.objects.filter(kind=found.kind, key=found.key, grain=Grain.HOUR, made_for=found.made_for)
+        .exclude(steps=[])
+        .first()
+    )
+
+
+def past_of(row: Row, most: int = 30) -> list[Past]:
+    """Earlier forecasts of the same subject, the newest first, once their week is over."""
+    found = row.outlook
+    rows = Outlook.objects.filter(kind=found.kind, key=found.key, grain=Grain.DAY, week_came__isnull=False)
+    values = rows.order_by("-made_for").values_list("made_for", "week", "week_came", "period_end", "landing", "landed")
+    return [Past(*one) for one in values[:most]]
+
+
+def used_by_day(row: Row, organisation: Organisation, first: date, last: date) -> list[int]:
+    """What the subject used on each of these complete days."""
+    if last < first:
+        return []
+    zone, found = organisation.zone, row.outlook
+    days = [first + n * DAY for n in range((last - first).days + 1)]
+    if found.kind == Kind.BUDGET:
+        rows = BudgetSeries.objects.filter(
+            budget=int(found.key), bucket__gte=day_starts_at(first, zone), bucket__lt=day_starts_at(last + DAY, zone)
+        )
+        sums = dict(rows.annotate(day=TruncDate("bucket", tzinfo=zone)).values_list("day").annotate(used=Sum("amount")))
+        return [int(sums.get(one, 0)) for one in days]
+    scope = Scope() if found.kind == Kind.ORGANISATION else Scope().only(found.kind, found.key)
+    by_time = spend(scope, of_days(first, last, last + DAY, zone), (), "day").by_time()
+    return [by_time[one].cost if one in by_time else 0 for one in days]
+
+
+def last_run() -> OutlookRun | None:
+    return OutlookRun.objects.select_related("asked_by").first()
+
+
+def is_stale(rows: Sequence[Row], now: datetime) -> bool:
+    """Whether nothing was made for days, though there is something."""
+    return bool(rows) and now - max(row.outlook.made_at for row in rows) > STALE_AFTER

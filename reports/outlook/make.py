@@ -1,0 +1,215 @@
+"""Make all forecasts: each night by itself, and when somebody asks. A worker holds the work by `routing.replay.claim`.
+
+Making them again the same day writes the same rows anew. What was expected on earlier days stays as it was, and gets
+what came once that is known.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from django.db import IntegrityError, transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from budgets.audit.record import Actor, record
+from budgets.limits.calendar import DAY, day_of, day_starts_at, period_bounds
+from budgets.models import Budget, BudgetState, Organisation, Team, Workflow
+from reports.models import Outlook, OutlookRun
+from reports.outlook.expecting import WEEK, Expected, expect_days, expect_hours, ready_on
+from reports.outlook.series import HOURS_BACK, Histories, Subject, read_days, read_hours
+from routing.replay.claim import OPEN, Claim, alone
+
+TASK = "reports.tasks.make_forecasts"
+OUTLOOK_LOCK = 7_061_080  # advisory lock number, ours by choice: one worker forecasts at a time
+MOST = 2_000  # subjects of one run, those that spend most first
+AT_ONCE = 25  # subjects written together
+KEPT_DAYS, KEPT_HOURS, KEPT_RUNS = 400, 14, 30
+Kind, Grain, State = Outlook.Kind, Outlook.Grain, OutlookRun.State
+FIELDS = (
+    "made_at", "starts_at", "metric", "known", "ready_on", "steps", "period_first", "period_end", "limit", "spent",
+    "landing", "runs_out", "week",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A subject with the period that its landing is for; `state` the row of a budget's."""
+
+    subject: Subject
+    metric: str
+    first: date
+    last: date
+    limit: int | None = None
+    spent: int | None = None
+    state: int | None = None
+
+
+def ask(actor: Actor | None = None, now: datetime | None = None) -> tuple[OutlookRun, bool]:
+    """Have all forecasts made; the run, and whether it is new. One waits at a time; no history of the night's own."""
+    now = now or timezone.now()
+    today = day_of(now, Organisation.get().zone)
+    try:
+        with transaction.atomic():
+            run = OutlookRun.objects.create(made_for=today, created_at=now, asked_by=actor.user if actor else None)
+            if actor is not None:
+                record(actor, "requested", run, None, {"made_for": today.isoformat()})
+    except IntegrityError:
+        return OutlookRun.objects.filter(made_for=today, state__in=OPEN).latest("pk"), False
+    return run, True
+
+
+def ask_nightly(now: datetime | None = None) -> bool:
+    """Ask where nobody did since the last midnight; whether that was needed. After three failures not this day."""
+    now = now or timezone.now()
+    runs = OutlookRun.objects.filter(made_for=day_of(now, Organisation.get().zone))
+    if runs.exclude(state=State.FAILED).exists() or runs.count() > 2:
+        return False
+    return ask(now=now)[1]
+
+
+def work_off() -> int:
+    """Make what was asked for, and what a dead worker left; how many runs. 0 where another worker is at it."""
+    with alone(OUTLOOK_LOCK) as held:
+        if not held:
+            return 0
+        done = 0
+        for run in OutlookRun.objects.filter(state__in=OPEN).order_by("pk"):
+            claim = Claim.of(run, timedelta(hours=6), "Tell whoever runs TokenOps.", done=0, total=0)
+            if claim is not None:
+                claim.carry_out(_make)
+                done += 1
+        return done
+
+
+def _make(claim: Claim[OutlookRun]) -> None:
+    organisation, now, today = Organisation.get(), timezone.now(), claim.job.made_for
+    days, hours = read_days(today, organisation.zone), read_hours(now, organisation.zone)
+    wanted = _in_order(list(subjects(organisation, today, days)), days)
+    claim.mark(total=min(len(wanted), MOST), left_out=max(0, len(wanted) - MOST))
+    rows: list[Outlook] = []
+    for number, one in enumerate(wanted[:MOST], 1):
+        rows.append(_of_days(one, days, today, now, organisation))
+        rows.append(_of_hours(one, hours, today, now))
+        if number % AT_ONCE == 0 or number == len(wanted[:MOST]):
+            write(rows)
+            rows = []
+            claim.mark(done=number)
+    project(today)
+    look_back(days, today)
+    forget(today)
+    claim.end(State.DONE, done=min(len(wanted), MOST))
+
+
+def subjects(organisation: Organisation, today: date, days: Histories) -> Iterator[Wanted]:
+    """The organisation, its teams, the workflows that people answer for, every budget that is not archived."""
+    month = period_bounds("month", today, organisation.zone)
+    spans = (month.first, month.last)
+    yield Wanted((Kind.ORGANISATION, ""), "money", *spans)
+    for slug in Team.objects.values_list("slug", flat=True):
+        yield Wanted((Kind.TEAM, slug), "money", *spans)
+    claimed = Workflow.objects.exclude(status__in=["merged", "ignored"])
+    for slug in claimed.values_list("slug", flat=True):
+        if (Kind.WORKFLOW, slug) in days.used:
+            yield Wanted((Kind.WORKFLOW, slug), "money", *spans)
+    now = day_starts_at(today, organisation.zone)
+    states = {one.budget_id: one for one in BudgetState.objects.filter(starts_at__lte=now, ends_at__gt=now)}
+    for budget in Budget.objects.exclude(status=Budget.Status.ARCHIVED):
+        if state := states.get(budget.pk):
+            subject = (Kind.BUDGET, str(budget.pk))
+            before = days.between(subject, state.period_start, today - DAY)
+            yield Wanted(subject, budget.metric, state.period_start, state.period_end, state.limit, before, state.pk)
+
+
+def _in_order(wanted: list[Wanted], days: Histories) -> list[Wanted]:
+    """Budgets and the organisation first, then what spent most in the last four weeks."""
+
+    def place(one: Wanted) -> tuple[bool, int]:
+        used = days.used.get(one.subject, {})
+        return one.subject[0] not in {Kind.BUDGET, Kind.ORGANISATION}, -sum(
+            amount for at, amount in used.items() if at >= days.count - 28
+        )
+
+    return sorted(wanted, key=place)
+
+
+def _of_days(one: Wanted, days: Histories, today: date, now: datetime, organisation: Organisation) -> Outlook:
+    spent = one.spent if one.spent is not None else days.between(one.subject, one.first, today - DAY)
+    found = expect_days(days.values(one.subject), today, one.last, spent, one.limit)
+    row = _row(one, Grain.DAY, today, now, day_starts_at(today, organisation.zone), found)
+    row.period_first, row.period_end, row.limit, row.spent = one.first, one.last, one.limit, spent
+    if found is None:
+        row.ready_on = ready_on(days.began(one.subject), today)
+        row.known = len(days.values(one.subject))
+    return row
+
+
+def _of_hours(one: Wanted, hours: Histories, today: date, now: datetime) -> Outlook:
+    starts = hours.starts_at + timedelta(hours=HOURS_BACK)
+    return _row(one, Grain.HOUR, today, now, starts, expect_hours(hours.values(one.subject)))
+
+
+def _row(one: Wanted, grain: str, today: date, now: datetime, starts: datetime, found: Expected | None) -> Outlook:
+    row = Outlook(
+        kind=one.subject[0], key=one.subject[1], grain=grain, made_for=today, made_at=now, starts_at=starts,
+        metric=one.metric,
+    )  # fmt: skip
+    if found is not None:
+        row.steps, row.week, row.landing, row.runs_out = found.steps, found.week, found.landing, found.runs_out
+        row.known = found.known
+    return row
+
+
+def write(rows: Iterable[Outlook]) -> None:
+    """Write or write anew."""
+    Outlook.objects.bulk_create(
+        rows, update_conflicts=True, unique_fields=["kind", "key", "grain", "made_for"], update_fields=list(FIELDS)
+    )
+
+
+def project(today: date) -> int:
+    """Write what each budget's running period comes to into its state; how many have a projection.
+
+    None where it cannot be said: pages then state an even pace.
+    """
+    landings = {
+        int(key): landing[0] if landing else None
+        for key, landing in Outlook.objects.filter(kind=Kind.BUDGET, grain=Grain.DAY, made_for=today).values_list(
+            "key", "landing"
+        )
+    }
+    zone = Organisation.get().zone
+    now = day_starts_at(today, zone)
+    changed = []
+    for state in BudgetState.objects.filter(budget__in=landings, starts_at__lte=now, ends_at__gt=now):
+        if state.projected != landings[state.budget_id]:
+            state.projected = landings[state.budget_id]
+            changed.append(state)
+    for state in changed:  # evaluation writes the same rows: one column each, so that neither undoes the other's
+        BudgetState.objects.filter(pk=state.pk).update(projected=state.projected)
+    return sum(landing is not None for landing in landings.values())
+
+
+def look_back(days: Histories, today: date) -> int:
+    """Fill what came into earlier forecasts, once their week or their period is over; how many were."""
+    waiting = Outlook.objects.filter(grain=Grain.DAY, made_for__gte=days.first).filter(
+        Q(week_came=None, made_for__lte=today - WEEK * DAY) | Q(landed=None, period_end__lt=today)
+    )
+    done = []
+    for row in waiting.exclude(landing=[]).only("kind", "key", "made_for", "period_first", "period_end"):
+        subject = (row.kind, row.key)
+        if row.made_for <= today - WEEK * DAY:
+            row.week_came = days.between(subject, row.made_for, row.made_for + (WEEK - 1) * DAY)
+        if row.period_first and row.period_end and row.period_end < today and row.period_first >= days.first:
+            row.landed = days.between(subject, row.period_first, row.period_end)
+        done.append(row)
+    Outlook.objects.bulk_update(done, ["week_came", "landed"], batch_size=500)
+    return len(done)
+
+
+def forget(today: date) -> None:
+    """Remove what is older than anybody looks at."""
+    Outlook.objects.filter(made_for__lt=today - KEPT_DAYS * DAY).delete()
+    Outlook.objects.filter(grain=Grain.HOUR, made_for__lt=today - KEPT_HOURS * DAY).delete()
+    for (oldest,) in OutlookRun.objects.order_by("-pk").values_list("pk")[KEPT_RUNS : KEPT_RUNS + 1]:
+        OutlookRun.objects.filter(pk__lte=oldest).exclude(state__in=OPEN).delete()
