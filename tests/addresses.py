@@ -78,11 +78,6 @@ def numbers_and_names(made: SimpleNamespace) -> list[tuple[str, dict[str, object
         ("settings/deliveries", {"pk": made.delivery.pk}),
         ("api/v1/approval-requests", {"pk": made.request.pk}),
         *of_reports(made),
-        ("export/figures", {"name": "workflows"}),
-        ("savings/levers", {"key": made.lever}),
-        ("export/savings/levers", {"key": made.lever}),
-        ("workflows/<short_name:slug>/audit", {"pk": made.audit.pk}),
-        ("export/workflows/<short_name:slug>/audits", {"pk": made.audit.pk}),
         ("", {"pk": 1}),
     ]
     return [(beginning, common | values) for beginning, values in given]
@@ -98,6 +93,11 @@ def of_reports(made: SimpleNamespace) -> list[tuple[str, dict[str, object]]]:
         ("forecast/<str:kind>", {"kind": "organisation", "key": "-"}),
         ("series/forecast", {"kind": "organisation", "key": "-"}),
         ("export/forecast/", {"kind": "organisation", "key": "-"}),
+        ("export/figures", {"name": "workflows"}),
+        ("savings/levers", {"key": made.lever}),
+        ("export/savings/levers", {"key": made.lever}),
+        ("workflows/<short_name:slug>/audit", {"pk": made.audit.pk}),
+        ("export/workflows/<short_name:slug>/audits", {"pk": made.audit.pk}),
         ("unusual", {"pk": made.finding.pk}),
         ("export/unusual", {"pk": made.finding.pk}),
         ("api/v1/findings", {"pk": made.finding.pk}),

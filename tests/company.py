@@ -328,6 +328,16 @@ def add_findings(made: SimpleNamespace, now: datetime) -> None:
     )  # fmt: skip
 
 
+def pages_of_meaning(made: SimpleNamespace) -> list[str]:
+    """Figures, why over, unusual spend."""
+    return [
+        "/figures/", "/figures/?period=last-month&workflow=ad-copy&compare=weekdays", "/figures/?model=no-such",
+        "/spend/why/", "/spend/why/?compare=weekdays&model=no-such", "/budgets/ad-copy/why/",
+        "/budgets/ad-copy/why/card/", "/budgets/hard-limit/why/?against=before",
+        "/unusual/", "/unusual/?q=nothing-is-called-so", "/unusual/card/", f"/unusual/{made.finding.pk}/",
+    ]  # fmt: skip
+
+
 def pages(made: SimpleNamespace, today: date) -> list[str]:
     """The address of every page there is, with something on it."""
     return [
@@ -384,9 +394,6 @@ def pages(made: SimpleNamespace, today: date) -> list[str]:
         "/routing/snippets/?q=nothing-is-called-so", "/routing/snippets/?state=archived", "/routing/snippets/new/",
         "/routing/snippets/tone/", "/routing/snippets/tone/edit/", "/routing/snippets/tone/versions/1/",
         "/routing/snippets/tone/versions/2/", "/routing/snippets/old-facts/",
-        "/figures/", "/figures/?period=last-month&workflow=ad-copy&compare=weekdays", "/figures/?model=no-such",
-        "/spend/why/", "/spend/why/?compare=weekdays&model=no-such", "/budgets/ad-copy/why/", "/budgets/ad-copy/why/card/",
-        "/budgets/hard-limit/why/?against=before",
-        "/unusual/", "/unusual/?q=nothing-is-called-so", "/unusual/card/", f"/unusual/{made.finding.pk}/",
+        *pages_of_meaning(made),
         *pages_of_savings(made), *pages_of_forecasts(made), *pages_of_what_is_sent(made),
     ]  # fmt: skip
