@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
@@ -13,12 +14,12 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from budgets.access.reachable import reachable
-from budgets.access.roles import CHANGE_POLICY, may, reach
+from budgets.access.roles import CHANGE_BUDGET, CHANGE_POLICY, may, reach
 from budgets.audit.record import Actor
 from budgets.models import Organisation, Workflow
 from budgets.pages.answers import go, tell, tell_problem
 from budgets.pages.csv import csv_response, currency_code, exact
-from budgets.pages.door import changes, in_reach
+from budgets.pages.door import REFUSAL, changes, in_reach
 from budgets.pages.moments import moment, place, span_year
 from reports.asking.window import unknown
 from reports.models import SavingsRun
@@ -80,7 +81,9 @@ def progress(request: HttpRequest) -> HttpResponseBase:
 @require_POST
 @in_reach
 def again(request: HttpRequest) -> HttpResponseBase:
-    """Have it worked out now. It changes nothing but what this page says."""
+    """Have it worked out now, for those who may change budgets or workflows; it changes what this page says."""
+    if not may_ask(request):
+        raise PermissionDenied(REFUSAL.format(what="budgets or workflows"))
     _, new = begin(Actor.of_request(request))
     tell(request, "It is being worked out. You may leave this page." if new else "It is being worked out already.")
     return go(request, reverse("savings"))
@@ -124,6 +127,11 @@ def lever_workflow(request: HttpRequest, key: str, slug: str) -> HttpResponseBas
         "may_draft": reach(request.user, CHANGE_POLICY).everything,
     }
     return render(request, "savings/workflow.html", context)
+
+
+def may_ask(request: HttpRequest) -> bool:
+    """Whether somebody may have it worked out before the night does."""
+    return bool(reach(request.user, CHANGE_BUDGET) or reach(request.user, CHANGE))
 
 
 def lever_of(request: HttpRequest, key: str) -> tuple[Reading, LeverRow]:
@@ -286,6 +294,7 @@ def frame(request: HttpRequest, reading: Reading) -> dict[str, Any]:
         "shown": reading.shown,
         "ignored": unknown(request.GET.keys(), {"page"}),
         "length": DAYS,
+        "may_ask": may_ask(request),
     }
     if newer is not None:
         whole = max(newer.taken or 0, newer.done)

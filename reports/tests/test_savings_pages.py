@@ -137,6 +137,8 @@ def test_preparing_takes_the_right_of_the_edit(run):
     assert "Prepare" not in page.replace('<span class="vh">Prepare</span>', "")
     assert "takes the right to change the policy" in text(client.get("/savings/levers/batch/"))
     assert client.post("/savings/levers/batch/prepare/").status_code == 403
+    assert client.post("/savings/again/").status_code == 403
+    assert "Work it out again" not in text(client.get("/savings/"))
     owner = signed_in("budget_owner", Team.objects.get(slug="growth"))
     assert "limit_max_output_tokens=100" in text(owner.get("/savings/levers/answers/"))
 
