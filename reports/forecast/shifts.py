@@ -5,22 +5,27 @@ import numpy as np
 from reports.forecast.floats import Floats
 
 BEFORE = 8  # blocks before a change that are looked at
-CLEAR = 3.0  # how many times the largest deviation of a block on either side the change must be
-LARGE = 1.3  # and how many times the level
+CLEAR = 4.0  # how many times the largest deviation of a block on either side the change must be
+LARGE = 1.5  # and how many times the level
+LASTING = (
+    8  # and it must have lasted this part of the history: what is new for a week after a calm year often goes again
+)
 LIMIT = 50.0  # of the factor by which the past is moved
 
 
 def on_the_level_of_now(clean: Floats, block: int) -> Floats:
     """What to multiply each step by, so that all of it stands on the level since the last clear change; ones if none.
 
-    `block` is the number of steps whose mean has no season left in it. A change counts once it has lasted a block.
+    `block` is the number of steps whose mean has no season left in it. A change counts once it has lasted a block and
+    an eighth of the history.
     """
     factors = np.ones(len(clean))
     if len(clean) < 4 * block or clean.min() < 0:
         return factors
     sums = np.r_[0.0, np.cumsum(clean)]
     best = CLEAR
-    for split in range(len(clean) - block, max(2 * block, len(clean) - BEFORE * block) - 1, -1):
+    lasting = max(block, len(clean) // LASTING)
+    for split in range(len(clean) - lasting, max(2 * block, len(clean) - BEFORE * block) - 1, -1):
         count = min(BEFORE, split // block)
         ends = split - block * np.arange(count)
         before = (sums[ends] - sums[ends - block]) / block

@@ -51,6 +51,13 @@ def test_after_a_change_of_level_the_new_one_is_expected():
     assert found.mean == pytest.approx(300, rel=0.13)
 
 
+def test_a_strange_week_after_a_calm_year_is_no_new_level():
+    calm = 100 * noise(300)
+    calm[-8:] *= 0.5
+    found = forecast(calm.tolist(), 28, 7)
+    assert found.mean[14:].mean() > 70
+
+
 def test_growth_goes_on():
     found = forecast((100 + 5.0 * DAYS).tolist(), 7, 7)
     assert found.mean == pytest.approx(100 + 5.0 * np.arange(60, 67), rel=0.03)
