@@ -26,6 +26,7 @@ from tests.totals.plain_text import Currency
 from tests.totals.planning import compare_closed, compare_closing, compare_costs, compare_plan
 from tests.totals.prices import compare_prices, compare_repricing
 from tests.totals.savings import compare_savings
+from tests.totals.sent import compare_forecasts, compare_mailed
 from tests.totals.unusual import compare_unusual
 from tests.totals.why import compare_why
 from tests.totals.workflows import compare_workflows
@@ -61,6 +62,8 @@ def compare_autumn(c: Comparison) -> None:
     compare_unusual(c)
     compare_chargeback(c)
     compare_focus(c)
+    compare_mailed(c)
+    compare_forecasts(c)
     company.checked_only()
     compare_imports(c)
     compare_repricing(c)

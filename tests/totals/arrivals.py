@@ -5,7 +5,8 @@ from datetime import UTC, date, timedelta
 
 from budgets.models import Source
 from tests.totals.compare import Comparison, sums
-from tests.totals.plain_sum import DAY, Row, by, count, days, month_before, table, total
+from tests.totals.outcomes import between as runs_between
+from tests.totals.plain_sum import DAY, Row, count, days, month_before, total
 from tests.totals.plain_text import day_words, share, some
 from usage.models import Import
 
@@ -34,23 +35,21 @@ def _health(c: Comparison, query: str, first: date, last: date) -> None:
     with_price = known - whole["without"]
     mine = [row for row in rows if not row.unclaimed]
     in_runs = [row for row in rows if row.run_id]
-    runs = _runs(c, first, last)
+    runs = runs_between(c, first, last)
     came = [
         row for row in c.books.rows if row.kind == 0 and first <= row.arrived.astimezone(c.books.zone).date() <= last
     ]
     cost = c.shown.whole(whole["money"])
-    judged = sum(total(r) for r, outcome in runs if outcome != "open")
-    ended = sum(total(r) for r, _ in runs)
     expected = {
         "priced": (share(with_price, known), f"of {some(known, 'call')} whose use is known", with_price, known),
         "measured": (share(known, whole["calls"]), f"of {some(whole['calls'], 'call')}", known, whole["calls"]),
         "claimed": (share(total(mine), whole["money"]), f"of {cost}", total(mine), whole["money"]),
         "with-run": (share(total(in_runs), whole["money"]), f"of {cost}", total(in_runs), whole["money"]),
         "with-outcome": (
-            share(judged, ended) if runs else "–",
-            f"of {c.shown.whole(ended)} in {some(len(runs), 'run')}",
-            judged,
-            ended,
+            share(runs["judged_cost"], runs["cost"]) if runs["runs"] else "–",
+            f"of {c.shown.whole(runs['cost'])} in {some(runs['runs'], 'run')}",
+            runs["judged_cost"],
+            runs["cost"],
         ),
         "late": (f"{sum(map(late, came)):,}", f"of {some(len(came), 'arrival')}", sum(map(late, came)), len(came)),
     }  # fmt: skip
@@ -86,24 +85,6 @@ def _meanings(c: Comparison, query: str, rows: list[Row], came: list[Row]) -> No
             c.same(f"{where}: {words}", words in said[key], True)
         else:
             c.same(f"{where}: no {key}", re.search(r"-\d", said[key]), None)
-
-
-def _runs(c: Comparison, first: date, last: date) -> list[tuple[list[Row], str]]:
-    """Runs with calls whose last call was made in these days, with their outcome: "open" where it has none.
-
-    Under two names of one workflow it is one run, and has what outcome either has.
-    """
-    outcomes = {
-        (one["workflow_id"], one["run_id"]): one["outcome"]
-        for one in table("usage_run", "workflow_id", "run_id", "outcome")
-    }
-    found: dict[tuple[str, str], tuple[list[Row], str]] = {}
-    for key, rows in by([row for row in c.books.rows if row.run_id], lambda row: (row.workflow_id, row.run_id)).items():
-        ended = max(row.made for row in rows).astimezone(c.books.zone).date()
-        if first <= ended <= last and total(rows, "calls") > 0:
-            before, said = found.get((rows[0].slug, key[1]), ([], "open"))
-            found[rows[0].slug, key[1]] = (before + rows, outcomes[key] if said == "open" else said)
-    return list(found.values())
 
 
 def compare_sources(c: Comparison) -> None:

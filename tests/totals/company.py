@@ -1,5 +1,6 @@
 """A company whose calls lie on every edge that a total can get wrong, sent through ingest, import and re-pricing."""
 
+import json
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -22,6 +23,9 @@ from usage.costs.values import CostValues
 from usage.ledger import partitions
 from usage.ledger.opening import open_due
 from usage.models import Import, OtherCost, PriceEntry, RepriceRun, Run
+from usage.outcomes.apply import apply_outcomes
+from usage.outcomes.decode import decode_many
+from usage.outcomes.take import Taking
 from usage.prices.reprice import carry_out, confirm, preview
 from usage.rollups.fold import fold_all
 from usage.rollups.zone import follow_time_zone
@@ -33,6 +37,7 @@ FISCAL = {"UTC": 1, "Asia/Kolkata": 4, "Asia/Kathmandu": 7, "America/New_York": 
 ME = Actor.command("test")
 PER_DOLLAR = "0.9137"
 CLOSED = date(2026, 11, 1)  # days before it
+CLOSED_FROM: list[int] = []  # the generation from which they were
 BEGAN = datetime(2026, 2, 20, 12, tzinfo=UTC)
 # Days whose midnights matter: month ends, and those around the changes of clocks on 8 March and 1 November.
 SPRING = (date(2026, 3, 1), date(2026, 3, 4), date(2026, 3, 8), date(2026, 3, 9), date(2026, 3, 11))
@@ -130,6 +135,7 @@ def a_call(name: str, n: int, moment: datetime) -> dict[str, Any]:
 
 def found_company(zone: str, currency: str) -> None:
     """People, prices, plan, costs and budgets, before the first call."""
+    CLOSED_FROM.clear()
     partitions.forget()
     if currency != "USD":
         CurrencyRate.objects.create(
@@ -247,12 +253,21 @@ def spring(now: datetime) -> None:
     again = take(calls("early", half)[:5], a_sender(), now)
     assert (again.accepted, again.duplicate) == (0, 5)
     settle(now)
-    set_outcomes()
+    set_outcomes(now)
 
 
-def set_outcomes() -> None:
-    for n, run in enumerate(Run.objects.order_by("pk")):
-        Run.objects.filter(pk=run.pk).update(outcome=("approved", "open", "rejected", "shipped")[n % 4])
+def set_outcomes(now: datetime, by: int = 0) -> None:
+    """Of most runs somebody says what became of them; `by` how many runs further the same is said."""
+    slugs = dict(Workflow.objects.values_list("pk", "slug"))
+    said = [
+        {"run_id": run.run_id, "workflow": slugs[run.workflow_id], "outcome": outcome, "reviewer": "ann",
+         "review_minutes": n % 7, "revenue_usd": f"{n}.5", "id": f"{now:%m%d}-{n}"}
+        for n, run in enumerate(Run.objects.order_by("pk"))
+        if (outcome := ("approved", "", "rejected", "shipped", "reworked")[(n + by) % 5])
+    ]  # fmt: skip
+    answer = Taking(a_sender(), decode_many(json.dumps(said).encode()), now).take()
+    assert answer.accepted == len(said)
+    apply_outcomes()
 
 
 def turn_of_month(now: datetime) -> None:
@@ -267,6 +282,7 @@ def autumn(now: datetime) -> None:
     ignore_workflow(ME, Workflow.objects.get(slug="sandbox"))
     early = checked_and_brought("before", datetime(2026, 10, 30, 3, tzinfo=UTC))
     close_days(ME, CLOSED)
+    CLOSED_FROM[:] = [Organisation.get().generation]
     half_cents(now - timedelta(minutes=1), date(2026, 11, 3))
     arrive("autumn", date(2026, 11, 3))
     moments = edges(AUTUMN[3:] + LATER, now)
@@ -281,7 +297,7 @@ def autumn(now: datetime) -> None:
     assert kept.status == "done"
     make_budget("Growth since", {"team": "growth"}, "money", "quarter")  # opened from the ledger
     settle(now)
-    set_outcomes()
+    set_outcomes(now, by=2)
 
 
 def checked_and_brought(name: str, first: datetime) -> Import:

@@ -6,7 +6,8 @@ from budgets.models import Team, Workflow
 from tests.totals.budgets import rows_of
 from tests.totals.company import live_budgets
 from tests.totals.compare import Comparison, sums
-from tests.totals.plain_sum import DAY, Row, by, days, month_before, table, total
+from tests.totals.outcomes import between, spent_in_runs
+from tests.totals.plain_sum import DAY, Row, by, days, month_before, total
 from tests.totals.plain_text import MONTHS, some, tiles
 
 TABS = {
@@ -75,21 +76,10 @@ def _list(c: Comparison, tab: str, workflows: list[dict]) -> None:
 
 
 def outcome(c: Comparison, slug: str) -> tuple[int, int]:
-    """Approved runs whose last call was made this month, and what all such runs cost over all their time."""
-    approved, cost = set(), 0
-    states = {
-        (one["workflow_id"], one["run_id"]): one["outcome"]
-        for one in table("usage_run", "workflow_id", "run_id", "outcome")
-    }
-    mine = [row for row in c.books.rows if row.run_id and row.slug == slug]
-    for key, rows in by(mine, lambda row: (row.workflow_id, row.run_id)).items():
-        last = max(row.made for row in rows).astimezone(c.books.zone).date()
-        if not c.today.replace(day=1) <= last <= c.today:
-            continue
-        cost += total(rows)
-        if states[key] in {"approved", "shipped"} and total(rows, "calls") > 0:
-            approved.add(key[1])
-    return len(approved), cost
+    """Approved runs of this month, and what calls of its runs cost that count in it."""
+    first = c.today.replace(day=1)
+    approved = between(c, first, c.today, slug)["approved"]
+    return (approved, spent_in_runs(c, first, c.today, slug)) if approved > 0 else (0, 0)
 
 
 def _workflow(c: Comparison, slug: str, status: str) -> None:

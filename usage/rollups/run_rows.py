@@ -5,7 +5,7 @@ lock of folding, so that the runs read here are as they stay until they are writ
 """
 
 from usage.rollups.counted import COUNTED, STATE, counted, less
-from usage.rollups.sums import CALLS, RUNS, UPSERT_RUNS
+from usage.rollups.sums import BUCKET, CALLS, RUNS, UPSERT_RUNS
 
 # The organisation's own zone, which decides what is closed; text, since the driver knows no infinite time.
 CLOSED = """
@@ -17,7 +17,6 @@ POSTED = f"""
 SELECT workflow_id, run_id, max(posted_at) AS any_at, max(posted_at) FILTER (WHERE kind = 0) AS call_at,
     max(posted_at) FILTER (WHERE kind = 0 AND {EARLY}) AS early_at,
     coalesce(sum({CALLS}) FILTER (WHERE {EARLY}), 0) AS early_calls,
-    coalesce(sum(cost) FILTER (WHERE {EARLY}), 0) AS early_cost,
     coalesce(max(step) FILTER (WHERE {EARLY}), 0) AS early_step
 FROM rows WHERE run_id <> '' GROUP BY workflow_id, run_id"""
 CAME = f"SELECT * FROM ({RUNS}) AS summed JOIN ({POSTED}) AS posted USING (workflow_id, run_id)"
@@ -26,7 +25,7 @@ BEFORE = ", ".join(f"coalesce(old.{name}, {NOTHING.get(name, 0)}) AS {name}" for
 # Runs as `rows` leave them. One that counts on a closed day stays there.
 RUNS_NOW = f"""
 SELECT came.*, {BEFORE},
-    coalesce(old.calls, 0) AS old_calls, coalesce(old.cost, 0) AS old_cost, coalesce(old.max_step, 0) AS old_step,
+    coalesce(old.calls, 0) AS old_calls, coalesce(old.max_step, 0) AS old_step,
     old.counts_at < %(closed)s::timestamptz AS is_closed,
     CASE WHEN old.counts_at < %(closed)s::timestamptz THEN greatest(old.counts_at, early_at)
         ELSE coalesce(greatest(old.counts_at, call_at), any_at) END AS counts_at
@@ -40,15 +39,23 @@ SELECT came.*, CASE
 FROM ({CAME}) AS came LEFT JOIN usage_run AS old USING (workflow_id, run_id)
 LEFT JOIN (SELECT DISTINCT workflow_id, run_id FROM usage_runposting) AS apart USING (workflow_id, run_id)"""
 EARLY_STEP, LAST_STEP = "greatest(old_step, early_step)", "greatest(old_step, max_step)"
+CAME_LATE = "is_closed AND any_at >= %(closed)s::timestamptz"
+COSTS = {"cost": "sum(came.cost)", "judged_cost": "CASE WHEN now.outcome <> 'open' THEN sum(came.cost) ELSE 0 END"}
+# Each cost counts when its row does, by quarter hours, as everywhere else; all other changes with the last of the rows.
 POST_CALLS = f"""
 INSERT INTO usage_runposting (workflow_id, run_id, posted_at, {", ".join(COUNTED)})
 SELECT workflow_id, run_id, any_at, {
     less(
-        counted("now", "old_calls + calls", "old_cost + cost", LAST_STEP),
-        counted("now", "old_calls + early_calls", "old_cost + early_cost", EARLY_STEP),
+        counted("now", "old_calls + calls", "0", LAST_STEP),
+        counted("now", "old_calls + early_calls", "0", EARLY_STEP),
     )
 }
-FROM runs_now AS now WHERE is_closed AND any_at >= %(closed)s::timestamptz"""
+FROM runs_now AS now WHERE {CAME_LATE}
+UNION ALL
+SELECT now.workflow_id, now.run_id, max(came.posted_at), {", ".join(COSTS.get(name, "0") for name in COUNTED)}
+FROM runs_now AS now JOIN rows AS came USING (workflow_id, run_id)
+WHERE {CAME_LATE} AND came.posted_at >= %(closed)s::timestamptz AND came.cost <> 0
+GROUP BY now.workflow_id, now.run_id, now.outcome, {BUCKET.replace("posted_at", "came.posted_at")}"""
 # What waits for a run is looked at again once that has calls.
 WAKE = """
 UPDATE usage_outcomemessage AS waiting SET state = 'new' FROM runs_now

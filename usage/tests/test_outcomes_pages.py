@@ -8,8 +8,9 @@ from io import StringIO
 import pytest
 from django.utils import timezone
 
-from budgets.models import AuditEntry, Team, Workflow
+from budgets.models import NANO, AuditEntry, Team, Workflow
 from budgets.organisation.configuration import changing_configuration
+from budgets.pages.amounts import cents
 from tests.people import someone
 from usage.ledger.check import check_ledger
 from usage.models import OutcomeMessage
@@ -81,7 +82,7 @@ def test_the_list_is_by_cost_with_and_without_outcome_and_the_csv_has_its_total(
         page, rows = boss.get(f"/outcomes/{query}"), lines(boss.get(f"/export/outcomes.csv{query}"))
         assert [row["run_id"] for row in rows] == names(page) != []
         total = sum(Decimal(row["cost"]) for row in rows)
-        assert f"${total:.2f}" in page.content.decode().split("<tfoot")[1]
+        assert cents(int(total * NANO)) in page.content.decode().split("<tfoot")[1]
 
 
 def test_the_csv_says_what_is_known_of_each(boss, runs):
