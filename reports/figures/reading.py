@@ -51,14 +51,22 @@ WITH {source}, named AS (
 )
 SELECT dimension, value, cost, calls, cost_of_all::bigint, calls_of_all::bigint, values_of_all FROM ranked
 WHERE place <= %(most)s ORDER BY dimension, place"""
-# A run is told by its workflow and `run_id`, under whatever name its calls came.
+# Only runs under several names have to be found together; the others are told apart by their rows.
 LOOPS = """
-WITH one AS (
-    SELECT coalesce(flow.merged_into_id, flow.id) AS counts_as, run_id, max(max_step) AS steps, sum(retries) AS retries
-    FROM usage_run AS run JOIN budgets_workflow AS flow ON flow.id = run.workflow_id
-    WHERE run.calls > 0 AND run.counts_at >= %(starts)s AND run.counts_at < %(stops)s
-        AND (%(ids)s::int[] IS NULL OR run.workflow_id = ANY(%(ids)s::int[]))
-    GROUP BY 1, 2
+WITH shared AS MATERIALIZED (
+    SELECT one.id, coalesce(one.merged_into_id, one.id) AS counts_as FROM budgets_workflow AS one
+    WHERE one.merged_into_id IS NOT NULL
+        OR EXISTS (SELECT 1 FROM budgets_workflow AS alias WHERE alias.merged_into_id = one.id)
+), seen AS (
+    SELECT workflow_id, run_id, max_step, retries FROM usage_run
+    WHERE calls > 0 AND counts_at >= %(starts)s AND counts_at < %(stops)s
+        AND (%(ids)s::int[] IS NULL OR workflow_id = ANY(%(ids)s::int[]))
+), one AS (
+    SELECT workflow_id AS counts_as, max_step AS steps, retries FROM seen
+    WHERE workflow_id NOT IN (SELECT id FROM shared)
+    UNION ALL
+    SELECT counts_as, max(max_step), sum(retries) FROM seen JOIN shared ON shared.id = seen.workflow_id
+    GROUP BY counts_as, run_id
 ), cap AS (
     SELECT id, (guardrails ->> 'max_run_steps')::bigint AS steps FROM budgets_workflow
     WHERE guardrails ->> 'max_run_steps' IS NOT NULL

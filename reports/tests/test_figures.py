@@ -172,6 +172,7 @@ def test_a_team_is_its_workflows_and_a_merged_one_counts_where_it_was_merged_int
     briefs = Workflow.objects.get(slug="briefs")
     Workflow.objects.filter(slug="chats").update(merged_into=briefs, status="merged")
     merged = figures(Scope(workflow=("briefs",)), month())
+    assert merged.loop_rate == Fraction(3, 4), "also where runs of two names are one"
     assert (merged.cost, merged.claimed_share, merged.tokens_per_shipped) == (ALL, 1, 8 * 1100 + 2 * 1200 + 1100)
 
 
