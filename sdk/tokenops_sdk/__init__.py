@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from tokenops_sdk.client import PolicyClient
     from tokenops_sdk.following import State
     from tokenops_sdk.leasing import Leases
+    from tokenops_sdk.outcomes import OutcomeNotSent, OutcomeRefused
     from tokenops_sdk.reporter import ReporterState, UsageReporter
     from tokenops_sdk.run import Run
 
@@ -33,6 +34,8 @@ _WITH_NETWORK = {
     "AsyncPolicyClient": "aio",
     "AsyncRun": "aio",
     "Leases": "leasing",
+    "OutcomeNotSent": "outcomes",
+    "OutcomeRefused": "outcomes",
     "PolicyClient": "client",
     "ReporterState": "reporter",
     "Run": "run",
@@ -51,6 +54,8 @@ __all__ = [
     "Model",
     "NotFresh",
     "OlderRevision",
+    "OutcomeNotSent",
+    "OutcomeRefused",
     "PolicyClient",
     "Prepared",
     "Reason",

@@ -15,6 +15,7 @@ from tokenops_sdk.backing_off import pause
 from tokenops_sdk.following import BUNDLE_PATH, KEYS_PATH, STATUS_PATH, Answer, Held, Next, State
 from tokenops_sdk.holding import FROM_ENVIRONMENT, PolicyHolder, from_environment, logger
 from tokenops_sdk.leasing import Leases
+from tokenops_sdk.outcomes import TRIES, message_of, not_sent, pause_of, taken
 from tokenops_sdk.run import AnyRun
 from tokenops_sdk.talking import MAX_REDIRECTS, NETWORK_ERRORS, read, read_async, sentence_for, timeout, waits
 from tokenops_sdk.telling import HEARTBEAT
@@ -88,6 +89,23 @@ class AsyncPolicyClient(PolicyHolder):
         """Ask the server once, now; it may hold the question for `wait` seconds. Never raises for the network."""
         await self._ask(wait)
         return self.state()
+
+    async def outcome(self, run_id: str, outcome: str, *, workflow: str, **facts: Any) -> str:
+        """As `PolicyClient.outcome`."""
+        message = message_of(run_id, outcome, workflow, facts)
+        content, headers = json.dumps(message.body).encode(), {"Content-Type": "application/json"}
+        answer: Answer | str = ""
+        for attempt in range(TRIES):
+            try:
+                async with self._http.stream("POST", message.path, content=content, headers=headers) as response:
+                    answer = await read_async(response)
+            except NETWORK_ERRORS as error:
+                answer = sentence_for(error)
+            if isinstance(answer, Answer) and (status := taken(answer)):
+                return status
+            if attempt < TRIES - 1:
+                await asyncio.sleep(pause_of(answer) if isinstance(answer, Answer) else pause(attempt + 1))
+        raise not_sent(answer, message)
 
     # Following
 

@@ -4,6 +4,7 @@ import atexit
 import json
 import os
 import threading
+import time
 import weakref
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -17,6 +18,7 @@ from tokenops_sdk.asking import Decision, Request
 from tokenops_sdk.backing_off import pause
 from tokenops_sdk.following import BUNDLE_PATH, KEYS_PATH, STATUS_PATH, Answer, Next, State
 from tokenops_sdk.holding import FROM_ENVIRONMENT, PolicyHolder, from_environment, logger
+from tokenops_sdk.outcomes import TRIES, message_of, not_sent, pause_of, taken
 from tokenops_sdk.pacing import Pace
 from tokenops_sdk.talking import MAX_REDIRECTS, NETWORK_ERRORS, read, sentence_for, timeout, waits
 from tokenops_sdk.telling import HEARTBEAT, Reports
@@ -143,6 +145,25 @@ class PolicyClient(PolicyHolder):
         content = json.dumps(body).encode()
         with self._http.stream("POST", path, content=content, headers=headers, timeout=seconds) as response:
             return read(response)
+
+    def outcome(self, run_id: str, outcome: str, *, workflow: str, **facts: Any) -> str:
+        """Say what became of a run; "accepted", or "duplicate" where the server had it. Waits for the answer.
+
+        `facts` as in docs/outcomes.md (reviewer, review_minutes, …). Raises OutcomeRefused, and OutcomeNotSent after
+        three tries.
+        """
+        message = message_of(run_id, outcome, workflow, facts)
+        answer: Answer | str = ""
+        for attempt in range(TRIES):
+            try:
+                answer = self.post(message.path, message.body)
+            except NETWORK_ERRORS as error:
+                answer = sentence_for(error)
+            if isinstance(answer, Answer) and (status := taken(answer)):
+                return status
+            if attempt < TRIES - 1:
+                time.sleep(pause_of(answer) if isinstance(answer, Answer) else pause(attempt + 1))
+        raise not_sent(answer, message)
 
     def _follow_on(self, stop: threading.Event) -> None:
         """The thread that follows, until `stop`."""
