@@ -29,7 +29,6 @@ def numbers_and_names(made: SimpleNamespace) -> list[tuple[str, dict[str, object
     common |= {"rule": "final-copy", "number": 1, "run_id": "run-1"}
     given: list[tuple[str, dict[str, object]]] = [
         ("data/quarantine", {"pk": made.item.pk}),
-        ("schemas", {"name": "event-v1"}),
         ("settings/prices/reprice", {"pk": made.reprice.pk}),
         ("settings/prices/refresh", {"pk": made.refresh.pk}),
         ("settings/prices", {"pk": made.price.pk}),
@@ -86,6 +85,7 @@ def numbers_and_names(made: SimpleNamespace) -> list[tuple[str, dict[str, object
 def of_reports(made: SimpleNamespace) -> list[tuple[str, dict[str, object]]]:
     """Of the top floor."""
     return [
+        ("schemas", {"name": "event-v1"}),
         ("settings/chargeback", {"month": date(2026, 10, 1), "team": "-"}),
         ("export/focus", {"month": date(2026, 10, 1), "version": "1.4", "form": "csv"}),
         ("settings/reports", {"pk": made.mailed.pk}),
