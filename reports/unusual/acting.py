@@ -112,7 +112,7 @@ def undo_act(actor: Actor, finding: Finding) -> Finding:
     """Resume the workflow, or give its runs the limits that they had. Raises RefusedUndo."""
     with changing_configuration():
         row = Finding.objects.select_for_update(no_key=True, of=("self",)).select_related("workflow").get(pk=finding.pk)
-        entry = AuditEntry.objects.filter(pk=row.acted_entry).first()
+        entry = AuditEntry.objects.filter(pk=row.acted_entry or 0).first()
         if not row.acted or row.acted_undone or row.workflow is None or entry is None:
             raise RefusedUndo("There is nothing to take back.")
         workflow = row.workflow.merged_into or row.workflow

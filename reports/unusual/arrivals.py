@@ -85,7 +85,7 @@ class Arrivals:
         """What `statement` says of the rows `arrived`; nothing where nothing arrived."""
         if not self.batches:
             return []
-        given = {"batches": self.batches, "since": self.since, "until": self.now} | values
+        given: dict[str, Any] = {"batches": self.batches, "since": self.since, "until": self.now} | values
         with connection.cursor() as cursor:
             cursor.execute(ROWS + statement, given)
             return list(cursor.fetchall())
@@ -122,7 +122,7 @@ WHERE q.calls > 0 AND q.last_call >= %(starts)s AND q.last_call < %(stops)s
 
 def usuals(ids: list[int], until: datetime) -> Mapping[int, Usual]:
     """Of these workflows, the four weeks up to `until`. Two statements."""
-    values = {"starts": until - timedelta(days=28), "stops": until, "ids": ids}
+    values: dict[str, Any] = {"starts": until - timedelta(days=28), "stops": until, "ids": ids}
     with connection.cursor() as cursor:
         cursor.execute(USUALS, values)
         sums = {row[0]: row[1:] for row in cursor.fetchall()}

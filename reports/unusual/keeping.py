@@ -46,7 +46,7 @@ def is_explained(scope: Scope, span: Span, expected: int = 0) -> bool:
     if scope.dimension == "workflow":
         rows = rows.exclude(kind=Finding.Kind.USUAL).filter(dimension="workflow", key=scope.key)
     elif scope.dimension == "team":
-        rows = rows.filter(dimension="workflow", team_id=scope.team_id)
+        rows = rows.filter(dimension="workflow", team=scope.team_id)
     told: dict[str, int] = {}
     for one in rows:
         told[one.dimension] = told.get(one.dimension, 0) + max(0, one.actual if one.amount is None else one.amount)

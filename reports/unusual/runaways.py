@@ -111,7 +111,7 @@ class Keeper:
         else:
             known = {point[0]: point for point in row.points} | {point[0]: point for point in points}
             row.points = [known[at] for at in sorted(known)]
-            row.until = max(row.until, instant(points[-1][0] + QUARTER))
+            row.until = max(row.until, instant(parts[-1].at + QUARTER))
         if row is None:
             return []
         if shape.expected is not None and not any(point[2] is None for point in row.points):
@@ -130,8 +130,8 @@ class Keeper:
         if above < MINIMUM or self._is_taught(kind, scope, subject, since, actual):
             return None
         same = Finding.objects.filter(kind=kind, dimension=WORKFLOW, key=scope.key, subject=subject, since=since)
-        if (ended := same.first()) is not None:
-            return None if not ended.is_open else ended
+        if same.exists():
+            return None
         if kind not in OF_RUNS and self._told_as_usual(scope, since, above, shape):
             return None
         planned = next(

@@ -74,7 +74,7 @@ def named(dimension: str, keys: Sequence[str]) -> list[Scope]:
 
 def used(dimension: str, keys: Sequence[str], starts: datetime, stops: datetime) -> dict[str, dict[int, Sums]]:
     """Key → epoch second of a quarter hour → what was used, between two instants on quarter hours. Two statements."""
-    values = {"starts": starts, "stops": stops, "keys": list(keys)}
+    values: dict[str, Any] = {"starts": starts, "stops": stops, "keys": list(keys)}
     found: dict[str, dict[int, Sums]] = {key: {} for key in keys}
     for key, at, *rest in _rows(USED, dimension, "usage_quarterhour", values):
         found[key][at] = Sums(*rest)
