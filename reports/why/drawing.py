@@ -71,7 +71,9 @@ def precisely(amount: int, measure: str) -> str:
     if measure != MONEY:
         return f"{'+' if amount >= 0 else '−'}{abs(amount):,}"
     said = amounts.cents(abs(amount))
-    return f"{'less than ' if said.startswith('under') else '+' if amount >= 0 else '−'}{said.removeprefix('under ')}"
+    if said.startswith("under"):
+        return said if amount > 0 else f"less by {said}"
+    return f"{'+' if amount >= 0 else '−'}{said}"
 
 
 def share(amount: int, of: int) -> str:

@@ -23,7 +23,7 @@ from fractions import Fraction
 
 from reports.why.cells import KINDS, LAYERS, OUTPUT, Number, Usage
 from reports.why.shapley import FINE, Factor, in_whole, nearest, split_product
-from reports.why.sides import Leaf, Place, Side
+from reports.why.sides import Place, Side, What
 
 ROUNDING = "rounding"
 Value = Fraction | None
@@ -67,17 +67,16 @@ def _of_leaf(place: Place, before: Side, after: Side) -> dict[str, int]:
     """The parts of the calls at one place, in 1/FINE nano-dollars."""
     sides = before, after
     shared = [_factor(name, value, sides) for name, value in _steps(place, sides)]
-    lengths = _lengths(place, sides, output=False)
     leaves = before.leaves.get(place), after.leaves.get(place)
-    layers = _layers(leaves, lengths)
+    context, layers = _input(place, sides)
     found: dict[str, int] = defaultdict(int)
     for kind in range(len(KINDS)):
         if not any(leaf and leaf.tokens[kind] for leaf in leaves):
             continue
         if kind == OUTPUT:
-            length = [_both("output", *_lengths(place, sides, output=True))]
+            length = [_output(place, sides)]
         else:
-            length = [_both("context", *lengths), _both("cache", *(one.part_of_input(place, kind) for one in sides))]
+            length = [context, _both("cache", *(one.part_of_input(place, kind) for one in sides))]
         end = [_price(kind, place, sides), _both("terms", *(one.terms(place, kind) for one in sides))]
         _gather(found, shared + length + end, layers if kind != OUTPUT else {})
     if any(leaf and leaf.extras for leaf in leaves):
@@ -132,17 +131,36 @@ def _price(kind: int, place: Place, sides: tuple[Side, Side]) -> Factor:
     return _both("price", *rates)
 
 
-def _lengths(place: Place, sides: tuple[Side, Side], output: bool) -> tuple[Value, Value]:
+def _output(place: Place, sides: tuple[Side, Side]) -> Factor:
+    return _both("output", *_size(place, sides, "output"))
+
+
+def _input(place: Place, sides: tuple[Side, Side]) -> tuple[Factor, dict[str, Fraction]]:
+    """Input per call before and after; and by how much each layer grew, empty where not all calls state theirs."""
+    served = place.served
+    if not all(side.are_laid(served) for side in sides) or not any(side.branches.get(served) for side in sides):
+        return _both("context", *_size(place, sides, "input")), {}
+    whole = [side.per_call(place, "input") for side in sides]
+    layers = [_both(name, *_size(place, sides, i)) for i, name in enumerate(LAYERS)]
+    stated = [sum((one.before for one in layers), Fraction(0)), sum((one.after for one in layers), Fraction(0))]
+    # What no layer states is as on the other side where this one is not there.
+    rest = _both("", *(size - known if size is not None else None for size, known in zip(whole, stated, strict=True)))
+    grown = {f"context.{one.name}": one.after - one.before for one in layers}
+    context = Factor("context", stated[0] + rest.before, stated[1] + rest.after)
+    return context, grown | {"context": rest.after - rest.before}
+
+
+def _size(place: Place, sides: tuple[Side, Side], what: What) -> tuple[Value, Value]:
     """Tokens per call before and after; see the module on what one side does not know."""
-    before, after = (side.per_call(place, output) for side in sides)
+    before, after = (side.per_call(place, what) for side in sides)
     if before is None and after is not None:
-        return after * _followed(place, sides, output, missing=0), after
+        return after * _followed(place, sides, what, missing=0), after
     if after is None and before is not None:
-        return before, before * _followed(place, sides, output, missing=1)
+        return before, before * _followed(place, sides, what, missing=1)
     return before, after
 
 
-def _followed(place: Place, sides: tuple[Side, Side], output: bool, missing: int) -> Fraction:
+def _followed(place: Place, sides: tuple[Side, Side], what: What, missing: int) -> Fraction:
     """How the other models of the branch stand on the side where this one is missing, to the side where it is."""
     side, other = sides[missing], sides[1 - missing]
     if side.calls.get(place.service_tier) or not side.calls.get(place.served):
@@ -150,35 +168,15 @@ def _followed(place: Place, sides: tuple[Side, Side], output: bool, missing: int
     there = there_not = Fraction(0)
     alike = False
     for one in side.branches[place.served]:
-        mine, its = side.per_call(one, output), other.per_call(one, output)
+        mine, its = side.per_call(one, what), other.per_call(one, what)
         if mine is None or its is None:
             continue
         alike = True
-        weight = (side.share(one.prompt_version, place.served) or 0) + (
-            other.share(one.prompt_version, place.served) or 0
-        )
+        weight = sum((each.share(one.prompt_version, place.served) or Fraction(0) for each in sides), Fraction(0))
         there_not, there = there_not + weight * mine, there + weight * its
     if not alike:
-        there_not, there = (one.average(place.served, output) or Fraction(0) for one in (side, other))
-    return there_not / there if there and there_not else ONE
-
-
-def _layers(leaves: tuple[Leaf | None, Leaf | None], lengths: tuple[Value, Value]) -> dict[str, Fraction]:
-    """By how many tokens per call each layer of the input grew; nothing where not all calls state their layers."""
-    own = [leaf if leaf and leaf.known else None for leaf in leaves]
-    if not any(own) or not all(leaf is None or leaf.is_laid for leaf in own) or None in lengths:
-        return {}
-    sizes: list[list[Fraction]] = []
-    for i, leaf in enumerate(own):
-        there = leaf or own[1 - i]
-        assert there is not None
-        scale = ONE
-        if leaf is None and lengths[1 - i]:
-            scale = (lengths[i] or ONE) / (lengths[1 - i] or ONE)
-        sizes.append([Fraction(layer, there.known) * scale for layer in there.layers])
-    grown = {f"context.{name}": b - a for name, a, b in zip(LAYERS, *sizes, strict=True)}
-    rest = (lengths[1] or 0) - (lengths[0] or 0) - sum(grown.values())
-    return grown | {"context": Fraction(rest)}
+        there_not, there = (one.average(place.served, what) or Fraction(0) for one in (side, other))
+    return there_not / there if there else ONE
 
 
 def _gather(found: dict[str, int], factors: list[Factor], layers: Mapping[str, Fraction]) -> None:

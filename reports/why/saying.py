@@ -36,7 +36,7 @@ ORDER: Final = {key: place for place, key in enumerate(LABELS)}
 # When it costs more, and when it costs less.
 PHRASES: Final = {
     "runs": ("more runs", "fewer runs"),
-    "workflows": ("new workflows", "ended workflows"),
+    "workflows": ("newly used workflows", "workflows no longer used"),
     "calls": ("more calls outside runs", "fewer calls outside runs"),
     "channels": ("more channels per run", "fewer channels per run"),
     "steps": ("more steps per run", "fewer steps per run"),
@@ -54,7 +54,7 @@ PHRASES: Final = {
     "later": ("calls priced later", "fewer calls priced later"),
     "corrections": ("corrections of earlier calls", "corrections of earlier calls"),
     "withdrawn": ("fewer calls taken back", "calls taken back"),
-    "plan": ("a plan below the time before", "a plan above the time before"),
+    "plan": ("a plan below what was used before", "the plan's room for growth"),
     "pending": ("calls that are not counted yet", "calls that are not counted yet"),
     "untold": ("what cannot be told apart", "what cannot be told apart"),
     "rounding": ("rounding", "rounding"),

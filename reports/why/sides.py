@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 from reports.why.cells import KINDS, LAYERS, OUTPUT, UNKNOWN_RATES, Cell, Number, Rate, Rates, Runs, Usage
 
 Path = tuple[object, ...]
+What = str | int  # "input", "output", or the place of a layer in LAYERS
 
 
 class Place(NamedTuple):
@@ -83,6 +84,12 @@ class Leaf:
         """Whether all its calls state what their input was made of."""
         return bool(self.known) and self.laid == self.known
 
+    def size(self, what: What) -> Number:
+        """Tokens of input, of output, or of a layer by its place in LAYERS."""
+        if what == "input":
+            return self.input
+        return self.tokens[OUTPUT] if what == "output" else self.layers[int(what)]
+
     def rate(self, kind: int) -> Rate:
         return Fraction(self.listed[kind], self.tokens[kind]) if self.tokens[kind] else self.stated[kind]
 
@@ -146,12 +153,10 @@ class Side:
             return UNKNOWN_RATES
         return leaf.rate(0), leaf.rate(1), leaf.rate(2), leaf.rate(3)
 
-    def per_call(self, place: Place, output: bool) -> Fraction | None:
-        """Tokens of input, or of output, for each call with a known cost."""
+    def per_call(self, place: Place, what: What) -> Fraction | None:
+        """Tokens of input, of output or of a layer of the input for each call with a known cost."""
         leaf = self.leaves.get(place)
-        if leaf is None or not leaf.known:
-            return None
-        return Fraction(leaf.tokens[OUTPUT] if output else leaf.input, leaf.known)
+        return Fraction(leaf.size(what), leaf.known) if leaf and leaf.known else None
 
     def terms(self, place: Place, kind: int) -> Fraction | None:
         leaf = self.leaves.get(place)
@@ -169,8 +174,11 @@ class Side:
         leaf = self.leaves.get(place)
         return Fraction(leaf.known, leaf.calls) if leaf else None
 
-    def _average(self, served: Path, output: bool) -> Fraction | None:
+    def are_laid(self, served: Path) -> bool:
+        """Whether all calls of a branch state what their input was made of."""
+        return all(self.leaves[place].is_laid for place in self.branches.get(served, ()) if self.leaves[place].known)
+
+    def _average(self, served: Path, what: What) -> Fraction | None:
         leaves = [self.leaves[place] for place in self.branches.get(served, ())]
         known = sum(leaf.known for leaf in leaves)
-        tokens = sum(leaf.tokens[OUTPUT] if output else leaf.input for leaf in leaves)
-        return Fraction(tokens, known) if known and tokens else None
+        return Fraction(sum(leaf.size(what) for leaf in leaves), known) if known else None
