@@ -16,7 +16,7 @@ PERCENT = 100
 LEAST_CALLS = 100  # of a workflow, before a share of its calls says anything
 FIRST, SHOW, THEN = "first", "show", "then"
 STAGES = {
-    FIRST: "First: no model changes",
+    FIRST: "First: less waste, by the same models",
     SHOW: "Next: try it on a part, and look at the result",
     THEN: "After an evaluation: other models",
 }

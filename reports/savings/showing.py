@@ -77,6 +77,11 @@ class WorkflowRow:
         return self.of.cost
 
     @property
+    def is_unknown(self) -> bool:
+        """Whether the cost of none of its calls is known: never to be shown as nothing."""
+        return self.of.unknown == self.of.calls > 0
+
+    @property
     def saved(self) -> int:
         return self.of.saved
 

@@ -188,7 +188,7 @@ def test_statements(briefs, django_assert_num_queries):
     client, audit = signed_in(), begun(briefs)
     followed(audit, 20)
     client.get("/workflows/briefs/audit/")
-    with django_assert_num_queries(8):
+    with django_assert_num_queries(9):
         client.get("/workflows/briefs/audit/")
 
 

@@ -1,4 +1,4 @@
-"""Which workflows one would pause until a plan fits: those that bring least for their money first. Pure."""
+"""Which workflows one would pause until a plan fits: those that show least for their money first. Pure."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -32,13 +32,13 @@ class Choice:
 
 
 def choices(rows: Iterable[OfWorkflow], worths: Mapping[str, Worth], total: int, plan: int | None) -> list[Choice]:
-    """Those that cost something, least value for a dollar first; then those of unknown value, lightest and dearest."""
+    """Those that cost something: of unknown value first, the lightest and dearest; then least value for a dollar."""
     costly = [(row, worths.get(row.slug, Worth())) for row in rows if row.after > 0]
 
     def order(of: tuple[OfWorkflow, Worth]) -> tuple[bool, Decimal, int, str]:
         row, worth = of
         value = per_dollar(row, worth)
-        return value is None, worth.weight if value is None else value, -row.after, row.slug
+        return value is not None, worth.weight if value is None else value, -row.after, row.slug
 
     found, left = [], total
     for row, worth in sorted(costly, key=order):

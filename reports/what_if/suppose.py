@@ -34,7 +34,10 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class OfWorkflow:
-    """One workflow: what it cost and would, nano-dollars in thirty days; calls that could not be moved as asked."""
+    """One workflow: what it cost and would, nano-dollars in thirty days, of calls with a known cost.
+
+    `unknown` calls have none; `stays` are those that could not be moved as asked.
+    """
 
     slug: str
     calls: int
@@ -42,6 +45,12 @@ class OfWorkflow:
     after: int
     stays: int
     paused: bool
+    unknown: int = 0
+
+    @property
+    def is_unknown(self) -> bool:
+        """Whether the cost of none of its calls is known: never to be shown as nothing."""
+        return self.unknown == self.calls > 0
 
 
 class Supposition:
@@ -129,17 +138,18 @@ class Supposition:
 
     def workflows(self) -> list[OfWorkflow]:
         """Each workflow, the dearest then first."""
-        found: dict[str, list[Fraction]] = {}
+        paused, found = self._question.paused, dict[str, list[Fraction]]()
         for group in self._basis.groups:
-            sums = found.setdefault(group.workflow, [Fraction(0)] * 4)
+            sums = found.setdefault(group.workflow, [Fraction(0)] * 5)
             sums[0] += group.calls
             sums[1] += group.cost
+            sums[4] += group.unknown
         for part in self.parts:
             found[part.group.workflow][2] += part.after
             found[part.group.workflow][3] += part.group.calls if part.stays else 0
         rows = [
-            OfWorkflow(slug, int(calls), int(before), round(after), int(stays), slug in self._question.paused)
-            for slug, (calls, before, after, stays) in found.items()
+            OfWorkflow(slug, int(calls), int(before), round(after), int(stays), slug in paused, int(unknown))
+            for slug, (calls, before, after, stays, unknown) in found.items()
         ]
         return sorted(rows, key=lambda row: (-row.after, -row.before, row.slug))
 

@@ -8,8 +8,8 @@ from zoneinfo import ZoneInfo
 
 from django.urls import reverse
 
-from budgets.models import NANO, Budget, Workflow
-from budgets.pages.amounts import typed
+from budgets.models import Budget, Workflow
+from budgets.pages.amounts import cents, entered, typed
 from budgets.workflows.guardrails import BY_NAME
 from reports.asking.scope import Scope
 from reports.models import SavingsRun
@@ -34,6 +34,19 @@ class Offered:
     url: str
     done: bool
 
+    @property
+    def words(self) -> str:
+        """Forms take dollars; what pages show them as stands beside."""
+        one = self.proposal
+        return f"A budget of {entered(one.amount, 'money')} a month" if one.kind == "budget" else one.words
+
+    @property
+    def why(self) -> str:
+        one = self.proposal
+        if one.kind != "budget":
+            return one.why
+        return f"It spent {cents(one.cost)} in thirty days; this leaves a tenth of room."
+
 
 def propose(workflow: Workflow, baseline: Baseline, zone: ZoneInfo, run: SavingsRun | None) -> list[Proposal]:
     """From what was spent, which models were used, and what the levers found last. One statement."""
@@ -48,12 +61,7 @@ def _budget(baseline: Baseline) -> Iterable[Proposal]:
     cost = baseline.figures.cost * MONTH // max(1, baseline.figures.days)
     if cost > 0:
         amount = round_up(cost * ROOM // 100, "money")
-        yield Proposal(
-            "budget",
-            f"A budget of ${typed(amount, 'money')} a month",
-            f"It spent ${cost / NANO:,.2f} in thirty days; this leaves a tenth of room.",
-            amount=amount,
-        )
+        yield Proposal("budget", "A budget for each month", "A tenth of room.", amount=amount, cost=cost)
 
 
 def _tier(workflow: Workflow, baseline: Baseline, zone: ZoneInfo) -> Iterable[Proposal]:
@@ -66,7 +74,7 @@ def _tier(workflow: Workflow, baseline: Baseline, zone: ZoneInfo) -> Iterable[Pr
     tier = min(calls, key=lambda one: (-calls[one], one))
     if tier in TIERS and (workflow.default_tier is None or tier < workflow.default_tier):
         share = calls[tier] * 100 // max(1, sum(calls.values()))
-        why = f"{share} % of its calls were served by {TIERS[tier]} models; others are then asked for."
+        why = f"{share} % of its calls were served by {TIERS[tier]} models; dearer ones then count as exceptions."
         yield Proposal("tier", f"{TIERS[tier]} as its usual models", why, tier=tier)
 
 

@@ -59,14 +59,15 @@ class Baseline(msgspec.Struct, frozen=True):
 class Proposal(msgspec.Struct, frozen=True):
     """One change that was proposed at the start, and why. `kind`: "budget", "tier", "limits" or "lever".
 
-    `amount` for a budget of a month, `tier`, `limits` as the workflow has them, or the `lever` of the savings that is
-    looked at there.
+    `amount` for a budget of a month, after `cost` in thirty days; `tier`; `limits` as the workflow has them; or the
+    `lever` of the savings that is looked at there.
     """
 
     kind: str
     words: str
     why: str
     amount: int = 0
+    cost: int = 0
     tier: int = 0
     limits: dict[str, int] = {}
     lever: str = ""
