@@ -173,13 +173,13 @@ def with_run(found: Health) -> Card:
 
 def with_outcome(found: Health) -> Card:
     runs = found.runs
-    if not runs.runs:
-        meaning, advice = "No run ended in these days, so there is nothing to judge.", ""
-    elif not runs.judged:
+    still = max(0, runs.runs - runs.judged)
+    if runs.runs <= 0:  # below zero: only corrections for closed days
+        meaning, advice, still = "No run ended in these days, so there is nothing to judge.", "", 0
+    elif runs.judged <= 0:
         meaning = f"None of {some(runs.runs, 'run')} has an outcome yet, so cost per approved asset cannot be said."
-        advice = ""
+        advice = "Have whoever reviews them say what became of them."
     else:
-        still = runs.runs - runs.judged
         meaning = (
             f"{some(still, 'run')} still {'has' if still == 1 else 'have'} no outcome."
             if still
@@ -187,10 +187,11 @@ def with_outcome(found: Health) -> Card:
         )
         advice = "Have whoever reviews them say what became of them." if still else ""
     return Card(
-        "with-outcome", "With an outcome", percent(runs.judged_cost, runs.cost) if runs.runs else "–",
+        "with-outcome", "With an outcome", percent(runs.judged_cost, runs.cost) if runs.runs > 0 else "–",
         f"of {whole(runs.cost)} in {some(runs.runs, 'run')}", meaning, advice,
-        None if not runs.judged else is_well(runs.judged_cost, runs.cost),
+        None if runs.judged <= 0 else is_well(runs.judged_cost, runs.cost),
         runs.judged_cost, runs.cost, "money",
+        place=("outcomes", (), "outcome=none", "See runs without an outcome") if still else None,
     )  # fmt: skip
 
 

@@ -1,10 +1,11 @@
 """`POST /api/v1/runs/<run_id>/outcome` and `POST /api/v1/outcomes`: say what became of runs."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import psycopg
 from django.conf import settings
+from django.core.handlers.wsgi import WSGIRequest
 from django.db import Error as DatabaseError
 from django.db import connection
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
@@ -62,7 +63,6 @@ class OutcomeSerializer(serializers.Serializer[Any]):
     )  # fmt: skip
     workflow = serializers.CharField(required=False, help_text="Short name. Missing: `unassigned`, as for events.")
     run_id = serializers.CharField(required=False, max_length=128, help_text="As the run's events have it.")
-    source = serializers.CharField(required=False, help_text="Another source that the key may send for.")
     time = serializers.DateTimeField(required=False, help_text="When it was decided. Missing: now.")
     reviewer = serializers.CharField(required=False, max_length=128, help_text="Who looked at it.")
     review_minutes = serializers.DecimalField(
@@ -107,7 +107,7 @@ class Sending(APIView):
             raise Problem(415, "unknown-type", "Unknown Content-Type", "Send application/json.")
         limit = settings.INGEST_MAX_BYTES
         encoding = request.headers.get("Content-Encoding", "").lower()
-        return unpack(read_body(request._request, limit), encoding, limit)
+        return unpack(read_body(cast(WSGIRequest, request._request), limit), encoding, limit)
 
     def taken(self, request: Request, items: Sequence[Item]) -> Answer:
         holder = request.user
@@ -153,9 +153,9 @@ class OutcomeView(Sending):
                 )
             with_id(item, once)
         answer = self.taken(request, [item])
-        said = answer.items[0] if answer.items else {"status": "accepted"}
+        said: dict[str, Any] = answer.items[0] if answer.items else {"status": "accepted"}
         if "problem" in said:
-            problem = dict(said["problem"])
+            problem: dict[str, Any] = dict(said["problem"])
             code = problem.pop("type").rpartition("/")[2]
             raise Problem(problem.pop("status"), code, problem.pop("title"), problem.pop("detail"), **problem)
         return Response({"status": said["status"], "id": item.sent_id, "run_id": run_id})

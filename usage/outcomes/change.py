@@ -33,8 +33,8 @@ def set_outcome(actor: Actor, run: Run, workflow: Workflow, said: Outcome, reaso
     assert actor.user is not None
     try:
         check(said)
-    except Refusal as refusal:
-        raise RefusedOutcome(refusal.detail, refusal.field) from refusal
+    except Refusal as error:
+        raise RefusedOutcome(error.detail, error.field) from error
     taking = Taking(NOBODY, [Item(0, said)], entered_by=actor.user.pk)
     with transaction.atomic():
         taking.write()

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 REVIEWS = frozenset({"approved", "rejected", "reworked"})  # somebody looked at what the run made and decided
 SHORT = timedelta(minutes=30)  # two reviewers within this time did not know of each other
@@ -97,5 +98,5 @@ def duplicates(reviews: Iterable[Told]) -> list[int]:
     return found
 
 
-def _last(told: list[Told], name: str) -> "bool | int | Decimal | None":
+def _last(told: list[Told], name: str) -> Any:
     return next((value for one in reversed(told) if (value := getattr(one, name)) is not None), None)

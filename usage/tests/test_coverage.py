@@ -24,7 +24,16 @@ from usage.rollups.fold import fold_all
 from usage.tests.events import NOW, a_sender, an_event, price_the_model, take
 
 pytestmark = pytest.mark.django_db(transaction=True)
-NEVER_MISSING = {"prices", "sources", "quarantine", "source", "api-reference", "workflows-unassigned", "budgets"}
+NEVER_MISSING = {
+    "prices",
+    "sources",
+    "quarantine",
+    "source",
+    "api-reference",
+    "workflows-unassigned",
+    "budgets",
+    "outcomes",
+}
 
 
 @pytest.fixture
