@@ -12,16 +12,24 @@
     var places = digits === 2 ? Math.min(2, own) : digits;
     return new Intl.NumberFormat(d.locale, { style: "currency", currency: d.currency, maximumFractionDigits: places, minimumFractionDigits: places });
   }
+  /* Millions of tokens, shortly, beside an axis. */
+  function brief(d, whole) { return d.unit ? new Intl.NumberFormat(d.locale, { notation: "compact", maximumFractionDigits: 1 }) : whole; }
   /* A budget of cents, or a first day with three calls, needs more than whole dollars on its axis. */
-  function axisDigits(d, most) { return d.unit || most >= 10 ? 0 : most >= 1 ? 2 : 4; }
+  function axisDigits(d, most) { return d.unit || !most || most >= 10 ? 0 : most >= 1 ? 2 : 4; }
 
   function perDay(d, surf) {
-    var bars = d.today < 2; /* an area needs three days to be seen */
-    return d.series.map(function (s, i) {
-      var c = tok("--s" + s.slot), set = { type: bars ? "bar" : "line", label: s.name, data: s.values, stack: "a", backgroundColor: c, borderColor: surf, borderWidth: 1.5, kind: "series" };
+    var bars = barred(d); /* an area needs three days to be seen */
+    var sets = d.series.map(function (s, i) {
+      var c = tok("--s" + s.slot);
+      /* What may be the same call twice does not lie on top of each other. */
+      if (d.lines) return { type: bars ? "bar" : "line", label: s.name, data: s.values, stack: "l" + i, backgroundColor: c, borderColor: c, borderWidth: bars ? 0 : 2, fill: false, pointRadius: 0, pointHoverRadius: 4, tension: 0, maxBarThickness: 24, kind: "line" };
+      var set = { type: bars ? "bar" : "line", label: s.name, data: s.values, stack: "a", backgroundColor: c, borderColor: surf, borderWidth: 1.5, kind: "series" };
       return bars ? Object.assign(set, { maxBarThickness: 64 }) : Object.assign(set, { fill: i ? "-1" : "origin", pointRadius: 0, pointHoverRadius: 4, pointHoverBackgroundColor: c, pointHoverBorderColor: surf, tension: 0 });
     });
+    if (d.dotted) sets.push({ type: "line", label: d.dotted.label, data: d.dotted.values.slice(0, d.today + 1), stack: "dotted", fill: false, borderColor: tok("--chart-compare"), borderWidth: 1.75, borderDash: [2, 3], pointRadius: d.today < 2 ? 4 : 0, tension: 0, order: -1, kind: "cmp" });
+    return sets;
   }
+  function barred(d) { return d.bars || d.today < 2; }
   function runningTotal(d, n) {
     var t = d.today, last = d.total.actual[t], dots = t < 2 ? 4 : 0;
     function past(v) { return v.concat(Array(Math.max(0, n - v.length)).fill(null)).slice(0, n); }
@@ -52,7 +60,7 @@
         title: function (it) { return it.length ? d.full[it[0].dataIndex] : ""; },
         label: function (it) { return " " + it.dataset.label + "  " + (it.dataset.kind === "ahead" || it.dataset.kind === "edge" ? whole : fine).format(it.raw); },
         labelColor: function (it) { var s = it.dataset, c = s.kind === "series" ? s.backgroundColor : s.borderColor; return { backgroundColor: c, borderColor: c }; },
-        footer: function (it) { return it.length && mode === "daily" ? "Total  " + fine.format(sums[it[0].dataIndex]) : ""; }
+        footer: function (it) { return it.length && mode === "daily" && !d.lines ? "Total  " + fine.format(sums[it[0].dataIndex]) : ""; }
       }
     };
   }
@@ -73,21 +81,28 @@
       }
     });
   }
+  /* Where a click on this place leads: the address of the nearest point, as the links of the table have it. */
+  function drilled(d, e, ch) {
+    var hit = d.drill && ch.getElementsAtEventForMode(e, "index", { intersect: false }, false)[0];
+    return hit ? d.drill[hit.index] : "";
+  }
   function build(cv, d) {
     if (d.steps) return waterfall(cv, d);
     var mode = cv.dataset.mode || "daily", daily = mode === "daily", t = d.today;
     var n = daily ? t + 1 : d.labels.length;
     var sums = d.labels.map(function (_, i) { return d.series.reduce(function (a, s) { return a + (s.values[i] || 0); }, 0); });
-    var most = daily ? Math.max.apply(null, sums.concat(d.planOnDays ? d.total.plan : 0)) : Math.max(d.total.plan || 0, d.total.actual[t] || 0);
-    var whole = numbers(d, axisDigits(d, most)), fine = numbers(d, Math.max(2, axisDigits(d, most))), ink = tok("--chart-axis"), font = { family: tok("--font"), size: 12 };
+    var most = daily ? Math.max.apply(null, sums.concat(d.planOnDays ? d.total.plan : 0, d.dotted ? d.dotted.values : 0)) : Math.max(d.total.plan || 0, d.total.actual[t] || 0);
+    var whole = numbers(d, axisDigits(d, most)), axis = d.dotted === undefined ? whole : brief(d, whole), fine = numbers(d, Math.max(2, axisDigits(d, most))), ink = tok("--chart-axis"), font = { family: tok("--font"), size: 12 };
     return new Chart(cv, {
       type: "line", data: { labels: d.labels.slice(0, n), datasets: daily ? perDay(d, tok("--surface")) : runningTotal(d, n) },
       options: {
         responsive: true, maintainAspectRatio: false, animation: false, interaction: { mode: "index", intersect: false }, layout: { padding: { top: 22, right: 6 } },
         scales: {
-          x: { stacked: daily, offset: daily && t < 2, grid: { display: false }, border: { color: tok("--border") }, ticks: { color: ink, font: font, maxRotation: 0, autoSkipPadding: 18 } },
-          y: { stacked: daily, beginAtZero: true, grace: "6%", grid: { color: tok("--chart-grid") }, border: { display: false }, ticks: { color: ink, font: font, maxTicksLimit: 6, callback: function (v) { return whole.format(v); } } }
+          x: { stacked: daily, offset: daily && barred(d), grid: { display: false }, border: { color: tok("--border") }, ticks: { color: ink, font: font, maxRotation: 0, autoSkipPadding: 18 } },
+          y: { stacked: daily, beginAtZero: true, grace: "6%", grid: { color: tok("--chart-grid") }, border: { display: false }, ticks: { color: ink, font: font, maxTicksLimit: 6, callback: function (v) { return axis.format(v); } } }
         },
+        onClick: function (e, hit, ch) { var i = drilled(d, e, ch); if (i) location.assign(i); },
+        onHover: function (e, hit, ch) { cv.classList.toggle("opens", !!drilled(d, e, ch)); },
         plugins: { legend: { display: false }, annotation: { clip: false, annotations: notes(d, mode, n, whole) }, tooltip: tooltip(d, mode, sums, whole, fine) }
       }
     });

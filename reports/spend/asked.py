@@ -79,7 +79,7 @@ def asked_of(query: QueryDict, user: Any, organisation: Organisation, now: datet
 
     def one_of(key: str, known: Any, usual: str, what: str) -> str:
         given = query.get(key) or usual
-        if given in known:
+        if given == usual or given in known:
             return given
         said.append(f"“{given[:40]}” is no {what}; {'it was left out' if not usual else 'the usual one is shown'}.")
         return usual

@@ -34,7 +34,7 @@ def chart(found: Explored, address: str = "") -> dict[str, Any]:
             {"name": one.name, "slot": one.slot, "values": [show(v) for v in one.values[: found.complete]]}
             for one in found.series
         ],
-        "bars": bool(asked.stack),
+        "bars": bool(asked.stack) or asked.by_hour,
         "lines": found.overlaps,
         "dotted": {"label": found.other_name, "values": [show(v) for v in found.before]} if any(found.before) else None,
         "drill": [f"{address}?{query}" if query else "" for query in drills(found)],

@@ -128,6 +128,14 @@ def test_comparisons_are_of_complete_days_and_say_which(lena: Client) -> None:
     assert sum(dotted["values"]) == expected
 
 
+def test_nothing_is_said_of_an_address_that_is_understood(lena: Client) -> None:
+    for query in ("", f"{DAYS}&group=team&stack=model&compare=none&metric=calls&sort=name&page=1&team=&user=ana"):
+        for address in ("/spend/", "/spend/values/team/"):
+            assert 'class="alert watch' not in lena.get(f"{address}?{query}").content.decode(), (address, query)
+    for address in (f"/spend/runs/?{DAYS}&sort=steps&outcome=", f"/spend/calls/?{DAYS}&workflow=ads"):
+        assert 'class="alert watch' not in lena.get(address).content.decode(), address
+
+
 def test_what_is_not_understood_is_said_and_left_out(lena: Client) -> None:
     query = "period=moon&group=price&stack=x&compare=y&metric=z&sort=q&workflow=nobody&colour=red&page=x&tier=high"
     page = text_of(lena, f"/spend/?{query}")
