@@ -35,6 +35,8 @@ PAGES = (
     "/workflows/unassigned/",
     "/routing/",
     "/routing/try/?workflow={workflow}&input_tokens=2000",
+    "/savings/",
+    "/savings/what-if/?price=2&plan=1000",
     "/figures/",
     "/figures/?period=year",
     "/data/",
