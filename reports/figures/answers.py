@@ -105,7 +105,7 @@ def _worth(reads: Reads, table: Table) -> str:
         return f"It cannot be said yet: {why}."
     best = known[0]
     worth = decimal(best[at["value_per_dollar"]], Decimal("0.01"))
-    said = f"{best[0]} brings in most for its cost: {worth:,} for each 1 spent."
+    said = f"{best[0]} brings in most for its cost: {f'{worth:,}' if worth else 'under 0.01'} for each 1 spent."
     losing = [cells[0] for cells in known if cells[at["value_per_dollar"]] < 1]
     if losing:
         many = f"{len(losing)} workflows cost" if len(losing) > 1 else f"{losing[0]} costs"

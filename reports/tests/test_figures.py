@@ -298,3 +298,28 @@ def test_hostile_addresses_are_told_and_never_an_error(client, used):
         assert said in page, said
     nothing = client.get("/figures/?model=no-such").content.decode()
     assert "Nothing matches these filters" in nothing and "Clear filters" in nothing
+
+
+def test_answers_say_what_is_not_known(client, used):
+    sign_in(client)
+
+    def answers(query: str) -> list[str]:
+        return [one["answer"] for one in client.get(f"/series/figures.json{query}").json()["questions"]]
+
+    assert answers("?workflow=chats") == [
+        "chats uses most: $0.01, 100% of all spend.",
+        "test-model costs most: $0.01, 100% of all spend.",
+        "No call of these days names its run or is a repeated one.",
+        "No team answers for what was spent. Of the products, desk: $0.01.",
+        "It cannot be said: no call names its run.",
+    ]
+    assert answers("?model=nobody-knows")[:2] == ["Nothing of it has a price yet."] * 2
+    assert "a run is known by its workflow and team, not by model" in answers("?model=nobody-knows")[-1]
+    Run.objects.update(revenue=0)
+    assert answers("?period=this-month")[-1] == "It cannot be said yet: no outcome states what it brought in."
+    Run.objects.update(revenue=1)
+    assert (
+        answers("")[-1]
+        == "Briefs brings in most for its cost: under 0.01 for each 1 spent. Briefs costs more than it earns."
+    )
+    assert answers("?period=last-month&workflow=chats")[0] == "There were no calls in these days."
