@@ -2,9 +2,10 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import Any
 
 from django.db import DatabaseError, connection
 
@@ -12,9 +13,12 @@ from budgets.models import Source
 from reports.demo import days, mishaps, organisation, setting_up
 from reports.demo.calls import Event
 from reports.demo.days import Arrival
+from reports.demo.reviews import reviews
 from reports.demo.setting_up import Beginning
 from usage.ingest.decode import decode
 from usage.ingest.write import Answer, Intake, Sender
+from usage.outcomes.decode import decode_many
+from usage.outcomes.take import Taking
 from usage.replay.sender import encoded
 
 logger = logging.getLogger(__name__)
@@ -61,6 +65,17 @@ class Loader:
             self.taken += answer.accepted
             self.known += answer.duplicate
 
+    def tell(self, messages: Iterable[dict[str, Any]]) -> None:
+        """Say what became of runs. BadHistory where a message is refused."""
+        said = list(messages)
+        for start in range(0, len(said), BATCH):
+            if self.stopped():
+                return
+            body = b"[" + b",".join(encoded(one) for one in said[start : start + BATCH]) + b"]"
+            answer = Taking(self.sender, decode_many(body)).take()
+            if answer.rejected:
+                raise BadHistory(str(answer.items[0]))
+
     def written(self, body: bytes, count: int) -> Answer:
         """The answer; once more after a passing trouble of the database."""
         for attempt in range(1, TRIES + 1):
@@ -81,7 +96,9 @@ def load(beginning: Beginning, loader: Loader, told: Told) -> None:
     started = time.monotonic()
     for ago in range(story.days + 1):
         when = story.today - timedelta(days=ago)
-        loader.take([one.event for one in days.day(story, when) if one.at <= until])
+        came = [one.event for one in days.day(story, when) if one.at <= until]
+        loader.take(came)
+        loader.tell(reviews(story, came, until))
         if loader.stopped():
             return
         if when.day == 1 and ago < 31:
@@ -99,7 +116,9 @@ def fill_gap(beginning: Beginning, loader: Loader, since: datetime, until: datet
     """The calls of the time in which nothing ran, as if the organisation had gone on meanwhile."""
     since = max(since, until - timedelta(days=LONGEST_GAP_DAYS))
     for when in days_between(beginning, since, until):
-        loader.take([one.event for one in days.day(beginning.story, when) if since < one.at <= until])
+        came = [one.event for one in days.day(beginning.story, when) if since < one.at <= until]
+        loader.take(came)
+        loader.tell(reviews(beginning.story, came, until))
 
 
 def still_to_come(beginning: Beginning, after: datetime) -> list[Arrival]:

@@ -34,7 +34,8 @@ from reports.demo.setting_up import Beginning, NotADemo
 from reports.overview.figures import overview
 from usage.ledger import partitions
 from usage.ledger.opening import open_due
-from usage.models import IngestBatch, LedgerEntry, OtherCost, PriceEntry, QuarterHour
+from usage.models import IngestBatch, LedgerEntry, OtherCost, OutcomeMessage, PriceEntry, QuarterHour, Run
+from usage.outcomes.apply import apply_outcomes
 from usage.planning.figures import plan_year
 from usage.prices.seed import plant
 from usage.rollups.fold import fold_all
@@ -155,6 +156,18 @@ def test_every_call_is_loaded_once_and_loading_again_changes_nothing(beginning: 
     again = Loader.make()
     history.load(beginning, again, lambda _text: None)
     assert (again.taken, again.known) == (0, loader.taken)
+
+
+def test_most_runs_have_an_outcome_and_some_wait_for_one(beginning: Beginning) -> None:
+    history.load(beginning, Loader.make(), lambda _text: None)
+    fold_all()
+    apply_outcomes()
+    runs = Run.objects.exclude(workflow_id=Workflow.objects.get(slug=organisation.UNCLAIMED).pk)
+    told = runs.exclude(outcome="open")
+    assert 0.7 < told.count() / runs.count() < 1
+    assert set(Run.Outcome.values) - {"completed", "reworked"} <= set(runs.values_list("outcome", flat=True))
+    assert runs.filter(reworks__gt=0).exists() and runs.filter(duplicates__gt=0).exists()
+    assert not OutcomeMessage.objects.filter(state="waiting").exists()
 
 
 def test_a_loading_that_was_stopped_is_taken_up(beginning: Beginning) -> None:
