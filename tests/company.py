@@ -52,8 +52,10 @@ from tests.reported import (
     add_forecasts,
     add_reports,
     add_savings,
+    add_views,
     pages_of_forecasts,
     pages_of_savings,
+    pages_of_spend,
     pages_of_what_is_sent,
 )
 from usage.ledger.partitions import forget
@@ -90,6 +92,7 @@ def one_of_everything(now: datetime) -> SimpleNamespace:
     add_replays(made, now)
     add_outcomes(made, now)
     add_snippets(made)
+    add_views(made)
     add_findings(made, now)
     add_reports(made)
     add_forecasts(made, now)
@@ -394,6 +397,6 @@ def pages(made: SimpleNamespace, today: date) -> list[str]:
         "/routing/snippets/?q=nothing-is-called-so", "/routing/snippets/?state=archived", "/routing/snippets/new/",
         "/routing/snippets/tone/", "/routing/snippets/tone/edit/", "/routing/snippets/tone/versions/1/",
         "/routing/snippets/tone/versions/2/", "/routing/snippets/old-facts/",
-        *pages_of_meaning(made),
-        *pages_of_savings(made), *pages_of_forecasts(made), *pages_of_what_is_sent(made),
+        *pages_of_spend(made), *pages_of_meaning(made), *pages_of_savings(made), *pages_of_forecasts(made),
+        *pages_of_what_is_sent(made),
     ]  # fmt: skip

@@ -9,7 +9,27 @@ from reports.mailed.edit import ReportValues, order
 from reports.models import Outlook
 from reports.savings.result import read
 from reports.savings.take import ask, work_off
+from reports.spend.entries import read_run
+from reports.views.edit import save_view
 from reports.workflow_audit.follow import start
+
+
+def add_views(made: SimpleNamespace) -> None:
+    """A saved view that is shared, and a call of a run."""
+    made.view = save_view(made.actor, "Weekly by team", "/spend/", "period=7d&group=team", shared=True)
+    found = read_run([made.run.workflow_id], made.run.run_id, 10)
+    assert found is not None
+    made.call = found.entries[0]
+
+
+def pages_of_spend(made: SimpleNamespace) -> list[str]:
+    """The explorer, what lies below it, saved views."""
+    return [
+        "/spend/", "/spend/?group=user&compare=previous", "/spend/?group=team&stack=model&metric=calls&period=7d",
+        "/spend/?model=no-such", "/spend/values/team/", "/spend/runs/", "/spend/runs/?outcome=shipped",
+        f"/spend/runs/ad-copy/{made.run.run_id}/", "/spend/calls/", f"/spend/calls/{made.call.moment}/{made.call.id}/",
+        "/views/", "/views/new/", f"/views/{made.view.pk}/edit/",
+    ]  # fmt: skip
 
 
 def add_reports(made: SimpleNamespace) -> None:

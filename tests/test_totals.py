@@ -27,6 +27,7 @@ from tests.totals.planning import compare_closed, compare_closing, compare_costs
 from tests.totals.prices import compare_prices, compare_repricing
 from tests.totals.savings import compare_savings
 from tests.totals.sent import compare_forecasts, compare_mailed
+from tests.totals.spend import compare_spend
 from tests.totals.unusual import compare_unusual
 from tests.totals.why import compare_why
 from tests.totals.workflows import compare_workflows
@@ -46,6 +47,7 @@ def compare_spring(c: Comparison) -> None:
 
 def compare_turn(c: Comparison) -> None:
     compare_overview(c)
+    compare_spend(c)
     compare_figures(c)
     compare_budgets(c)
     compare_health(c)
@@ -53,6 +55,7 @@ def compare_turn(c: Comparison) -> None:
 
 def compare_autumn(c: Comparison) -> None:
     compare_overview(c)
+    compare_spend(c)
     compare_figures(c)
     compare_each_budget(c, compare_budgets(c), all_of_them=True)
     compare_most(c)

@@ -113,7 +113,7 @@ def values(request: HttpRequest, dimension: str) -> HttpResponseBase:
         raise Http404
     organisation = Organisation.get()
     query = request.GET.copy()
-    to = query.pop("to", ["spend"])[-1]
+    back = query.pop("back", ["spend"])[-1]
     asked = asked_of(query, request.user, organisation, timezone.now())
     whole = spend(asked.scope.without(dimension), asked.window, (dimension,))
     keys = [row.keys[0] for row in whole.rows if row.keys[0] is not None]
@@ -122,7 +122,7 @@ def values(request: HttpRequest, dimension: str) -> HttpResponseBase:
     names = names_of({dimension: shown})
     cost = {row.keys[0]: row.used for row in whole.rows}
     others = asked.scope.without(dimension)
-    rest = asked.where(others) if to in BACK_TO else asked.address(scope=others)
+    rest = asked.where(others) if back in BACK_TO else asked.address(scope=others)
     return render(
         request,
         "spend/values.html",
@@ -136,8 +136,8 @@ def values(request: HttpRequest, dimension: str) -> HttpResponseBase:
                 for one in shown
             ],
             "more": max(0, len(keys) - OFFERED),
-            "target": reverse(to if to in BACK_TO else "spend"),
-            "back": asked.address() if to not in BACK_TO else asked.where(),
+            "target": reverse(back if back in BACK_TO else "spend"),
+            "back": asked.address() if back not in BACK_TO else asked.where(),
         },
     )
 
