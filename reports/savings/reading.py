@@ -40,7 +40,7 @@ def seen_by(who: Any) -> frozenset[str] | None:
 
 def newest_for(who: Any) -> Reading:
     """At most four statements."""
-    run = newest_done()
+    run = newest_done("basis")
     newer = SavingsRun.objects.defer("result", "basis").order_by("-pk").first()
     if newer is not None and run is not None and newer.pk <= run.pk:
         newer = None

@@ -144,6 +144,6 @@ def known() -> Known:
     )
 
 
-def newest_done() -> SavingsRun | None:
-    """The newest run with figures."""
-    return SavingsRun.objects.filter(state=State.DONE).order_by("-pk").first()
+def newest_done(*without: str) -> SavingsRun | None:
+    """The newest run with figures, without the columns named, which are large."""
+    return SavingsRun.objects.defer(*without).filter(state=State.DONE).order_by("-pk").first()

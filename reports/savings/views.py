@@ -101,7 +101,7 @@ def lever(request: HttpRequest, key: str) -> HttpResponseBase:
         "stage": STAGES[row.lever.stage],
         "row": row,
         "page": page,
-        "rows": prepared(request, page.object_list),
+        "rows": prepared(request, list(page.object_list)),
         "unknown": row.unknown[:PER_PAGE],
         "drafts": any(one.found.terms and changes_policy(one.found.terms) for one in row.rows),
         "may_draft": reach(request.user, CHANGE_POLICY).everything,

@@ -23,7 +23,7 @@ from reports.what_if.basis import Basis, Group, class_of
 from reports.what_if.budgets import breaks_on
 from reports.what_if.pausing import Worth, choices, per_dollar
 from reports.what_if.question import KEYS, Offers, Question, Which, question_of
-from reports.what_if.suppose import OfWorkflow, Supposition, covers
+from reports.what_if.suppose import OfWorkflow, Supposition
 from usage.ledger.opening import open_due
 from usage.models import Run
 from usage.prices.price import price_from
@@ -121,8 +121,8 @@ def test_budgets_cover_calls_by_the_model_that_would_serve_them():
     assert one.covered({"provider": "bolt", "team": "growth"}) == (0, cheap)
     assert (one.covered({"tier": "1"}), one.covered({"tier": "2"})) == ((0, cheap), (3 * NANO, 0))
     assert one.covered({"workflow": "seo"}) == (0, 0)
-    assert covers({"environment": "production"}, group(), *OLD)
-    assert not covers({"environment": "staging"}, group(), *OLD)
+    assert one.covered({"environment": "production"}) == (3 * NANO, cheap)
+    assert one.covered({"environment": "staging", "team": "growth"}) == (0, 0)
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,10 @@ the length class of the input, applied to what the calls did cost.
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from fractions import Fraction
 
-from reports.savings.call import Prices
+import msgspec
+
+from reports.savings.call import Prices, portion
 from reports.what_if.basis import Basis, Group
 from reports.what_if.question import Named, Question
 from usage.prices.cost import cost_of
@@ -19,16 +20,14 @@ DAYS = 30
 TierOf = Callable[[str, str], int]
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
-    """Calls of a group that go the same way. `after` in nano-dollars, not rounded; `stays`: could not be moved."""
+class Part(msgspec.Struct, frozen=True, gc=False):
+    """Calls of a group that go the same way, at `after` parts of a nano-dollar. `stays`: they could not be moved."""
 
     group: Group
     provider: str
     model: str
     tier: int
-    share: Fraction
-    after: Fraction
+    after: int
     stays: bool = False
 
 
@@ -54,93 +53,75 @@ class OfWorkflow:
 
 
 class Supposition:
-    """A question put to a basis."""
+    """A question put to a basis. Inside, money is whole numbers of 1/`unit` nano-dollars, so that factors are exact."""
 
     def __init__(self, basis: Basis, question: Question, prices: Prices, tier_of: TierOf, now: datetime) -> None:
         self._basis, self._question, self._prices, self._tier_of, self._now = basis, question, prices, tier_of, now
-        self._memo: dict[tuple[Group, str, str], int | None] = {}
+        self._memo: dict[tuple[Group, Named], int | None] = {}
+        self._tables: dict[tuple[str, ...], dict[tuple[str, ...], list[int]]] = {}
+        self._unit = question.volume.denominator * question.move.denominator * question.price.denominator
         self.parts: list[Part] = [part for group in basis.groups for part in self._parts(group)]
 
     def _parts(self, group: Group) -> Iterator[Part]:
-        asked, factor = self._question, Fraction(1)
+        asked, own = self._question, (group.provider, group.model)
+        volume = asked.volume.denominator
         if asked.volume_of in {None, group.workflow}:
-            factor = asked.volume
+            volume = asked.volume.numerator
         if group.workflow in asked.paused:
-            factor = Fraction(0)
-        served: list[tuple[Named, Fraction, bool]] = [((group.provider, group.model), Fraction(1), False)]
-        if asked.withdrawn == (group.provider, group.model) and asked.instead:
-            served = [self._moved(group, asked.instead)]
-        if asked.move and asked.move_to:
-            served = [
-                part
-                for named, share, stays in served
-                for part in self._split(group, named, share, stays, asked.move_to)
-            ]
-        for named, share, stays in served:
-            cost = self._cost(group, named) * share * factor
-            if asked.price_of.has(*named):
-                cost *= asked.price
-            own = named == (group.provider, group.model)
-            tier = group.tier if own else self._tier_of(*named)
-            yield Part(group, *named, tier, share * factor, cost, stays)
+            volume = 0
+        for named, share, stays in self._served(group, own):
+            relative = group.cost if named == own else self._relative(group, named)
+            price = asked.price.numerator if asked.price_of.has(*named) else asked.price.denominator
+            cost = (relative or 0) * share * volume * price
+            yield Part(group, *named, group.tier if named == own else self._tier_of(*named), cost, stays)
 
-    def _moved(self, group: Group, to: Named) -> tuple[Named, Fraction, bool]:
-        if self._relative(group, to) is None:
-            return (group.provider, group.model), Fraction(1), True
-        return to, Fraction(1), False
-
-    def _split(
-        self, group: Group, named: Named, share: Fraction, stays: bool, to: Named
-    ) -> Iterator[tuple[Named, Fraction, bool]]:
-        """What of a part goes where."""
-        asked = self._question
-        if not asked.move_from.has(*named) or named == to:
-            yield named, share, stays
-        elif self._relative(group, to) is None:
-            yield named, share, True
+    def _served(self, group: Group, own: Named) -> Iterator[tuple[Named, int, bool]]:
+        """(model, how many of `move.denominator` parts of the group it serves, whether these could not be moved)."""
+        asked, served, stays = self._question, own, False
+        whole = asked.move.denominator
+        if asked.withdrawn == own and asked.instead:
+            stays = self._relative(group, asked.instead) is None
+            served = own if stays else asked.instead
+        to = asked.move_to
+        if not asked.move or to is None or to == served or not asked.move_from.has(*served):
+            yield served, whole, stays
+        elif to != own and self._relative(group, to) is None:
+            yield served, whole, True
         else:
-            yield to, share * asked.move, stays
+            yield to, asked.move.numerator, stays
             if asked.move < 1:
-                yield named, share * (1 - asked.move), stays
+                yield served, whole - asked.move.numerator, stays
 
-    def _cost(self, group: Group, named: Named) -> Fraction:
-        if named == (group.provider, group.model):
-            return Fraction(group.cost)
-        relative = self._relative(group, named)
-        return Fraction(group.cost) if relative is None else relative
-
-    def _relative(self, group: Group, named: Named) -> Fraction | None:
+    def _relative(self, group: Group, named: Named) -> int | None:
         """What the group costs by another model; None where that has no price for it, or other units were used."""
-        if group.metered:
-            return None
-        other = self._priced(group, *named)
-        if other is None:
-            return None
-        own = self._priced(group, group.provider, group.model)
-        return Fraction(other) if not own else Fraction(group.cost * other, own)
+        key = (group, named)
+        if key not in self._memo:
+            other = None if group.metered else self._priced(group, *named)
+            own = None if other is None else self._priced(group, group.provider, group.model)
+            self._memo[key] = other if not own or other is None else portion(group.cost, other, own)
+        return self._memo[key]
 
     def _priced(self, group: Group, provider: str, model: str) -> int | None:
-        key = (group, provider, model)
-        if key not in self._memo:
-            price = self._prices.find(provider, model, group.service_tier or "standard", self._now)
-            parts = price and cost_of(
-                price,
-                group.input_tokens,
-                group.cached_input_tokens,
-                group.cache_write_tokens,
-                group.output_tokens,
-                None,
-                group.reasoning_tokens,
-                self._basis.length_of(group),
-            )
-            self._memo[key] = parts.total if parts else None
-        return self._memo[key]
+        price = self._prices.find(provider, model, group.service_tier or "standard", self._now)
+        if price is None:
+            return None
+        parts = cost_of(
+            price,
+            group.input_tokens,
+            group.cached_input_tokens,
+            group.cache_write_tokens,
+            group.output_tokens,
+            None,
+            group.reasoning_tokens,
+            self._basis.length_of(group),
+        )
+        return None if parts is None else parts.total
 
     def workflows(self) -> list[OfWorkflow]:
         """Each workflow, the dearest then first."""
-        paused, found = self._question.paused, dict[str, list[Fraction]]()
+        paused, found = self._question.paused, dict[str, list[int]]()
         for group in self._basis.groups:
-            sums = found.setdefault(group.workflow, [Fraction(0)] * 5)
+            sums = found.setdefault(group.workflow, [0] * 5)
             sums[0] += group.calls
             sums[1] += group.cost
             sums[4] += group.unknown
@@ -148,32 +129,37 @@ class Supposition:
             found[part.group.workflow][2] += part.after
             found[part.group.workflow][3] += part.group.calls if part.stays else 0
         rows = [
-            OfWorkflow(slug, int(calls), int(before), round(after), int(stays), slug in paused, int(unknown))
+            OfWorkflow(slug, calls, before, portion(after, 1, self._unit), stays, slug in paused, unknown)
             for slug, (calls, before, after, stays, unknown) in found.items()
         ]
         return sorted(rows, key=lambda row: (-row.after, -row.before, row.slug))
 
     def covered(self, scope: Mapping[str, str]) -> tuple[int, int]:
-        """What the calls that a budget's scope covers cost and would, nano-dollars in thirty days."""
-        before = sum(group.cost for group in self._basis.groups if covers(scope, group, group.provider, group.model))
-        parts = (part for part in self.parts if covers(scope, part.group, part.provider, part.model, part.tier))
-        return before, round(sum((part.after for part in parts), Fraction(0)))
+        """What the calls that a budget's scope covers cost and would, nano-dollars in thirty days.
+
+        A scope of dimensions in KNOWN; budgets that name the same ones share one pass over the calls.
+        """
+        names = tuple(sorted(scope))
+        table = self._tables.get(names)
+        if table is None:
+            table = self._tables[names] = {}
+            for group in self._basis.groups:
+                stated = values_of(names, group, group.provider, group.model, group.tier)
+                table.setdefault(stated, [0, 0])[0] += group.cost
+            for part in self.parts:
+                stated = values_of(names, part.group, part.provider, part.model, part.tier)
+                table.setdefault(stated, [0, 0])[1] += part.after
+        before, after = table.get(tuple(scope[name] for name in names), (0, 0))
+        return before, portion(after, 1, self._unit)
 
 
 KNOWN = frozenset({"team", "workflow", "environment", "tier", "provider", "model"})
 
 
-def covers(scope: Mapping[str, str], group: Group, provider: str, model: str, tier: int | None = None) -> bool:
-    """Whether a scope of dimensions in KNOWN covers the group's calls, served by that model."""
-    stated = {
-        "team": group.team,
-        "workflow": group.workflow,
-        "environment": group.environment,
-        "provider": provider,
-        "model": model,
-        "tier": str(group.tier if tier is None else tier),
-    }
-    return all(stated[name] == value for name, value in scope.items())
+def values_of(names: Iterable[str], group: Group, provider: str, model: str, tier: int) -> tuple[str, ...]:
+    """What the group's calls state for these dimensions of budgets, served by that model."""
+    served = {"provider": provider, "model": model, "tier": str(tier)}
+    return tuple(served[name] if name in served else getattr(group, name) for name in names)
 
 
 def narrowed(basis: Basis, seen: Iterable[str] | None) -> Basis:

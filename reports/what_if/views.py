@@ -31,7 +31,8 @@ from routing.replay.basis import live_policy
 from usage.prices import book, tiers
 from usage.rollups.runs import runs_by_workflow
 
-SHOWN = 200  # workflows on the page; all of them in the CSV
+OFFERED = 500  # workflows to choose from
+SHOWN = 100  # workflows in each table of the page; all of them in the CSV
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ class Answer:
 
 def answer(request: HttpRequest) -> Answer | None:
     """The question of the address put to the newest run; None before there is one. A fixed number of statements."""
-    run, now = newest_done(), timezone.now()
+    run, now = newest_done("result"), timezone.now()
     if run is None or run.basis is None:
         return None
     whole, seen = sums.read(run.basis), seen_by(request.user)
@@ -135,10 +136,11 @@ def what_if(request: HttpRequest) -> HttpResponseBase:
             "days": span_year(found.run.first_day, found.run.last_day),
             "rows": found.rows[:SHOWN],
             "hidden": max(0, len(found.rows) - SHOWN),
+            "choices": found.choices[:SHOWN],
             "names": found.names,
             "used": [(key_of(one), f"{one[1]} ({one[0]})") for one in found.offers.used],
             "priced": [(key_of(one), f"{one[1]} ({one[0]})") for one in found.offers.priced],
-            "workflows": sorted((found.names.get(one, one), one) for one in found.offers.workflows)[:SHOWN],
+            "workflows": sorted((found.names.get(one, one), one) for one in found.offers.workflows)[:OFFERED],
             "difference": found.after - found.before,
             "over_plan": None if found.question.plan is None else found.after - found.question.plan,
             "pauses": sorted(found.question.paused),

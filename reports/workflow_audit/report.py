@@ -61,8 +61,8 @@ def _percent(part: int, whole: int) -> Decimal | None:
 def _per_call(before: Figures, since: Figures) -> Line:
     known = [one.calls - one.without_cost for one in (before, since)]
     a, b = (Decimal(one.cost) / n if n > 0 else None for one, n in zip((before, since), known, strict=True))
-    texts = [per_unit(one.cost, max(0, n)) or "–" for one, n in zip((before, since), known, strict=True)]
-    return Line("Cost of a call", *texts, change(a, b))
+    was, now = (per_unit(one.cost, max(0, n)) or "–" for one, n in zip((before, since), known, strict=True))
+    return Line("Cost of a call", was, now, change(a, b))
 
 
 def sentence(before: Figures, since: Figures, runs: bool) -> str:

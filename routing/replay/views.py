@@ -23,9 +23,10 @@ from budgets.people.names import shown_name
 from routing.models import PolicyReplay, PolicyVersion
 from routing.replay import showing, words
 from routing.replay.begin import begin
+from routing.replay.claim import OPEN
 from routing.replay.forms import PreviewForm, last_month, offered
 from routing.replay.result import Result, read
-from routing.replay.take import KEPT, OPEN, cancel
+from routing.replay.take import KEPT, cancel
 
 CHANGE = "routing.change_policy"
 changes_policy = changes(CHANGE, "the policy")

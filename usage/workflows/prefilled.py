@@ -40,19 +40,14 @@ def prefilled(query: QueryDict, found: Workflow) -> Prefilled:
     labels, ignored = [], []
     for name in query:
         kind, _, limit = name.partition("_")
-        value: Any = query.getlist(name)[:10] if limit == MANY else query[name][:LONGEST]
+        value: Any = query.getlist(name)[:10] if limit == MANY else query.get(name, "")[:LONGEST]
         if kind == "limit" and limit in fields:
             initial[name] = value
             labels.append(str(fields[limit].label))
         elif kind == "task" and limit in fields and takes_task:
             initial |= {f"type_{place}": task, f"type_{place}_{limit}": value}
             labels.append(f"{fields[limit].label} for {task}")
-        elif (
-            name == "default_tier"
-            and query[name].isascii()
-            and query[name].isdecimal()
-            and int(query[name][:2]) in TIERS
-        ):
+        elif name == "default_tier" and value in {str(number) for number in TIERS}:
             initial[name] = value
             labels.append("Usual models")
         elif not (name == "task_type" and takes_task):
