@@ -68,15 +68,21 @@ class Chosen:
         found = self.under().aggregate(cost=Sum("cost", filter=TABS[self.outcome][1]), **counts)
         return {key: found[f"n{at}"] for at, key in enumerate(TABS)}, int(found["cost"] or 0)
 
-    def address(self, **other: str) -> str:
-        """The same list, but for what `other` says."""
-        values = self.window.query | {
+    @property
+    def kept(self) -> dict[str, str]:
+        """What the address says beside the days."""
+        values = {
             "outcome": self.outcome,
             "workflow": self.workflow.slug if self.workflow else "",
             "q": self.query,
             "sort": "" if self.sort == "cost" else self.sort,
         }
-        return "?" + urlencode({name: value for name, value in (values | other).items() if value})
+        return {name: value for name, value in values.items() if value}
+
+    def address(self, **other: str) -> str:
+        """The same list, but for what `other` says."""
+        values = self.window.query | self.kept | other
+        return "?" + urlencode({name: value for name, value in values.items() if value})
 
     def waiting(self) -> QuerySet[OutcomeMessage]:
         """Messages about runs that made no call yet, the newest first."""

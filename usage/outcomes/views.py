@@ -62,6 +62,7 @@ def outcomes(request: HttpRequest) -> HttpResponseBase:
             "here": "outcomes",
             "organisation": organisation,
             "chosen": chosen,
+            "kept": chosen.kept.items(),
             "page": runs,
             "rows": [(row, *_shown(row.run, organisation)) for row in rows_of(list(runs.object_list), names)],
             "cost": cost,
