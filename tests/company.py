@@ -54,6 +54,7 @@ from tests.reported import (
     add_savings,
     add_views,
     pages_of_forecasts,
+    pages_of_meaning,
     pages_of_savings,
     pages_of_spend,
     pages_of_what_is_sent,
@@ -329,16 +330,6 @@ def add_findings(made: SimpleNamespace, now: datetime) -> None:
         kind="loop", subject="run-7", points=[[points[-1][0], 9 * NANO, None, None, None]], actual=9 * NANO,
         cause="One run took 200 steps.", state="expected", planned="Spring launch", ended_at=now, **common,
     )  # fmt: skip
-
-
-def pages_of_meaning(made: SimpleNamespace) -> list[str]:
-    """Figures, why over, unusual spend."""
-    return [
-        "/figures/", "/figures/?period=last-month&workflow=ad-copy&compare=weekdays", "/figures/?model=no-such",
-        "/spend/why/", "/spend/why/?compare=weekdays&model=no-such", "/budgets/ad-copy/why/",
-        "/budgets/ad-copy/why/card/", "/budgets/hard-limit/why/?against=before",
-        "/unusual/", "/unusual/?q=nothing-is-called-so", "/unusual/card/", f"/unusual/{made.finding.pk}/",
-    ]  # fmt: skip
 
 
 def pages(made: SimpleNamespace, today: date) -> list[str]:

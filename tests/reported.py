@@ -95,3 +95,13 @@ def pages_of_savings(made: SimpleNamespace) -> list[str]:
         "/workflows/ad-copy/audit/", f"/workflows/ad-copy/audit/{made.audit.pk}/", "/workflows/newsletter-test/audit/",
         "/workflows/ad-copy/edit/?limit_max_output_tokens=900",
     ]  # fmt: skip
+
+
+def pages_of_meaning(made: SimpleNamespace) -> list[str]:
+    """Figures, why over, unusual spend."""
+    return [
+        "/figures/", "/figures/?period=last-month&workflow=ad-copy&compare=weekdays", "/figures/?model=no-such",
+        "/spend/why/", "/spend/why/?compare=weekdays&model=no-such", "/budgets/ad-copy/why/",
+        "/budgets/ad-copy/why/card/", "/budgets/hard-limit/why/?against=before",
+        "/unusual/", "/unusual/?q=nothing-is-called-so", "/unusual/card/", f"/unusual/{made.finding.pk}/",
+    ]  # fmt: skip
