@@ -37,7 +37,7 @@ ACTOR = Actor(None, "lena", "web")
 def copy():
     a_company()
     workflow = a_workflow()
-    history(workflow)
+    history(workflow, days=15)
     learnt()
     return workflow
 
@@ -108,7 +108,7 @@ def test_late_calls_are_seen_as_if_they_had_been_on_time(copy):
 
 def test_a_little_money_is_no_finding(copy):
     small = a_workflow("small")
-    history(small, dollars=lambda when: 0.05)
+    history(small, days=15, dollars=lambda when: 0.05)
     learnt(NOW + QUARTER)
     burst(small, NOW + QUARTER, 4.0)
     fill(copy, NOW + QUARTER, NOW + 2 * QUARTER)
@@ -193,11 +193,11 @@ def test_a_weekend_batch_that_is_normal_stays_quiet():
 
 
 def test_a_team_is_told_of_where_no_single_workflow_explains_it():
-    """Twelve small workflows that together are much: each below the minimum, their team far above its usual."""
+    """Four small workflows that together are much: each below the minimum, their team far above its usual."""
     a_company()
-    small = [a_workflow(f"small-{n}") for n in range(12)]
+    small = [a_workflow(f"small-{n}") for n in range(4)]
     for one in small:
-        history(one, days=10, dollars=lambda when: 0.1)
+        history(one, days=9, dollars=lambda when: 0.1)
     learnt()
     for one in small:
         burst(one, dollars=4.0)
@@ -214,3 +214,23 @@ def test_a_finding_is_read_again_when_what_was_spent_changes(copy):
     burst(copy, NOW, 5.0, model="corrected")
     looked(NOW + DAY + QUARTER)
     assert Finding.objects.get().amount == before.amount + 5 * NANO
+
+
+def test_what_a_new_series_learns_from_is_looked_at_too_and_nobody_is_told_of_the_past():
+    a_company()
+    workflow = a_workflow()
+    burst(workflow, NOW - 3 * DAY, quarters=2, model="past")
+    history(workflow, days=15)
+    looked(NOW)
+    (finding,) = Finding.objects.filter(dimension="workflow")
+    assert (finding.since, finding.until) == (NOW - 3 * DAY, NOW - 3 * DAY + 2 * QUARTER)
+    assert finding.ended_at == finding.until + HOUR
+    assert WatchedSeries.objects.filter(settled_to__gt=NOW - 5 * HOUR).count() == 0
+
+
+def test_a_past_that_is_imported_later_is_learnt(copy):
+    WatchedSeries.objects.update(began_at=NOW - 3 * DAY)  # as if nothing before had been known
+    Watch.objects.update(quarters_to=NOW - QUARTER)
+    looked(NOW)
+    first = WatchedSeries.objects.get(dimension="workflow", measure="money", grain=900)
+    assert first.began_at <= NOW - 14 * DAY

@@ -34,7 +34,8 @@ def end(scope: Scope, looked_to: datetime, now: datetime) -> None:
         kind=Finding.Kind.USUAL, dimension=scope.dimension, key=scope.key, ended_at=None
     ):
         if looked_to - finding.until >= _quiet(finding) or finding.until - finding.since >= LONGEST:
-            Finding.objects.filter(pk=finding.pk, ended_at=None).update(ended_at=now)
+            over = min(now, finding.until + _quiet(finding))
+            Finding.objects.filter(pk=finding.pk, ended_at=None).update(ended_at=over)
 
 
 def is_explained(scope: Scope, span: Span, expected: int = 0) -> bool:
@@ -92,7 +93,7 @@ def _known(scope: Scope, span: Span, now: datetime) -> Finding | None:
     still = mine.filter(ended_at=None).first()
     if still is None or instant(span.since) - still.until < _quiet(still):
         return still
-    Finding.objects.filter(pk=still.pk).update(ended_at=now)
+    Finding.objects.filter(pk=still.pk).update(ended_at=min(now, still.until + _quiet(still)))
     return None
 
 

@@ -1,8 +1,8 @@
 """Which workflows, teams and models are watched, and what they used by quarter hours: SQL on rollups."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from django.db import connection
@@ -21,7 +21,7 @@ FLOOR = NANO  # who spends less than a dollar in four weeks is not watched
 JOINED = "{table} q JOIN budgets_workflow w ON w.id = q.workflow_id"
 KEYS = {WORKFLOW: "coalesce(w.merged_into_id, w.id)::text", TEAM: "q.team", MODEL: "q.model"}
 CHOSEN = """
-SELECT {key} AS key, sum(q.cost)::bigint AS cost FROM {rows}
+SELECT {key} AS key, sum(q.cost)::bigint AS cost, min(q.day) AS first FROM {rows}
 WHERE q.day >= %(first)s AND {key} <> '' GROUP BY 1 HAVING sum(q.cost) >= %(floor)s
 ORDER BY 2 DESC, 1 LIMIT %(most)s
 """
@@ -45,20 +45,26 @@ WHERE q.calls > 0 AND q.last_call >= %(starts)s AND q.last_call < %(stops)s AND 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Something that is watched. `key` is a workflow's id, a team's short name or a model's name."""
+    """Something that is watched. `key` is a workflow's id, a team's short name or a model's name; `first_day` the first
+    of the last four weeks on which it was used."""
 
     dimension: str
     key: str
     name: str
     workflow_id: int | None = None
     team_id: int | None = None
+    first_day: date | None = None
 
 
 def watched(now: datetime) -> list[Scope]:
     """The costliest of the last four weeks: workflows first, since what they explain is not told again. Five
     statements."""
     first = day_of(now - LOOKED_AT, Organisation.get().zone)
-    return [scope for dimension in DIMENSIONS for scope in named(dimension, _chosen(dimension, first, MOST[dimension]))]
+    found = []
+    for dimension in DIMENSIONS:
+        days = _chosen(dimension, first, MOST[dimension])
+        found += [replace(scope, first_day=days[scope.key]) for scope in named(dimension, list(days))]
+    return found
 
 
 def named(dimension: str, keys: Sequence[str]) -> list[Scope]:
@@ -94,9 +100,10 @@ def instant(seconds: int) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
 
 
-def _chosen(dimension: str, first: Any, most: int) -> list[str]:
+def _chosen(dimension: str, first: date, most: int) -> dict[str, date]:
+    """Key → its first day, the costliest first."""
     rows = _rows(CHOSEN, dimension, "usage_coreday", {"first": first, "floor": FLOOR, "most": most})
-    return [key for key, _ in rows]
+    return {key: day for key, _, day in rows}
 
 
 def _rows(statement: str, dimension: str, table: str, values: Mapping[str, Any]) -> list[Any]:

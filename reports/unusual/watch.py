@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from django.db import connection, transaction
 from django.utils import timezone
 
-from budgets.limits.calendar import quarter_hour
+from budgets.limits.calendar import day_of, quarter_hour
 from budgets.models import Organisation
 from reports.models import Finding, Watch, WatchedSeries
 from reports.unusual import keeping
@@ -27,6 +27,7 @@ from reports.unusual.scopes import Scope, epoch, instant, used, watched
 SETTLED = timedelta(hours=6)
 HISTORY = timedelta(days=35)  # where a series is new, what it learns from
 LEARNING = timedelta(days=7)  # from the first use on; before, nothing is told
+LOOKED_BACK = timedelta(days=14)  # how much of what it learns from is looked at, too
 SECONDS = 20.0  # of a look; scopes that are new wait for the next one
 
 
@@ -73,6 +74,7 @@ def _look(row: Watch, now: datetime, to: datetime, deadline: float) -> Looked:
     hours = row.hours_to is None or row.hours_to < to.replace(minute=0)
     grains = GRAINS if hours else (QUARTER,)
     known = _series(scopes)
+    _forget_where_more_came(scopes, known)
     expecting = Expectations(to - HISTORY, to, Organisation.get().zone)
     found: list[Finding] = []
     done = waiting = 0
@@ -94,6 +96,18 @@ def _series(scopes: Sequence[Scope]) -> dict[Key, WatchedSeries]:
     keys = {scope.key for scope in scopes}
     rows = WatchedSeries.objects.filter(key__in=keys)
     return {(one.dimension, one.key, one.measure, one.grain): one for one in rows}
+
+
+def _forget_where_more_came(scopes: Sequence[Scope], known: dict[Key, WatchedSeries]) -> None:
+    """What was used earlier than a series knows came later, as imports do: such a scope is learnt anew."""
+    zone = Organisation.get().zone
+    for scope in scopes:
+        row = known.get((scope.dimension, scope.key, "money", QUARTER))
+        if row is None or scope.first_day is None or scope.first_day >= day_of(row.began_at, zone):
+            continue
+        WatchedSeries.objects.filter(dimension=scope.dimension, key=scope.key).delete()
+        for key in [one for one in known if one[:2] == (scope.dimension, scope.key)]:
+            del known[key]
 
 
 def _is_new(scope: Scope, known: Mapping[Key, WatchedSeries], to: datetime) -> bool:
@@ -169,7 +183,7 @@ def _graded(
     to: datetime,
     zone: ZoneInfo,
 ) -> list[Graded]:
-    """The grains that are not settled, scored; and what is settled taken in for good."""
+    """The grains that are not settled, scored; of a new series two weeks. What is settled is taken in for good."""
     stop = epoch(to) // grain * grain
     settle = (stop - int(SETTLED.total_seconds())) // HOUR * HOUR
     scored: dict[int, dict[str, tuple[float | None, Seen]]] = {}
@@ -181,13 +195,16 @@ def _graded(
             else (Detector(grain_seconds=grain), epoch(began) // HOUR * HOUR)
         )
         new = settle if settle - at >= SETTLED.total_seconds() else at
-        for moment in range(at, new, grain):
-            detector.see(wall(moment, zone), value_of(measure, cells.get(moment, NOTHING)))
-        if row is None or new > at:  # seldom, since a state is large
-            _settle(scope, measure, grain, row, began, detector, new)
-        for moment in range(new, stop, grain):
+        told_from = new if row else stop - int(LOOKED_BACK.total_seconds())
+        for moment in range(at, max(new, stop) + 1, grain):
+            if moment == new and (row is None or new > at):  # seldom, since a state is large
+                _settle(scope, measure, grain, row, began, detector, new)
+            if moment >= stop:
+                break
             value = value_of(measure, cells.get(moment, NOTHING))
-            scored.setdefault(moment, {})[measure] = (value, detector.see(wall(moment, zone), value))
+            seen = detector.see(wall(moment, zone), value)
+            if moment >= told_from:
+                scored.setdefault(moment, {})[measure] = (value, seen)
     return [
         Graded(
             moment,
