@@ -21,7 +21,6 @@ from budgets.audit.record import Actor, record
 from budgets.delivery.channels import ChannelValues, create_channel
 from budgets.delivery.channels import test as test_channel
 from budgets.leases.take import Wish, take
-from budgets.limits.calendar import quarter_hour
 from budgets.models import (
     NANO,
     ApprovalRule,
@@ -36,7 +35,6 @@ from budgets.models import (
 )
 from budgets.people.invite import invite
 from budgets.people.membership import give_role
-from reports.models import Finding as Spend
 from reports.tests.rows import budget_with, fill_company
 from routing.alerts.triggers import TRIGGERS
 from routing.bundle.compile import compile_if_changed
@@ -48,6 +46,7 @@ from routing.policy.ready_made import ensure_first_policy
 from routing.replay.take import ask, replay_waiting
 from routing.snippets.edit import archive_snippet, make_snippet, save_snippet, values_of
 from routing.snippets.values import SnippetValues
+from tests.company_findings import add_findings
 from tests.reported import (
     add_forecasts,
     add_reports,
@@ -309,27 +308,6 @@ def add_snippets(made: SimpleNamespace) -> None:
     made.snippet = save_snippet(made.actor, made.snippet, calmer, note="Calmer")
     old = make_snippet(made.actor, SnippetValues("old-facts", "Old facts", "facts", "Made in 2024."))
     archive_snippet(made.actor, old)
-
-
-def add_findings(made: SimpleNamespace, now: datetime) -> None:
-    """Unusual spend of a workflow that goes on and for which a rule did something, and one without a usual."""
-    workflow = Workflow.objects.get(slug="ad-copy")
-    since = quarter_hour(now - timedelta(hours=3))
-    points = [
-        [int(since.timestamp()) + 900 * n, (2 if n < 0 else 40) * NANO, 2 * NANO, NANO, 3 * NANO] for n in range(-8, 4)
-    ]
-    common = {
-        "dimension": "workflow", "key": str(workflow.pk), "workflow": workflow, "team": workflow.team, "grain": 900,
-        "name": workflow.name, "since": since, "until": since + timedelta(hours=1), "found_at": now,
-    }  # fmt: skip
-    made.finding = Spend.objects.create(
-        kind="usual", measures=["money", "calls"], points=points, actual=160 * NANO, expected=8 * NANO,
-        amount=152 * NANO, cause="More runs: 400 instead of 20.", acted="paused", acted_entry=1, **common,
-    )  # fmt: skip
-    Spend.objects.create(
-        kind="loop", subject="run-7", points=[[points[-1][0], 9 * NANO, None, None, None]], actual=9 * NANO,
-        cause="One run took 200 steps.", state="expected", planned="Spring launch", ended_at=now, **common,
-    )  # fmt: skip
 
 
 def pages(made: SimpleNamespace, today: date) -> list[str]:
