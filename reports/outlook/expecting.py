@@ -4,8 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
+import numpy as np
+
 from reports.forecast.ensemble import Forecast, forecast
 from reports.forecast.history import TooShort
+from reports.forecast.ranges import Ranges
 
 DAY = timedelta(days=1)
 WEEK = 7
@@ -26,8 +29,21 @@ class Expected:
     known: int
 
 
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What is planned: each day's use times `factors`, and `more` added to it; days beyond are as usual."""
+
+    factors: Sequence[float] = ()
+    more: Sequence[float] = ()
+
+
 def expect_days(
-    values: Sequence[float], today: date, period_end: date, spent: int, limit: int | None
+    values: Sequence[float],
+    today: date,
+    period_end: date,
+    spent: int,
+    limit: int | None,
+    changes: Changes = Changes(),
 ) -> Expected | None:
     """From complete days up to yesterday. `spent` of the period is known before today; `limit` is a budget's.
 
@@ -38,6 +54,7 @@ def expect_days(
     found = _forecast(values, ahead, WEEK)
     if found is None:
         return None
+    found = changed(found, changes)
     landing = [0] * 5
     runs_out: list[str | None] = []
     if to_end > 0:
@@ -48,6 +65,27 @@ def expect_days(
         if limit is not None:
             runs_out = _runs_out(found, today, min(to_end, ahead), limit - spent)
     return Expected(_steps(found), _total(found, WEEK), landing, runs_out, len(values))
+
+
+def changed(found: Forecast, changes: Changes) -> Forecast:
+    """With what is planned: a factor moves the ranges along, what is added moves them up or down."""
+    size = len(found.mean)
+    factors, more = np.ones(size), np.zeros(size)
+    factors[: len(changes.factors)] = list(changes.factors)[:size]
+    more[: len(changes.more)] = list(changes.more)[:size]
+    if not more.any() and (factors == 1).all():
+        return found
+    extra = np.cumsum(found.mean * (factors - 1) + more)
+    steps = [np.maximum(row * factors + more, np.minimum(row, 0)) for row in
+             (found.mean, found.lo80, found.hi80, found.lo95, found.hi95)]  # fmt: skip
+    sums = Ranges(*(np.maximum.accumulate(np.maximum(row + extra, 0)) for row in found.sums))
+    return Forecast(*steps, sums, found.weights, found.tests)
+
+
+def usual_days(values: Sequence[float], days: int) -> Sequence[float]:
+    """What is expected of each day without plans; zeros where there are too few complete days."""
+    found = _forecast(values, days, WEEK)
+    return [0.0] * days if found is None else [float(one) for one in found.mean]
 
 
 def expect_hours(values: Sequence[float]) -> Expected | None:

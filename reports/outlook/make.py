@@ -4,7 +4,7 @@ Making them again the same day writes the same rows anew. What was expected on e
 what came once that is known.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
@@ -16,7 +16,8 @@ from budgets.audit.record import Actor, record
 from budgets.limits.calendar import DAY, day_of, day_starts_at, period_bounds
 from budgets.models import Budget, BudgetState, Organisation, Team, Workflow
 from reports.models import Outlook, OutlookRun
-from reports.outlook.expecting import WEEK, Expected, expect_days, expect_hours, ready_on
+from reports.outlook.expecting import WEEK, Changes, Expected, expect_days, expect_hours, ready_on, usual_days
+from reports.outlook.planned import HORIZON, Planned, read_planned
 from reports.outlook.series import HOURS_BACK, Histories, Subject, read_days, read_hours
 from routing.replay.claim import OPEN, Claim, alone
 
@@ -43,6 +44,7 @@ class Wanted:
     limit: int | None = None
     spent: int | None = None
     state: int | None = None
+    plans_of: Subject | None = None  # whose plans are its own: of a budget, what it covers
 
 
 def ask(actor: Actor | None = None, now: datetime | None = None) -> tuple[OutlookRun, bool]:
@@ -87,9 +89,10 @@ def _make(claim: Claim[OutlookRun]) -> None:
     days, hours = read_days(today, organisation.zone), read_hours(now, organisation.zone)
     wanted = _in_order(list(subjects(organisation, today, days)), days)
     claim.mark(total=min(len(wanted), MOST), left_out=max(0, len(wanted) - MOST))
+    plans = Plans(read_planned(today, organisation.zone), days)
     rows: list[Outlook] = []
     for number, one in enumerate(wanted[:MOST], 1):
-        rows.append(_of_days(one, days, today, now, organisation))
+        rows.append(_of_days(one, days, plans, today, now, organisation))
         rows.append(_of_hours(one, hours, today, now))
         if number % AT_ONCE == 0 or number == len(wanted[:MOST]):
             write(rows)
@@ -118,7 +121,15 @@ def subjects(organisation: Organisation, today: date, days: Histories) -> Iterat
         if state := states.get(budget.pk):
             subject = (Kind.BUDGET, str(budget.pk))
             before = days.between(subject, state.period_start, today - DAY)
-            yield Wanted(subject, budget.metric, state.period_start, state.period_end, state.limit, before, state.pk)
+            spans = (state.period_start, state.period_end)
+            yield Wanted(subject, budget.metric, *spans, state.limit, before, state.pk, covered(budget))
+
+
+def covered(budget: Budget) -> Subject | None:
+    """The organisation, team or workflow that a budget of money covers wholly; None for any other scope."""
+    if budget.metric != Budget.Metric.MONEY or len(budget.scope) > 1 or set(budget.scope) - {"team", "workflow"}:
+        return None
+    return next(iter(budget.scope.items()), (Kind.ORGANISATION.value, ""))
 
 
 def _in_order(wanted: list[Wanted], days: Histories) -> list[Wanted]:
@@ -133,9 +144,29 @@ def _in_order(wanted: list[Wanted], days: Histories) -> list[Wanted]:
     return sorted(wanted, key=place)
 
 
-def _of_days(one: Wanted, days: Histories, today: date, now: datetime, organisation: Organisation) -> Outlook:
+class Plans:
+    """The calendar's changes of each subject; what its parts usually use is forecast once."""
+
+    def __init__(self, planned: Planned, days: Histories) -> None:
+        self.planned, self.days = planned, days
+        self._usual: dict[Subject, Sequence[float]] = {}
+
+    def of(self, one: Wanted) -> Changes:
+        subject = one.plans_of or one.subject
+        more = [] if subject[0] == Kind.BUDGET else self.planned.more(subject, HORIZON, self.usual)
+        return Changes(self.planned.factors(subject, HORIZON), more)
+
+    def usual(self, subject: Subject) -> Sequence[float]:
+        if subject not in self._usual:
+            self._usual[subject] = usual_days(self.days.values(subject), HORIZON)
+        return self._usual[subject]
+
+
+def _of_days(
+    one: Wanted, days: Histories, plans: Plans, today: date, now: datetime, organisation: Organisation
+) -> Outlook:
     spent = one.spent if one.spent is not None else days.between(one.subject, one.first, today - DAY)
-    found = expect_days(days.values(one.subject), today, one.last, spent, one.limit)
+    found = expect_days(days.values(one.subject), today, one.last, spent, one.limit, plans.of(one))
     row = _row(one, Grain.DAY, today, now, day_starts_at(today, organisation.zone), found)
     row.period_first, row.period_end, row.limit, row.spent = one.first, one.last, one.limit, spent
     if found is None:

@@ -10,7 +10,7 @@ from django.contrib.auth.models import User
 from django.urls import reverse
 
 from budgets.limits.calendar import DAY
-from budgets.models import NANO, BudgetState, Membership, Organisation, Team, Workflow
+from budgets.models import NANO, BudgetState, Membership, Organisation, PlannedActivity, Team, Workflow
 from budgets.organisation.configuration import changing_configuration
 from budgets.pages.standings import standings
 from reports.models import Outlook, OutlookRun
@@ -136,6 +136,43 @@ def test_what_fails_says_so_and_is_tried_three_times(company, monkeypatch):
     monkeypatch.setattr(make, "write", lambda rows: 1 / 0)
     assert [made() for _ in range(5)] == [1, 1, 1, 0, 0]
     assert {one.problem for one in OutlookRun.objects.all()} == {"ZeroDivisionError: division by zero"}
+
+
+def planned(**more):
+    values = {
+        "expects": "more",
+        "name": "Launch",
+        "starts_at": NOW.replace(hour=0) + 2 * DAY,
+        "ends_at": NOW.replace(hour=0) + 4 * DAY,
+    }
+    return PlannedActivity.objects.create(**values | more)
+
+
+def landings():
+    made()
+    found = Outlook.objects.filter(grain="day").exclude(landing=[])
+    return {one.key or "all": one.landing[0] // NANO for one in found}
+
+
+def test_what_is_planned_moves_its_own_and_what_it_counts_in(company):
+    planned(workflow=Workflow.objects.get(slug="briefs"), factor=3)
+    planned(workflow=Workflow.objects.get(slug="other"))  # more, but nobody knows how much
+    budget = str(BudgetState.objects.get(budget__slug="briefs").budget_id)
+    assert landings() == {"briefs": 340, "growth": 340, "all": 490, budget: 340, "other": 150}
+
+
+def test_a_planned_quiet_of_everybody_and_half_a_day_of_a_team(company):
+    planned(expects="none")
+    planned(team=Team.objects.get(slug="growth"), factor=2, is_all_day=False, starts_at=NOW.replace(hour=0) + 5 * DAY,
+            ends_at=NOW.replace(hour=12) + 5 * DAY)  # fmt: skip
+    assert landings() | {"other": 0} == {"briefs": 285, "growth": 285, "all": 425, "other": 0} | {
+        str(BudgetState.objects.get(budget__slug="briefs").budget_id): 285
+    }
+
+
+def test_what_repeats_is_learnt_from_the_past(company):
+    planned(factor=9, recurrence="FREQ=WEEKLY;BYDAY=FR")
+    assert landings()["all"] == 450
 
 
 def test_looked_back_at_once_the_week_is_over(company):
