@@ -117,6 +117,7 @@ def read(scope: Scope, window: Window, most: int = ROWS_SHOWN, flows: Sequence[A
         wide=_wide(sources, most),
         findings=findings,
         named=named,
+        team_names={one.team: one.team_name for pk, one in named.items() if scope.within is None or pk in scope.within},
         missing=missing,
     )
 

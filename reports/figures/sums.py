@@ -162,6 +162,7 @@ class Read:
     wide: Mapping[str, Wide] | None = None
     findings: int | None = None
     named: Mapping[int, Named] = field(default_factory=dict)
+    team_names: Mapping[str, str] = field(default_factory=dict)  # of teams that the asker sees
     missing: Mapping[str, str] = field(default_factory=dict)
 
     @property

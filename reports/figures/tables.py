@@ -129,7 +129,7 @@ def models(reads: Reads) -> Table:
 
 def teams(reads: Reads) -> Table:
     now = reads.now
-    names = {one.team: one.team_name for one in now.named.values()} | {"": "No team"}
+    names = {**now.team_names, "": "No team"}
     lines = [
         Line(
             (names.get(team, team), spent(used), part(used.cost, now.total), used.calls,

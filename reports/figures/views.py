@@ -1,5 +1,6 @@
 """The figures: the page of five questions, its JSON and its CSVs."""
 
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
@@ -51,7 +52,7 @@ def page(request: HttpRequest) -> HttpResponseBase:
             "zone_words": place(organisation.time_zone),
             "query": asked.address(),
             "menus": menus(asked, organisation, found),
-            "chips": chips(asked),
+            "chips": chips(asked, found.reads.now.team_names),
             "is_empty": not found.figures.calls and "used" not in found.reads.now.missing,
             "questions": [(one, [drawn(table, asked) for table in one.tables]) for one in found.questions],
             "groups": groups(found),
@@ -141,11 +142,18 @@ def menus(asked: Asked, organisation: Organisation, found: Gathered) -> dict[str
     }
 
 
-def chips(asked: Asked) -> list[tuple[str, str, str]]:
-    """Each value that is filtered by: the dimension's words, its own, the query without it."""
-    names = names_of({one: asked.scope.values(one) for one in asked.scope.narrowed})
+def chips(asked: Asked, teams: Mapping[str, str]) -> list[tuple[str, str, str]]:
+    """Each value that is filtered by: the dimension's words, its own, the query without it.
+
+    What a team is called is only said of `teams`: the address may name any.
+    """
+    names = names_of({one: asked.scope.values(one) for one in asked.scope.narrowed if one != "team"})
     return [
-        (NAMES[one], names.of(one, value), asked.address(scope=asked.scope.without(one, value)))
+        (
+            NAMES[one],
+            (teams.get(value, "") if one == "team" else "") or names.of(one, value),
+            asked.address(scope=asked.scope.without(one, value)),
+        )
         for one in asked.scope.narrowed
         for value in asked.scope.values(one)
     ]

@@ -287,6 +287,8 @@ def test_a_team_sees_its_own_only(client, used):
     assert [one["workflow"] for one in document["tables"]["workflows"]] == ["Briefs"]
     assert document["spend"] == "0.0471"
     assert [one["agent"] for one in document["tables"]["agents"]] == ["writer", "finder"]
+    asked = client.get("/figures/?team=sales").content.decode()
+    assert "Team: <b>sales</b>" in asked and "Sales" not in asked, "what another team is called is not told"
     ignored = client.get("/figures/?workflow=chats").content.decode()
     assert "No workflow is called “chats”" in ignored
 
