@@ -188,9 +188,9 @@ ADMINISTRATORS = re.compile(r"(settings|api/v1|export)/(people|keys)\b")
 # What those see whose role is for a team. Everything else is about the company.
 FOR_TEAMS = re.compile(
     r"(?!calendar/import|workflows/(unassigned|assign)|plan/budgets|plan/<int:year>/(copy|no-team))"
-    r"($|api/$|menu/|budget|workflows|plan/|calendar|approvals|alerts|slack/actions|unusual|routing/snippets"
-    r"|(export|series)/(budgets|workflows|plan|calendar|approvals|approval-rules|alerts|alert-rules|snippets|unusual)\b"
-    r"|api/v1/(budgets|workflows|teams|plan|activities|approval-requests|grants|alerts|alert-rules|alert-triggers|tiers|events|snippets|findings)\b)"
+    r"($|api/$|menu/|budget|workflows|plan/|calendar|approvals|alerts|slack/actions|unusual|figures|routing/snippets"
+    r"|(export|series)/(budgets|workflows|plan|calendar|approvals|approval-rules|alerts|alert-rules|snippets|unusual|figures)\b"
+    r"|api/v1/(budgets|workflows|teams|plan|activities|approval-requests|grants|alerts|alert-rules|alert-triggers|tiers|events|snippets|findings|figures)\b)"
 )
 # One object of the first team's, and what can be done with it.
 OBJECTS = re.compile(
@@ -262,7 +262,7 @@ def shown(answer: Answer, asked: str) -> bytes:
     if SECRET not in asked:
         return answer.content
     return (
-        b"" if answer.status_code != 200 else re.sub(rb"(value=\"|[?&;]q=|\xe2\x80\x9c)Sekretov", b"", answer.content)
+        b"" if answer.status_code != 200 else re.sub(rb"(value=\"(?:q=)?|[?&;]q=|\xe2\x80\x9c)Sekretov", b"", answer.content)
     )
 
 
