@@ -4,14 +4,19 @@ from datetime import timedelta
 from itertools import count
 
 import pytest
+import time_machine
 
 from budgets.audit.record import Actor
-from budgets.models import NANO, Organisation, Source
+from budgets.models import NANO, Alert, AlertRule, Organisation, Source
 from reports.models import Finding, KnownUse, Watch
+from reports.tasks import look_for_unusual
 from reports.tests.unusual_made import DAY, HOUR, NOW, a_company, a_workflow
 from reports.unusual.creeping import look_for_creep
 from reports.unusual.handling import set_state
 from reports.unusual.runaways import look_for_runaways
+from routing.alerts.look import look
+from routing.bundle.snapshot import read_content
+from routing.tests.alerting import a_rule
 from usage.models import CoreDay, LedgerEntry, Run, WideDay
 from usage.rollups.fold import fold_batches
 from usage.tests.events import MODEL, a_sender, an_event, price_the_model, take
@@ -227,3 +232,20 @@ def test_where_the_time_series_told_it_first_the_shape_becomes_its_cause(copy):
     assert found() == [usual]
     usual.refresh_from_db()
     assert usual.cause == "270 of 300 calls repeated one that failed; usually 1% are."
+
+
+def test_the_task_from_calls_to_the_block_in_the_bundle(copy):
+    """A loop arrives; one minute later it is found, told and its workflow blocked; done twice, it changes nothing."""
+    rule = a_rule("unusual_finding", options={"minimum": "5", "act": "pause"})
+    AlertRule.objects.filter(pk=rule.pk).update(since=NOW - DAY)
+    calls(200, run_id="loop-1", step=lambda n: n + 1)
+    for _ in range(2):
+        with time_machine.travel(NOW, tick=False):
+            look_for_unusual()
+    copy.refresh_from_db()
+    assert copy.paused_at == NOW
+    blocked = read_content(Organisation.get(), NOW).blocked
+    assert [(one.scope, one.code) for one in blocked] == [({"workflow": "ad-copy"}, "workflow_paused")]
+    look(NOW)
+    assert Alert.objects.filter(rule=rule).count() == 1
+    assert Finding.objects.get().acted == "paused"
