@@ -19,7 +19,7 @@ from reports.why.ledger import MONEY, read_ledger
 from reports.why.rollup import UNTOLD, read_rollup, table_for
 from reports.why.saying import LABELS, ORDER, causes, headline, whole_of
 
-READ_MOST = 300_000  # calls of both times together; more are compared by daily sums. About four seconds on two cores
+READ_MOST = 150_000  # calls of both times together; more are compared by daily sums. Two to three seconds on two cores
 Span = tuple[datetime, datetime]  # aware, the second not included
 
 # An upper bound that costs nothing: whole days, whatever is asked of them. Detached months have rollups only.

@@ -20,7 +20,6 @@ from reports.asking.scope import BESIDE_WIDE, Scope
 from reports.why.cells import UNKNOWN_RATES, Cell, Number, Quad, Rates, Runs, Usage
 from reports.why.ledger import ALIASES, CALLS, EACH_ONE, MONEY, NOTHING, TOKENS, nano_rates
 from usage.prices.book import PriceBook, current
-from usage.rollups.runs import runs_by_workflow
 
 UNTOLD: Final = (
     "There are too many calls to read each of them, so daily sums were compared. They do not tell apart: channels, "
@@ -35,6 +34,14 @@ TABLES: Final = {
     "quarters": ("usage_quarterhour", "bucket >= %(starts)s AND bucket < %(stops)s"),
     "wide": ("usage_wide_day", "day >= %(first)s AND day < %(after)s"),
 }
+COUNTS = "run.calls > 0 AND run.counts_at >= %(starts)s AND run.counts_at < %(stops)s"
+COUNT_ALONE = f"""
+SELECT run.workflow_id, count(*) FROM usage_run AS run
+WHERE {COUNTS} AND run.workflow_id <> ALL(%(shared)s::int[]) AND {{asked}} GROUP BY 1"""
+COUNT_SHARED = f"""
+SELECT coalesce(flow.merged_into_id, flow.id), count(DISTINCT run.run_id)
+FROM usage_run AS run JOIN budgets_workflow AS flow ON flow.id = run.workflow_id
+WHERE {COUNTS} AND run.workflow_id = ANY(%(shared)s::int[]) AND {{asked}} GROUP BY 1"""
 CORE_KEYS = "workflow_id, provider, model, stage, task_type, status <> 'ok', service_tier"
 WIDE_KEYS = "workflow_id, provider, model, '', '', FALSE, 'standard'"
 
@@ -81,11 +88,17 @@ def read_rollup(
 
 
 def _runs(scope: Scope, starts: datetime, stops: datetime, aliases: dict[int, int]) -> dict[int, Runs]:
-    """Runs that count in the time, where nothing but workflows narrows what is asked; else none are known."""
+    """Runs that count in the time, where nothing but workflows narrows what is asked; else none are known.
+
+    At most one statement. Only where names were merged may one run have two rows.
+    """
     if set(scope.narrowed) - {"workflow"}:
         return {}
-    found = runs_by_workflow(starts, stops)
-    return {workflow: Runs(one.runs, one.runs) for workflow, one in found.items() if one.runs > 0}
+    params: dict[str, Any] = {"starts": starts, "stops": stops, "shared": [*aliases, *aliases.values()]}
+    asked = scope.run_sql(params, "run")
+    with connection.cursor() as cursor:
+        cursor.execute(f"{COUNT_ALONE.format(asked=asked)} UNION ALL {COUNT_SHARED.format(asked=asked)}", params)
+        return {workflow: Runs(count, count) for workflow, count in cursor.fetchall()}
 
 
 def _cells(
