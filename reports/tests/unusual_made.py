@@ -32,7 +32,9 @@ def office_hours(when: datetime) -> float:
     return level * (0.9 + 0.2 * random.Random(int(when.timestamp())).random())
 
 
-def fill(workflow: Workflow, starts: datetime, stops: datetime, dollars: Dollars = office_hours, **more: object) -> None:
+def fill(
+    workflow: Workflow, starts: datetime, stops: datetime, dollars: Dollars = office_hours, **more: object
+) -> None:
     """A row each quarter hour. A call costs ten cents and has 1,000 tokens, unless told otherwise."""
     rows = []
     while starts < stops:
