@@ -46,6 +46,7 @@ from routing.policy.ready_made import ensure_first_policy
 from routing.replay.take import ask, replay_waiting
 from routing.snippets.edit import archive_snippet, make_snippet, save_snippet, values_of
 from routing.snippets.values import SnippetValues
+from tests.clean import forget_caches
 from tests.company_findings import add_findings
 from tests.reported import (
     add_forecasts,
@@ -70,6 +71,7 @@ from usage.tests.imports_made import checked
 
 def one_of_everything(now: datetime) -> SimpleNamespace:
     """The company of `fill_company` with a pool, a plan, costs, rates, keys, imports and so on; ids for addresses."""
+    forget_caches()  # of another file's company, where this one is made outside a test
     Organisation.objects.get_or_create(id=1, defaults={"time_zone": "Europe/Berlin"})
     Workflow.objects.get_or_create(slug="unassigned", defaults={"name": "No workflow yet", "status": "reserved"})
     organisation = fill_company(now)
