@@ -50,7 +50,7 @@ def run_list(request: HttpRequest) -> HttpResponseBase:
     asked = asked_for(request, organisation, KEYS)
     sort, outcome, notes = ordering(request, asked)
     number = request.GET.get("page", "")
-    first = int(number) if number.isascii() and number.isdigit() and 0 < int(number) < 1_000_000 else 1
+    first = max(1, int(number)) if number.isascii() and number.isdigit() and len(number) < 7 else 1
     found = find_runs(asked.scope, asked.window, sort, outcome, limit=PER_PAGE, offset=(first - 1) * PER_PAGE)
     if not found.lines and first > 1:
         first = 1
