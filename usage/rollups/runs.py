@@ -13,14 +13,13 @@ from typing import Any
 
 from django.db import connection
 
-from usage.rollups.counted import COUNTED, FLAGS, of_row
+from usage.rollups.counted import COUNTED, FLAGS, counted
 from usage.rollups.sums import ZONE_OF_DAYS
 
 WITHIN = "(%(workflows)s::int[] IS NULL OR {row}.workflow_id = ANY(%(workflows)s::int[]))"
-OWN = ", ".join(f"{sql} AS {name}" for name, sql in of_row("run").items())
-NAMES = ", ".join(of_row("run"))
+# Rows without calls count nothing and are left out, so that nothing need be asked of each.
+OF_ROW = counted("run", "1", "run.cost", "run.max_step")
 ORDERED = ", ".join(COUNTED)
-ZERO = ", ".join(f"0 - posting.{name}" for name in of_row("run"))
 # A run under several names has the best of their outcomes, and what all of them cost.
 BEST = {name: f"max({name})" for name in FLAGS} | {
     "rejected": "CASE WHEN max(completed) > 0 THEN 0 ELSE max(rejected) END",
@@ -28,21 +27,34 @@ BEST = {name: f"max({name})" for name in FLAGS} | {
     "judged_cost": "CASE WHEN max(judged) > 0 THEN sum(cost) ELSE 0 END",
     "steps": "max(steps)",
 }
-# Only runs under several names have to be found together; the others are told apart by their rows.
+SHARED, UNSHARED = ("{row}.workflow_id IN (SELECT id FROM shared)", "{row}.workflow_id NOT IN (SELECT id FROM shared)")
+
+
+def _own(which: str, group: str, wrap: str) -> str:
+    """What runs of the window count at their own time: their rows, and less their postings."""
+    runs = ", ".join(wrap.format(OF_ROW[name]) + f" AS {name}" for name in COUNTED)
+    less = ", ".join(wrap.format(f"0 - posting.{name}") for name in COUNTED)
+    at, ids = "run.counts_at >= %(starts)s AND run.counts_at < %(stops)s", "{row}.workflow_id, {row}.run_id"
+    ids = ids if group == "run" else "{row}.workflow_id"
+    name = "run_id" if group == "run" else "counts_as"
+    end = "GROUP BY {row}.workflow_id" if group == "workflow" else ""
+    return f"""
+    SELECT {ids.format(row="run")} AS {name}, {runs} FROM usage_run AS run
+    WHERE run.calls > 0 AND {at} AND {WITHIN.format(row="run")} AND {which.format(row="run")} {end.format(row="run")}
+    UNION ALL
+    SELECT {ids.format(row="posting")}, {less}
+    FROM usage_runposting AS posting JOIN usage_run AS run USING (workflow_id, run_id)
+    WHERE {at} AND {WITHIN.format(row="posting")} AND {which.format(row="posting")} {end.format(row="posting")}"""
+
+
+# Only runs under several names have to be found together; the others are summed where they stand.
 RUNS = f"""
 WITH shared AS MATERIALIZED (
     SELECT one.id, coalesce(one.merged_into_id, one.id) AS counts_as FROM budgets_workflow one
     WHERE one.merged_into_id IS NOT NULL
         OR EXISTS (SELECT 1 FROM budgets_workflow alias WHERE alias.merged_into_id = one.id)
-), part AS (
-    SELECT workflow_id, run_id, {OWN} FROM usage_run AS run
-    WHERE counts_at >= %(starts)s AND counts_at < %(stops)s AND {WITHIN.format(row="run")}
-    UNION ALL
-    SELECT posting.workflow_id, posting.run_id, {ZERO}
-    FROM usage_runposting AS posting JOIN usage_run AS run USING (workflow_id, run_id)
-    WHERE run.counts_at >= %(starts)s AND run.counts_at < %(stops)s AND {WITHIN.format(row="posting")}
-), run AS (
-    SELECT workflow_id AS counts_as, {ORDERED} FROM part WHERE workflow_id NOT IN (SELECT id FROM shared)
+), part AS ({_own(SHARED, "run", "{}")}
+), run AS ({_own(UNSHARED, "workflow", "sum({})")}
     UNION ALL
     SELECT counts_as, {", ".join(BEST.get(name, f"sum({name})") for name in COUNTED)} FROM (
         SELECT counts_as, workflow_id, run_id, {", ".join(f"sum({name}) AS {name}" for name in COUNTED)}
