@@ -76,10 +76,10 @@ def changed(found: Forecast, changes: Changes) -> Forecast:
     if not more.any() and (factors == 1).all():
         return found
     extra = np.cumsum(found.mean * (factors - 1) + more)
-    steps = [np.maximum(row * factors + more, np.minimum(row, 0)) for row in
-             (found.mean, found.lo80, found.hi80, found.lo95, found.hi95)]  # fmt: skip
+    rows = (found.mean, found.lo80, found.hi80, found.lo95, found.hi95)
+    mean, lo80, hi80, lo95, hi95 = (np.maximum(row * factors + more, np.minimum(row, 0)) for row in rows)
     sums = Ranges(*(np.maximum.accumulate(np.maximum(row + extra, 0)) for row in found.sums))
-    return Forecast(*steps, sums, found.weights, found.tests)
+    return Forecast(mean, lo80, hi80, lo95, hi95, sums, found.weights, found.tests)
 
 
 def usual_days(values: Sequence[float], days: int) -> Sequence[float]:
