@@ -190,6 +190,7 @@ FOR_TEAMS = re.compile(
     r"(?!calendar/import|workflows/(unassigned|assign)|plan/budgets|plan/<int:year>/(copy|no-team))"
     r"($|api/$|menu/|budget|workflows|plan/|calendar|approvals|alerts|slack/actions|unusual|figures|routing/snippets"
     r"|(export|series)/(budgets|workflows|plan|calendar|approvals|approval-rules|alerts|alert-rules|snippets|unusual|figures)\b"
+    r"|savings/|export/(savings|what-if)\b"
     r"|api/v1/(budgets|workflows|teams|plan|activities|approval-requests|grants|alerts|alert-rules|alert-triggers|tiers|events|snippets|findings|figures)\b)"
 )
 # One object of the first team's, and what can be done with it.
