@@ -188,14 +188,14 @@ ADMINISTRATORS = re.compile(r"(settings|api/v1|export)/(people|keys)\b")
 # What those see whose role is for a team. Everything else is about the company.
 FOR_TEAMS = re.compile(
     r"(?!calendar/import|workflows/(unassigned|assign)|plan/budgets|plan/<int:year>/(copy|no-team))"
-    r"($|api/$|menu/|budget|workflows|plan/|calendar|approvals|alerts|slack/actions|unusual|figures|routing/snippets"
-    r"|(export|series)/(budgets|workflows|plan|calendar|approvals|approval-rules|alerts|alert-rules|snippets|unusual|figures)\b"
+    r"($|api/$|menu/|budget|workflows|plan/|calendar|approvals|alerts|slack/actions|outcomes|unusual|figures|routing/snippets"
+    r"|(export|series)/(budgets|workflows|plan|calendar|approvals|approval-rules|alerts|alert-rules|snippets|outcomes|unusual|figures)\b"
     r"|savings/|export/(savings|what-if)\b"
-    r"|api/v1/(budgets|workflows|teams|plan|activities|approval-requests|grants|alerts|alert-rules|alert-triggers|tiers|events|snippets|findings|figures)\b)"
+    r"|api/v1/(budgets|workflows|teams|plan|activities|approval-requests|grants|alerts|alert-rules|alert-triggers|tiers|events|outcomes|runs|snippets|findings|figures)\b)"
 )
 # One object of the first team's, and what can be done with it.
 OBJECTS = re.compile(
-    r"(export/|series/|api/v1/)?(budgets|workflows|calendar|activities|approvals|approval-requests|alerts|unusual|findings)/(-/)?<"
+    r"(export/|series/|api/v1/)?(budgets|workflows|calendar|activities|approvals|approval-requests|alerts|outcomes|unusual|findings)/(-/)?<"
     r"|plan/<int:year>/teams/<|api/v1/teams/<|(routing|export|api/v1)/snippets/<"
 )
 
