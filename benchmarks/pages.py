@@ -51,6 +51,7 @@ PAGES = (
     "/settings/prices/refresh/",
     "/settings/prices/reprice/",
     "/settings/costs/",
+    "/outcomes/",
     "/settings/rates/",
     "/settings/imports/",
     "/settings/people/",
