@@ -19,7 +19,8 @@ NEWEST = """
 SELECT o.currency, rate.per_dollar, rate.day FROM budgets_organisation AS o
 LEFT JOIN LATERAL (
     SELECT per_dollar, day FROM budgets_currencyrate
-    WHERE currency = o.currency AND day <= (now() AT TIME ZONE o.time_zone)::date ORDER BY day DESC LIMIT 1
+    WHERE currency = o.currency AND day <= least(%s::date, (now() AT TIME ZONE o.time_zone)::date)
+    ORDER BY day DESC LIMIT 1
 ) AS rate ON true
 WHERE o.id = 1
 """
@@ -74,10 +75,13 @@ def show(what: Shown | Callable[[], Shown]) -> None:
     _shown.set(what)
 
 
-def organisations() -> Shown:
-    """The organisation's currency at today's rate, in one statement; dollars while there is no rate for it."""
+def organisations(on: date | None = None) -> Shown:
+    """The organisation's currency in one statement; dollars while there is no rate for it.
+
+    At today's rate, or that of the day `on`, where what is shown may not move with later rates.
+    """
     with connection.cursor() as cursor:
-        cursor.execute(NEWEST)
+        cursor.execute(NEWEST, [on])
         row = cursor.fetchone()
     if row is None or row[0] == "USD" or row[1] is None:
         return DOLLARS

@@ -52,9 +52,10 @@ class Month:
         return "Still running" if self.first == today.replace(day=1) else "Open"
 
 
-def months_back(today: date) -> list[date]:
-    """The running month and those before it, the newest first."""
-    return [month_after(today.replace(day=1), -n) for n in range(OFFERED)]
+def months_back(today: date, month: date) -> list[date]:
+    """The running month and those before it, the newest first; and `month`, which is shown, where that is older."""
+    found = [month_after(today.replace(day=1), -n) for n in range(OFFERED)]
+    return found if month in found else [*found, month]
 
 
 def month_asked(query: Mapping[str, str], today: date) -> tuple[date, str]:

@@ -59,8 +59,8 @@ class Statement:
 
     @property
     def unpriced(self) -> int:
-        """Calls whose cost nobody knows; what a price takes away again for closed days does not make it negative."""
-        return max(0, sum(line.unpriced for line in self.lines))
+        """Calls whose cost nobody knows. What a price takes away again for closed days hides none of them."""
+        return sum(max(0, line.unpriced) for line in self.lines)
 
     def _sum_of(self, kind: str) -> int:
         return sum(line.cost for line in self.lines if line.kind == kind)

@@ -10,8 +10,8 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from budgets.currency.shown import shown
-from budgets.limits.calendar import day_of
+from budgets.currency.shown import organisations, show, shown
+from budgets.limits.calendar import day_of, day_starts_at
 from budgets.models import Organisation
 from budgets.pages.amounts import units
 from budgets.pages.csv import csv_response, currency_code, exact
@@ -21,6 +21,7 @@ from budgets.plan.year import month_words
 from reports.chargeback.months import Month, month_asked, months_back
 from reports.chargeback.reading import statements
 from reports.chargeback.statement import CORRECTION, METERED, OTHER, Line, Statement, booked
+from usage.ledger.retention import kept_since
 
 NO_TEAM = "-"  # in addresses; no team can be called so
 KINDS = {METERED: "Metered use", OTHER: "Other AI costs", CORRECTION: "Counts here for closed months"}
@@ -34,7 +35,19 @@ def _month(request: HttpRequest) -> tuple[Organisation, date, date, str]:
     organisation = Organisation.get()
     today = day_of(timezone.now(), organisation.zone)
     month, note = month_asked(request.GET, today)
+    _at_its_own_rate(month)
     return organisation, today, month, note
+
+
+def _at_its_own_rate(month: date) -> None:
+    """Show money at the rate of the month's last day: what was booked does not move with later rates."""
+    show(lambda: organisations(Month(month).last))
+
+
+def _is_kept(organisation: Organisation, month: date) -> bool:
+    """Whether the month's single calls are still there, which tell what came late from the rest."""
+    since = kept_since()
+    return since is None or since <= day_starts_at(month, organisation.zone)
 
 
 @require_safe
@@ -52,11 +65,12 @@ def chargeback(request: HttpRequest) -> HttpResponseBase:
             "organisation": organisation,
             "month": month,
             "month_words": month_words(month),
-            "months": [(one, month_words(one)) for one in months_back(today)],
+            "months": [(one, month_words(one)) for one in months_back(today, month)],
             "state": Month(month).state(organisation, today),
             "rows": [(one, one.team or NO_TEAM) for one in found],
             "is_empty": not any(one.lines for one in found),
             "total": _sums(found),
+            "is_kept": _is_kept(organisation, month),
             "zone_words": place(organisation.time_zone),
             "note": note,
         },
@@ -75,6 +89,7 @@ def statement(request: HttpRequest, month: date, team: str) -> HttpResponse:
     """`/settings/chargeback/<2026-10>/<team>/`: one team's statement, to be printed or sent."""
     organisation = Organisation.get()
     today = day_of(timezone.now(), organisation.zone)
+    _at_its_own_rate(month)
     found = _one(organisation, month, today, team, request.user)
     amounts = booked([units(line.cost) for line in found.lines], shown().cent)
     parts = []
@@ -94,6 +109,7 @@ def statement(request: HttpRequest, month: date, team: str) -> HttpResponse:
             "state": Month(month).state(organisation, today),
             "parts": parts,
             "total": sum(amounts),
+            "is_kept": _is_kept(organisation, month),
             "zone_words": place(organisation.time_zone),
             "now": timezone.now().astimezone(organisation.zone),
         },

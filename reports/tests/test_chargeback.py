@@ -8,16 +8,18 @@ from decimal import Decimal
 import pytest
 import time_machine
 from django.contrib.auth.models import User
+from django.db import connection
 from django.urls import reverse
 from hypothesis import given
 from hypothesis import strategies as st
 
 from budgets.audit.record import Actor
-from budgets.models import Organisation, Team, Workflow
+from budgets.models import CurrencyRate, Organisation, Team, Workflow
 from budgets.organisation.configuration import changing_configuration
 from budgets.organisation.edit import close_days
 from reports.chargeback.reading import statements
-from reports.chargeback.statement import booked
+from reports.chargeback.statement import Line, Statement, booked
+from reports.tests.repriced import price_later
 from usage.costs.edit import create_costs
 from usage.costs.values import CostValues
 from usage.rollups.fold import fold_all
@@ -108,6 +110,56 @@ def test_pages_and_csv_say_the_same(company, client, django_assert_max_num_queri
     assert [row["of_month"] for row in rows] == ["", "", "", "2026-10"]
     assert client.get(reverse("chargeback-statement", args=[OCTOBER, "brand"])).status_code == 200
     assert "Closed." in client.get(reverse("chargeback"), {"month": "2026-10"}).content.decode()
+
+
+@time_machine.travel(LATER, tick=False)
+def test_a_price_for_closed_days_hides_no_call_of_the_month_that_has_none(company):
+    take([an_event("dear", time="2026-10-22T10:00:00Z", workflow="briefs", model="late-model")], now=LATER)
+    fold_all()
+    close_days(Actor.command("test"), date(2026, 11, 18), "done")
+    price_later("late-model")
+    (_, growth, _) = statements(Organisation.get(), NOVEMBER, User.objects.create_superuser("lena"))
+    assert {line.model: line.unpriced for line in growth.lines if line.unpriced} == {"nobody-knows": 1}
+    assert growth.unpriced == 1
+
+
+def test_what_was_unpriced_in_another_month_takes_nothing_away():
+    lines = [
+        Line("metered", "", "", "", "a", "", "", 1, 1, 3, 0),
+        Line("correction", "", "", "", "b", "", "", 0, 0, -2, 5),
+    ]
+    assert Statement("", "", NOVEMBER, tuple(lines)).unpriced == 3
+
+
+@time_machine.travel(LATER, tick=False)
+def test_a_month_keeps_the_rate_of_its_last_day(company, client):
+    for day, rate in (("2026-10-01", "0.5"), ("2026-11-10", "2")):
+        CurrencyRate.objects.create(currency="EUR", day=day, per_dollar=Decimal(rate))
+    Organisation.objects.update(currency="EUR")
+    client.force_login(User.objects.create_superuser("lena"))
+    for month, sums in (("2026-10", Decimal("0.0015")), ("2026-11", Decimal("81.337332"))):
+        answer = client.get(reverse("chargeback-csv"), {"month": month, "team": "growth"})
+        rows = list(csv.DictReader(io.StringIO(b"".join(answer.streaming_content).decode())))
+        assert sum(Decimal(row["amount"]) for row in rows) == sums
+        assert {row["currency"] for row in rows} == {"EUR"}
+    one = client.get(reverse("chargeback-statement", args=[OCTOBER, "growth"])).content.decode()
+    assert "euros at 0.5 to the dollar" in one
+    assert "euros at 0.5 to the dollar" in client.get(reverse("chargeback"), {"month": "2026-10"}).content.decode()
+
+
+@time_machine.travel(LATER, tick=False)
+def test_an_old_month_stays_chosen_and_says_what_is_not_kept(company, client):
+    with connection.cursor() as cursor:
+        cursor.execute("INSERT INTO usage_detached_month (month, row_count) VALUES ('2026-10-01', 5)")
+    client.force_login(User.objects.create_superuser("lena"))
+    page = client.get(reverse("chargeback"), {"month": "2020-02"}).content.decode()
+    assert '<option value="2020-02" selected>Feb 2020</option>' in page
+    for month, gone in ((OCTOBER, True), (NOVEMBER, False)):
+        for one in (
+            client.get(reverse("chargeback"), {"month": f"{month:%Y-%m}"}),
+            client.get(reverse("chargeback-statement", args=[month, "growth"])),
+        ):
+            assert ("are not kept any more" in one.content.decode()) is gone
 
 
 @time_machine.travel(LATER, tick=False)

@@ -40,6 +40,14 @@ def expire(now: datetime) -> list[date]:
     return detached
 
 
+def kept_since() -> datetime | None:
+    """From when on the ledger has every row; None where no month was detached."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT max(month) FROM usage_detached_month")
+        (newest,) = cursor.fetchone()
+    return None if newest is None else utc(next_month(newest))
+
+
 def attached_months() -> list[date]:
     """First days of the months that the ledger holds."""
     with connection.cursor() as cursor:
