@@ -96,11 +96,12 @@ def rows_of(used: Used, period: Period) -> Iterator[Row]:
 
 
 def _usage(used: Used, meter: str, unit: str, cost: int, quantity: int) -> Row:
-    # A price that changed after its calls were counted leaves money without use: an adjustment, not usage.
-    plain = quantity > 0 and cost >= 0
+    # A price that changed after its calls were counted leaves money without use: an adjustment, not usage. Where money
+    # and use do not make a price, there is none, and nothing that the specification allows only beside one.
     category = "Usage" if quantity or used.corrects else "Adjustment"
-    price = (Decimal(cost) / NANO / quantity).quantize(PRICE, ROUND_HALF_EVEN) if plain else None
-    sku = f"{used.provider or UNKNOWN}/{used.model}"
+    priced = quantity != 0 and cost * quantity >= 0
+    price = (Decimal(cost) / NANO / quantity).quantize(PRICE, ROUND_HALF_EVEN) if priced else None
+    sku = f"{used.provider or UNKNOWN}/{used.model}/{meter.lower().replace(' ', '-')}"
     return {
         "ChargeCategory": category,
         "ChargeClass": "Correction" if used.corrects else None,
@@ -110,14 +111,14 @@ def _usage(used: Used, meter: str, unit: str, cost: int, quantity: int) -> Row:
         "ConsumedUnit": unit if category == "Usage" else None,
         "ContractedUnitPrice": price,
         "ListUnitPrice": price,
-        "PricingCategory": "Standard" if used.service_tier == "standard" else "Other",
-        "PricingQuantity": Decimal(quantity) if category == "Usage" else None,
-        "PricingUnit": unit if category == "Usage" else None,
+        "PricingCategory": "Standard" if priced else None,  # published prices, those of batches too
+        "PricingQuantity": Decimal(quantity) if priced else None,
+        "PricingUnit": unit if priced else None,
         "ServiceName": "Language models",
         "SkuId": sku,
         "SkuMeter": meter,
-        "SkuPriceDetails": json.dumps({"x_ServiceTier": used.service_tier}),
-        "SkuPriceId": f"{sku}/{used.service_tier}/{meter.lower().replace(' ', '-')}",
+        "SkuPriceDetails": json.dumps({"x_ServiceTier": used.service_tier}) if priced else None,
+        "SkuPriceId": f"{sku}/{used.service_tier}" if priced else None,
         "x_ServiceTier": used.service_tier,
     }
 

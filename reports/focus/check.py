@@ -25,6 +25,12 @@ NUMBER = re.compile(r"-?\d+(\.\d+)?([eE][-+]?\d+)?\Z")
 INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ\Z")
 UNIT = re.compile(r"[A-Z][A-Za-z]*( [A-Za-z]+)*\Z")
 OWN = re.compile(r"x_[A-Z][A-Za-z0-9]*\Z")
+# Each may only stand where the other does.
+BESIDE = (
+    ("SubAccountName", "SubAccountId"), ("SkuMeter", "SkuId"), ("SkuPriceDetails", "SkuPriceId"),
+    ("PricingQuantity", "SkuPriceId"), ("PricingCategory", "SkuPriceId"), ("ListUnitPrice", "SkuPriceId"),
+    ("ContractedUnitPrice", "SkuPriceId"),
+)  # fmt: skip
 PRODUCT = Decimal("0.00001")  # dollars a row's price times quantity may differ by: the price is rounded
 Values = Mapping[str, str | None]
 
@@ -156,7 +162,7 @@ def _nulls(values: Values) -> Iterator[tuple[str, str]]:
             yield name, "is null for Usage"
         if category != "Usage" and not correction and values.get(name) is not None:
             yield name, f"is not null for {category}"
-    for one, other in (("SubAccountName", "SubAccountId"), ("SkuPriceDetails", "SkuPriceId"), ("SkuMeter", "SkuId")):
+    for one, other in BESIDE:
         if values.get(other) is None and values.get(one) is not None:
             yield one, f"is not null though {other} is"
     for one, other in (("ConsumedUnit", "ConsumedQuantity"), ("PricingUnit", "PricingQuantity")):

@@ -13,9 +13,15 @@ from budgets.plan.year import month_after
 from reports.focus.charges import Beside, Owner, Period, Row, Used, row_beside, rows_of
 from usage.costs.figures import OWNER, during
 from usage.costs.spread import within
+from usage.ledger.retention import kept_since
 
-# What counts for a month before is a correction of it. Money without a price is unknown: such calls are left out.
+# What counts for a month before is a correction of it. Money without a price is unknown: such calls are left out. The
+# tokens of one that got its price later, by a correction that counts in the same month, stand beside that money.
 USED = """
+WITH priced AS (
+    SELECT DISTINCT corrects FROM usage_ledger
+    WHERE posted_at >= %(starts)s AND posted_at < %(stops)s AND kind = 1 AND unpriced < 0
+)
 SELECT CASE WHEN posted_at = time THEN (posted_at AT TIME ZONE %(zone)s)::date ELSE (time AT TIME ZONE %(zone)s)::date
     END AS day, posted_at <> time AND time < %(starts)s AS corrects,
     coalesce(workflow.merged_into_id, workflow.id) AS counts_as, ledger.team, provider, model, service_tier,
@@ -27,12 +33,25 @@ SELECT CASE WHEN posted_at = time THEN (posted_at AT TIME ZONE %(zone)s)::date E
     sum(cost_units)::bigint,
     sum(CASE WHEN cost_units <> 0 THEN CASE kind WHEN 0 THEN 1 WHEN 2 THEN -1 ELSE 0 END END)::bigint
 FROM usage_ledger AS ledger JOIN budgets_workflow AS workflow ON workflow.id = ledger.workflow_id
-WHERE posted_at >= %(starts)s AND posted_at < %(stops)s AND cost IS NOT NULL
+LEFT JOIN priced ON priced.corrects = ledger.id
+WHERE posted_at >= %(starts)s AND posted_at < %(stops)s AND (cost IS NOT NULL OR priced.corrects IS NOT NULL)
 GROUP BY 1, 2, 3, 4, 5, 6, 7 ORDER BY 1, 2, 3, 4, 5, 6, 7
 """
+# The month's own calls, and late ones. What got its price in this month was missing in another one's file, not here.
 LEFT_OUT = """
-SELECT greatest(sum(unpriced), 0)::bigint, greatest(sum(unmeasured), 0)::bigint FROM usage_quarterhour
-WHERE bucket >= %(starts)s AND bucket < %(stops)s
+WITH late AS (
+    SELECT sum(unpriced) AS unpriced,
+        coalesce(sum(CASE kind WHEN 0 THEN 1 WHEN 2 THEN -1 ELSE 0 END) FILTER (WHERE NOT measured), 0) AS unmeasured
+    FROM usage_ledger AS ledger
+    WHERE posted_at >= %(starts)s AND posted_at < %(stops)s AND posted_at <> time AND time < %(starts)s
+        AND NOT EXISTS (SELECT 1 FROM usage_ingestbatch WHERE id = ledger.batch_id AND folded_at IS NULL)
+    GROUP BY workflow_id, provider, model, date_trunc('month', time AT TIME ZONE %(zone)s)
+), parts AS (
+    SELECT sum(unpriced) AS unpriced, sum(unmeasured) AS unmeasured FROM usage_quarterhour
+    WHERE bucket >= %(starts)s AND bucket < %(stops)s
+    UNION ALL SELECT greatest(unpriced, 0) - unpriced, greatest(unmeasured, 0) - unmeasured FROM late
+)
+SELECT greatest(sum(unpriced), 0)::bigint, greatest(sum(unmeasured), 0)::bigint FROM parts
 """
 AT_ONCE = 2_000
 
@@ -55,16 +74,24 @@ def left_out(organisation: Organisation, month: date) -> LeftOut:
     """One statement."""
     period = period_of(organisation, month)
     with connection.cursor() as cursor:
-        cursor.execute(LEFT_OUT, {"starts": period.starts, "stops": period.stops})
+        cursor.execute(LEFT_OUT, {"zone": organisation.zone.key, "starts": period.starts, "stops": period.stops})
         unpriced, unmeasured = cursor.fetchone()
     return LeftOut(unpriced or 0, unmeasured or 0)
 
 
+def is_kept(organisation: Organisation, month: date) -> bool:
+    """Whether all of the month's calls are still in the ledger: a file of the rest would be short. One statement."""
+    since = kept_since()
+    return since is None or since <= period_of(organisation, month).starts
+
+
 def charges(organisation: Organisation, month: date) -> Iterator[Row]:
-    """All rows of the month, a few thousand at a time from the database: usage by day, then other costs by name."""
+    """All rows of the month, a few thousand at a time from a cursor that PostgreSQL keeps: usage by day, then other
+    costs by name.
+    """
     period, owners = period_of(organisation, month), _Owners()
     values: dict[str, Any] = {"zone": organisation.zone.key, "starts": period.starts, "stops": period.stops}
-    with connection.cursor() as cursor:
+    with connection.chunked_cursor() as cursor:
         cursor.execute(USED, values)
         while found := cursor.fetchmany(AT_ONCE):
             for row in found:

@@ -16,7 +16,7 @@ from budgets.pages.moments import place
 from budgets.plan.year import month_words
 from reports.chargeback.months import Month, month_asked, months_back
 from reports.focus.columns import VERSIONS
-from reports.focus.reading import charges, left_out
+from reports.focus.reading import charges, is_kept, left_out
 from reports.focus.write import csv_lines, parquet_file
 
 
@@ -36,10 +36,11 @@ def focus(request: HttpRequest) -> HttpResponseBase:
             "organisation": organisation,
             "month": month,
             "month_words": month_words(month),
-            "months": [(one, month_words(one)) for one in months_back(today)],
+            "months": [(one, month_words(one)) for one in months_back(today, month)],
             "closed": Month(month).is_closed(organisation),
             "runs": month == today.replace(day=1),
             "lacks": left_out(organisation, month),
+            "is_kept": is_kept(organisation, month),
             "versions": VERSIONS,
             "zone_words": place(organisation.time_zone),
             "note": note,
@@ -55,6 +56,8 @@ def focus_file(request: HttpRequest, version: str, month: date, form: str) -> Ht
     organisation = Organisation.get()
     if version not in VERSIONS or month > day_of(timezone.now(), organisation.zone):
         raise Http404
+    if not is_kept(organisation, month):
+        raise Http404("The month's calls are not in the ledger any more.")
     rows = charges(organisation, month)
     name = f"focus-{version}-{month:%Y-%m}"
     answers: dict[str, Callable[[], HttpResponseBase]] = {

@@ -9,17 +9,20 @@ import pytest
 import time_machine
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
+from django.db import connection
 from django.urls import reverse
 from pyarrow import parquet
 
 from budgets.audit.record import Actor
 from budgets.models import Organisation, Team, Workflow
 from budgets.organisation.configuration import changing_configuration
-from budgets.organisation.edit import close_days
+from budgets.organisation.edit import close_days, open_days
+from reports.focus.charges import Owner, Period, Used, rows_of
 from reports.focus.check import problems
 from reports.focus.columns import VERSIONS, columns_of
-from reports.focus.reading import charges
+from reports.focus.reading import charges, left_out
 from reports.focus.write import csv_lines
+from reports.tests.repriced import price_later
 from usage.costs.edit import create_costs
 from usage.costs.values import CostValues
 from usage.models import LedgerEntry, OtherCost
@@ -140,6 +143,66 @@ def test_the_page_says_what_is_missing_and_gives_both_forms(books, client, tmp_p
         call_command("check_focus", str(tmp_path / "g.parquet"))
     for version, month, form in (("1.0", "2026-11", "csv"), ("1.4", "2026-12", "csv"), ("1.4", "2026-11", "xml")):
         assert client.get(f"/export/focus/{version}/{month}.{form}").status_code == 404
+
+
+@time_machine.travel(LATER, tick=False)
+def test_a_call_that_got_its_price_later_stands_with_its_tokens(books):
+    take([an_event("f", time="2026-11-11T10:00:00Z", workflow="briefs", model="new-model")], now=LATER)
+    fold_all()
+    assert left_out(Organisation.get(), NOVEMBER).unpriced == 3
+    price_later("new-model")
+    assert left_out(Organisation.get(), NOVEMBER).unpriced == 2
+    header, rows = file_of(NOVEMBER, "1.4")
+    at = {name: header.index(name) for name in header}
+    mine = {row[at["SkuMeter"]]: row for row in rows if (row[at["SkuId"]] or "").find("new-model") >= 0}
+    assert {
+        meter: (row[at["ChargeCategory"]], row[at["PricingQuantity"]], row[at["ListUnitPrice"]])
+        for meter, row in mine.items()
+    } == {"Input tokens": ("Usage", "1000", "0.000002"), "Output tokens": ("Usage", "100", "0.00001")}
+    assert list(problems(header, rows, "1.4")) == []
+
+
+@time_machine.travel(LATER, tick=False)
+def test_a_price_for_a_closed_month_is_money_alone_and_hides_no_call(books):
+    open_days(ME, None, "One more call")
+    take([an_event("h", time="2026-10-20T10:00:00Z", workflow="briefs", model="newer")], now=LATER)
+    fold_all()
+    close_days(ME, NOVEMBER, "done")
+    before = file_of(OCTOBER, "1.4")
+    price_later("newer")
+    assert [left_out(Organisation.get(), month).unpriced for month in (OCTOBER, NOVEMBER)] == [1, 2]
+    assert file_of(OCTOBER, "1.4") == before
+    header, rows = file_of(NOVEMBER, "1.4")
+    assert list(problems(header, rows, "1.4")) == []
+    at = {name: header.index(name) for name in header}
+    late = [row for row in rows if "newer" in (row[at["SkuId"]] or "")]
+    assert {row[at["BilledCost"]] for row in late} == {"0.002", "0.001"}
+    assert {(row[at["ChargeClass"]], row[at["SkuPriceId"]]) for row in late} == {("Correction", None)}
+
+
+@time_machine.travel(LATER, tick=False)
+def test_no_file_of_a_month_whose_calls_are_not_there_any_more(books, client):
+    # Kathmandu's October begins on 30 September 18:15 UTC.
+    with connection.cursor() as cursor:
+        cursor.execute("INSERT INTO usage_detached_month (month, row_count) VALUES ('2026-09-01', 5)")
+    client.force_login(User.objects.create_superuser("lena"))
+    for month, status in ((OCTOBER, 404), (NOVEMBER, 200)):
+        assert client.get(reverse("focus-file", args=["1.4", month, "csv"])).status_code == status
+        page = client.get(reverse("focus"), {"month": f"{month:%Y-%m}"}).content.decode()
+        assert ("There are no files of this month" in page, ".parquet" in page) == (status == 404, status == 200)
+
+
+@pytest.mark.parametrize(("cost", "quantity", "price"), [(-600, -300, "0.000000002"), (600, 0, None), (5, -3, None)])
+def test_money_and_use_that_make_no_price(cost, quantity, price):
+    now = datetime(2026, 11, 2, tzinfo=UTC)
+    used = Used(now, now, True, Owner(), "p", "m", "batch", ((cost, quantity), *[(0, 0)] * 4))
+    (row,) = rows_of(used, Period(now, now, "Acme"))
+    assert row["PricingCategory"] == (price and "Standard")
+    for name in ("ListUnitPrice", "ContractedUnitPrice"):
+        assert row[name] == (price and Decimal(price))
+    for name in ("SkuPriceId", "SkuPriceDetails", "PricingQuantity", "PricingUnit"):
+        assert (row[name] is None) == (price is None), name
+    assert row["SkuId"] == "p/m/input-tokens"
 
 
 GOOD = {

@@ -53,7 +53,10 @@ def compare_focus(c: Comparison) -> None:
     this = c.today.replace(day=1)
     for month in (this, month_before(this)):
         last = months_on(month, 1)
-        rows = [row for row in c.books.rows if month <= row.day < last and row.cost is not None]
+        counted = [row for row in c.books.rows if month <= row.day < last]
+        # What got its price later in the same month is in the file with its tokens.
+        priced = {row.corrects for row in counted if row.kind == 1 and row.unpriced < 0}
+        rows = [row for row in counted if row.cost is not None or row.id in priced]
         other = sum(one.between(month, month_end(month)) for one in c.books.costs)
         for version in ("1.2", "1.4"):
             lines = c.csv(f"/export/focus/{version}/{month:%Y-%m}.csv")
