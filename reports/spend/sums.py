@@ -43,8 +43,13 @@ HOURS = f"""
 SELECT floor(extract(epoch FROM bucket - %(starts)s) / 3600)::int AS at, {{keys}}, {", ".join(USED)}
 FROM usage_quarterhour {{joined}} WHERE bucket >= %(starts)s AND bucket < %(stops)s AND {{asked}}"""
 WIDE_DAYS = f"""
-SELECT day AS at, {{keys}}, {", ".join(USED)} FROM usage_wide_day {{joined}}
+SELECT day AS at, {{keys}}, {", ".join(USED)} FROM {{table}} {{joined}}
 WHERE day >= %(first)s AND day <= %(last)s AND {{asked}}"""
+# What does not state the dimension is everything less what does; `stated` is read once.
+WITH_UNSTATED = f"""
+WITH stated AS MATERIALIZED ({{stated}})
+SELECT * FROM stated UNION ALL {{everything}}
+UNION ALL SELECT at, {{names}}, {", ".join(f"-{one}" for one in USED)} FROM stated"""
 LEDGER = f"""
 SELECT at, {{names}}, {", ".join(USED)} FROM (
     SELECT {{at}} AS at, {{keys}}, {SUMS} FROM usage_ledger {{joined}} {{tags}}
@@ -137,7 +142,7 @@ def spend(
     source = source_of(scope, group, grain)
     read = readable(window) if source == "ledger" else window
     params = _bounds(read)
-    cells = _cells(scope, tuple(group), grain, source, params)
+    cells = _cells(scope, tuple(group), grain, source, params, only)
     rows = list(_rows(_statement(cells, group, grain, only, params), params, len(group), grain, read))
     total = sum_of(row.used for row in rows)
     if "tag" in group:
@@ -214,29 +219,58 @@ def _key(dimension: str, source: str) -> str:
     return f"coalesce({COLUMNS.get(dimension, dimension)}, '')"
 
 
-def _cells(scope: Scope, group: tuple[str, ...], grain: Grain, source: str, params: dict[str, Any]) -> str:
+def _cells(
+    scope: Scope,
+    group: tuple[str, ...],
+    grain: Grain,
+    source: str,
+    params: dict[str, Any],
+    only: Sequence[str] | None = None,
+) -> str:
     """A SELECT of `at`, the keys `k0` and `k1`, and the sums; not yet grouped."""
     joined = COUNTED if "workflow" in group else ""
-
-    def keys(of: str, unstated: str = "") -> str:
-        found = [f"{'%(none)s' if one == unstated else _key(one, of)} AS k{i}" for i, one in enumerate(group)]
-        return ", ".join(found) or "NULL::text AS k0"
-
+    keys = ", ".join(f"{_key(one, source)} AS k{i}" for i, one in enumerate(group)) or "NULL::text AS k0"
     if source == "ledger":
-        return _ledger_cells(scope, group, grain, keys("ledger"), joined, params)
+        return _ledger_cells(scope, group, grain, keys, joined, params)
     if source in {"core", "hours"}:
         shape = HOURS if source == "hours" else CORE_DAYS
-        return shape.format(keys=keys(source), joined=joined, asked=scope.core_sql(params))
-    stated = WIDE_DAYS.format(keys=keys(source), joined=joined, asked=scope.wide_sql(params, source))
-    if scope.values(source) or source not in group or source == "tag":
+        return shape.format(keys=keys, joined=joined, asked=scope.core_sql(params))
+    return _wide_cells(scope, group, grain, source, keys, joined, params, only)
+
+
+def _wide_cells(
+    scope: Scope,
+    group: tuple[str, ...],
+    grain: Grain,
+    wide: str,
+    keys: str,
+    joined: str,
+    params: dict[str, Any],
+    only: Sequence[str] | None,
+) -> str:
+    """Cells of a wide dimension: of its values alone, where nothing beside them is asked for, which are far fewer."""
+    beside = scope.within is not None or {*scope.narrowed, *group} & BESIDE_WIDE
+    asked = scope.wide_sql(params, wide)
+    few = only is not None and group[:1] == (wide,) and "" not in only and not scope.values(wide)
+    if few:  # by the key of the table; all others together are what is left
+        asked += " AND value = ANY(%(only)s::text[])"
+    stated = WIDE_DAYS.format(
+        table="usage_wide_day" if beside else "usage_valueday", keys=keys, joined=joined, asked=asked
+    )
+    if wide not in group or wide == "tag" or scope.values(wide):
         return stated
-    # What does not state the dimension: everything, less what does.
-    params["none"] = ""
-    rest = keys(source, unstated=source)
-    everything = CORE_DAYS.format(keys=rest, joined=joined, asked=scope.core_sql(params))
-    less = WIDE_DAYS.format(keys=rest, joined=joined, asked=scope.wide_sql(params, source))
-    less = less.replace(", ".join(USED), ", ".join(f"-{one}" for one in USED))
-    return f"{stated} UNION ALL {everything} UNION ALL {less}"
+    names = [f"k{i}" for i in range(len(group))]
+    at = "at" if grain != "none" else "NULL::date AS at"
+    places = ", ".join(str(1 + i) for i in range(1 + len(names)))
+    stated = f"SELECT {at}, {', '.join(names)}, {SUMMED} FROM ({stated}) AS each GROUP BY {places}"
+    params["none"] = None if few else ""
+    rest = [f"%(none)s::text AS k{i}" if one == wide else f"{_key(one, 'core')} AS k{i}" for i, one in enumerate(group)]
+    everything = CORE_DAYS.format(keys=", ".join(rest), joined=joined, asked=scope.core_sql(params))
+    return WITH_UNSTATED.format(
+        stated=stated,
+        everything=f"SELECT {at}, {', '.join(names)}, {', '.join(USED)} FROM ({everything}) AS all_of_it",
+        names=", ".join("%(none)s::text" if one == wide else f"k{i}" for i, one in enumerate(group)),
+    )
 
 
 def _ledger_cells(

@@ -120,6 +120,12 @@ def test_others_are_one_row_and_what_comes_after_the_dearest_too(monkeypatch: py
     daily = spend(Scope(), window, ("user",), "day", named)
     assert {row.keys[0] for row in daily.rows} == {*named, None}
     assert sum_of(row.used for row in daily.rows) == whole.total
+    for group in (("user",), ("user", "model")):  # one that is stated: by its key, all others as what is left
+        daily = spend(Scope(), window, group, "day", ["ana"])
+        expected = spend(Scope(user=("ana",)), window, group[1:], "day")
+        mine = {(row.at, *row.keys[1:]): row.used for row in daily.rows if row.keys[0] == "ana"}
+        assert mine == {(row.at, *row.keys): row.used for row in expected.rows} != {}
+        assert daily.by_time() == spend(Scope(), window, (), "day").by_time()
     monkeypatch.setattr(sums, "MOST_ROWS", 2)
     few = spend(Scope(), window, ("user",))
     assert [row.keys for row in few.rows] == [*(row.keys for row in whole.rows[:2]), (None,)]

@@ -33,6 +33,8 @@ from usage.rollups.sums import (
     TOKEN_DAYS,
     TOKEN_KEY,
     TOKEN_SUMS,
+    VALUE_DAYS,
+    VALUE_KEY,
     WIDE_DAYS,
     WIDE_KEY,
     ZONE_OF_DAYS,
@@ -135,6 +137,18 @@ COMPARISONS: tuple[tuple[str, tuple[str, ...], tuple[str, ...], str], ...] = (
             WIDE_DAYS,
             "SELECT * FROM usage_wide_day WHERE day > (%(horizon)s::timestamptz AT TIME ZONE %(zone)s)::date",
             f"{FOLDED} AND {WHOLE_DAYS}",
+        ),
+    ),
+    (
+        "usage_valueday",
+        VALUE_KEY,
+        SUM_COLUMNS,
+        compare(
+            VALUE_KEY,
+            SUM_COLUMNS,
+            f"WITH wide_days AS (SELECT * FROM usage_wide_day) {VALUE_DAYS}",
+            "SELECT * FROM usage_valueday",
+            FOLDED,
         ),
     ),
     (

@@ -5,7 +5,7 @@ from usage.models.imports import Import, ImportedObject, ImportProblem
 from usage.models.ledger import Claim, IngestBatch, LedgerEntry, QuarantinedItem
 from usage.models.outcomes import OutcomeMessage, RunPosting
 from usage.models.prices import ModelColour, ModelTier, PriceEntry, PriceRefresh, RepriceRun
-from usage.models.rollups import CoreDay, ModelDay, QuarterHour, Run, Sums, TokenDay, WideDay
+from usage.models.rollups import CoreDay, ModelDay, QuarterHour, Run, Sums, TokenDay, ValueDay, WideDay
 from usage.models.sources import SourceHour
 
 __all__ = [
@@ -31,5 +31,6 @@ __all__ = [
     "SourceHour",
     "Sums",
     "TokenDay",
+    "ValueDay",
     "WideDay",
 ]

@@ -162,6 +162,15 @@ class WideDay(Sums):
         db_table = "usage_wide_day"
 
 
+class ValueDay(Sums):
+    """The wide days summed by value alone: what a page that groups by one wide dimension reads."""
+
+    dimension = models.TextField()
+    day = models.DateField()
+    value = models.TextField()
+    pk = models.CompositePrimaryKey("dimension", "day", "value")
+
+
 class Run(models.Model):
     """One execution of a workflow, summed from its calls; identified by workflow and `run_id`.
 

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from django.db import connection
 
 from budgets.limits.calendar import DAY, day_starts_at
-from usage.rollups.sums import UPSERT_CORE_DAYS, UPSERT_MODEL_DAYS
+from usage.rollups.sums import UPSERT_CORE_DAYS, UPSERT_MODEL_DAYS, UPSERT_VALUE_DAYS
 
 # As a rebuild and a change of the zone make them: all, since no quarter hour is ever deleted.
 MAKE_ANEW = (
@@ -19,6 +19,11 @@ MAKE_ANEW = (
     f"WITH quarter_hours AS (SELECT * FROM usage_quarterhour) {UPSERT_MODEL_DAYS}",
     "DELETE FROM usage_coreday",
     f"WITH quarter_hours AS (SELECT * FROM usage_quarterhour) {UPSERT_CORE_DAYS}",
+)
+# After the wide days themselves were made anew.
+MAKE_VALUES_ANEW = (
+    "DELETE FROM usage_valueday",
+    f"WITH wide_days AS (SELECT * FROM usage_wide_day) {UPSERT_VALUE_DAYS}",
 )
 # Between a change of the zone and the sweep that follows it, the days are another zone's: then quarter hours are read.
 # The planner reads only the side that applies.

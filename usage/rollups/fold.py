@@ -14,8 +14,10 @@ from usage.rollups.sums import (
     UPSERT_MODEL_DAYS,
     UPSERT_QUARTER_HOURS,
     UPSERT_SOURCE_HOURS,
+    UPSERT_SUMMED_WIDE_DAYS,
     UPSERT_TOKEN_DAYS,
-    UPSERT_WIDE_DAYS,
+    UPSERT_VALUE_DAYS,
+    WIDE_DAYS,
     ZONE_OF_DAYS,
 )
 
@@ -36,7 +38,9 @@ cells AS ({UPSERT_QUARTER_HOURS}),
 model_days AS ({UPSERT_MODEL_DAYS}),
 core_days AS ({UPSERT_CORE_DAYS}),
 token_days AS ({UPSERT_TOKEN_DAYS}),
-wide_days AS ({UPSERT_WIDE_DAYS}),
+wide_days AS MATERIALIZED ({WIDE_DAYS}),
+wide AS ({UPSERT_SUMMED_WIDE_DAYS}),
+value_days AS ({UPSERT_VALUE_DAYS}),
 {FOLD_RUNS},
 batches AS MATERIALIZED ({BATCHES} WHERE id = ANY(%(batches)s)),
 source_hours AS ({UPSERT_SOURCE_HOURS})

@@ -3,7 +3,7 @@
 from django.db import connection, transaction
 
 from usage.outcomes.apply import restate_all
-from usage.rollups.days import MAKE_ANEW
+from usage.rollups.days import MAKE_ANEW, MAKE_VALUES_ANEW
 from usage.rollups.fold import FOLD_LOCK, fold_batches
 from usage.rollups.run_rows import CLOSED, REBUILD_RUNS
 from usage.rollups.sums import (
@@ -46,6 +46,7 @@ STEPS = (
     f"WITH rows AS ({ROWS}), quarter_hours AS ({QUARTER_HOURS}) {UPSERT_QUARTER_HOURS}",
     *MAKE_ANEW,
     f"WITH rows AS ({ROWS} AND {WHOLE_DAYS}) {UPSERT_WIDE_DAYS}",
+    *MAKE_VALUES_ANEW,
     "DELETE FROM usage_tokenday WHERE day > (%(horizon)s::timestamptz AT TIME ZONE %(zone)s)::date",
     f"WITH rows AS ({ROWS} AND {WHOLE_DAYS}) {UPSERT_TOKEN_DAYS}",
     SUMMED_IN,

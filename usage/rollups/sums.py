@@ -111,6 +111,12 @@ FROM (
     FROM rows CROSS JOIN LATERAL jsonb_each_text(tags) AS pair WHERE tags IS NOT NULL
 ) AS wide GROUP BY {", ".join(WIDE_KEY)}"""
 
+# The same by value alone, of the wide days that `wide_days` holds: a page that groups by user reads a row for each.
+VALUE_KEY = ("dimension", "day", "value")
+VALUE_DAYS = f"""
+SELECT dimension, day, value, {", ".join(f"sum({column})::bigint AS {column}" for column in SUM_COLUMNS)}
+FROM wide_days GROUP BY {", ".join(VALUE_KEY)}"""
+
 RUN_SUMS = ("calls", "retries", "escalated", "unmeasured", "unpriced", "input_tokens", "output_tokens", "cost")
 RUNS = f"""
 SELECT workflow_id, run_id, first_call, last_call, max_step, max_attempt, {", ".join(RUN_SUMS)} FROM (
@@ -165,10 +171,17 @@ UPSERT_TOKEN_DAYS = f"""
 INSERT INTO usage_tokenday ({", ".join(TOKEN_KEY)}, {", ".join(TOKEN_SUMS)})
 {TOKEN_DAYS} ORDER BY {", ".join(TOKEN_KEY)}
 ON CONFLICT ({", ".join(TOKEN_KEY)}) DO UPDATE SET {adding("usage_tokenday", TOKEN_SUMS)}"""
-UPSERT_WIDE_DAYS = f"""
+ADD_WIDE_DAYS = f"""
 INSERT INTO usage_wide_day ({", ".join(WIDE_KEY)}, {", ".join(SUM_COLUMNS)})
-{WIDE_DAYS} ORDER BY {", ".join(WIDE_KEY)}
+{{wide_days}} ORDER BY {", ".join(WIDE_KEY)}
 ON CONFLICT ({", ".join(WIDE_KEY)}) DO UPDATE SET {adding("usage_wide_day", SUM_COLUMNS)}"""
+UPSERT_WIDE_DAYS = ADD_WIDE_DAYS.format(wide_days=WIDE_DAYS)
+# Of wide days that were summed before, in the CTE `wide_days`.
+UPSERT_SUMMED_WIDE_DAYS = ADD_WIDE_DAYS.format(wide_days="SELECT * FROM wide_days")
+UPSERT_VALUE_DAYS = f"""
+INSERT INTO usage_valueday ({", ".join(VALUE_KEY)}, {", ".join(SUM_COLUMNS)})
+{VALUE_DAYS} ORDER BY {", ".join(VALUE_KEY)}
+ON CONFLICT ({", ".join(VALUE_KEY)}) DO UPDATE SET {adding("usage_valueday", SUM_COLUMNS)}"""
 UPSERT_RUNS = f"""
 INSERT INTO usage_run (workflow_id, run_id, first_call, last_call, counts_at, max_step, max_attempt,
     {", ".join(RUN_SUMS)}, outcome, reworks)

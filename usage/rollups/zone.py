@@ -2,7 +2,7 @@
 
 from django.db import connection, transaction
 
-from usage.rollups.days import MAKE_ANEW
+from usage.rollups.days import MAKE_ANEW, MAKE_VALUES_ANEW
 from usage.rollups.fold import FOLD_LOCK
 from usage.rollups.rebuild import HORIZON, SUMMED_IN, WHOLE_DAYS
 from usage.rollups.sums import ROW_COLUMNS, UPSERT_TOKEN_DAYS, UPSERT_WIDE_DAYS
@@ -17,6 +17,7 @@ WHERE batch_id NOT IN (SELECT id FROM usage_ingestbatch WHERE folded_at IS NULL)
 STEPS = (
     "DELETE FROM usage_wide_day WHERE day > (%(horizon)s::timestamptz AT TIME ZONE %(zone)s)::date",
     f"WITH rows AS ({FOLDED}) {UPSERT_WIDE_DAYS}",
+    *MAKE_VALUES_ANEW,
     "DELETE FROM usage_tokenday WHERE day > (%(horizon)s::timestamptz AT TIME ZONE %(zone)s)::date",
     f"WITH rows AS ({FOLDED}) {UPSERT_TOKEN_DAYS}",
     *MAKE_ANEW,

@@ -296,7 +296,15 @@ def test_check_ledger_notices_each_kind_of_damage_and_rebuild_mends_it():
     ModelDay.objects.filter(model="test-model", tier=1).delete()
     Run.objects.filter(pk=Run.objects.first().pk).delete()
     TokenDay.objects.update(calls=F("calls") + 1)
-    damaged = {"usage_quarterhour", "usage_wide_day", "usage_modelday", "usage_coreday", "usage_tokenday", "usage_run"}
+    damaged = {
+        "usage_quarterhour",
+        "usage_wide_day",
+        "usage_valueday",
+        "usage_modelday",
+        "usage_coreday",
+        "usage_tokenday",
+        "usage_run",
+    }
     assert {difference.table for difference in check_ledger()} == damaged
     with pytest.raises(CommandError):
         call_command("check_ledger", stderr=StringIO())
