@@ -31,6 +31,7 @@ from reports.savings.prepare import Link, changes_policy, draft_of, limit_links
 from reports.savings.reading import Reading, newest_for
 from reports.savings.showing import LeverRow, Row
 from reports.savings.take import DAYS
+from reports.spend.addresses import run_address
 from routing.policy.shape import InvalidPolicy
 from usage.models import LedgerEntry
 
@@ -169,7 +170,7 @@ def calls_behind(row: Row) -> list[dict[str, Any]]:
             "when": moment(local(stated[pk]["time"]), now),
             "cost": cost,
             "after": after,
-            "less": cost - after,
+            "run_url": run_address(row.slug, run_id) if (run_id := stated[pk]["run_id"]) else "",
         }
         for pk, (cost, after) in wanted.items()
         if pk in stated

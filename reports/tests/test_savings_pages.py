@@ -88,6 +88,7 @@ def test_every_lever_has_a_page_and_its_calls(lena):
         assert lena.get(f"/savings/levers/{key}/").status_code == 200
         page = text(lena.get(f"/savings/levers/{key}/in/{key}/"))
         assert "Calls behind it" in page
+        assert (f'href="/spend/runs/{key}/r' in page) == (key in {"retries", "loops"})
         assert lines(lena, f"/export/savings/levers/{key}/{key}.csv")
     assert "is unknown" in text(lena.get("/savings/levers/history/in/retries/"))
     assert lena.get("/savings/levers/no-such/").status_code == 404
