@@ -116,6 +116,16 @@ def test_a_little_money_is_no_finding(copy):
     assert not Finding.objects.exists()
 
 
+def test_less_than_a_third_of_a_days_spend_is_no_finding(copy):
+    """The workflow spends about 60 dollars a day."""
+    burst(copy, dollars=18.0)
+    looked(NOW + QUARTER)
+    assert not Finding.objects.exists()
+    burst(copy, NOW + QUARTER, 18.0)  # and with a second one it is
+    looked(NOW + 2 * QUARTER)
+    assert Finding.objects.get().amount > 30 * NANO
+
+
 def test_before_seven_days_nothing_is_told_and_the_page_says_from_when():
     a_company()
     zone = Organisation.get().zone

@@ -5,9 +5,11 @@ from datetime import datetime, timedelta
 
 from reports.asking.scope import Scope
 from reports.models import Finding
+from reports.unusual.scopes import used
 from reports.why.explain import cause
 
-WEEK = timedelta(days=7)
+# The same hours of the week, or of the day before: the first of these in which there was use.
+BEFORE = tuple(timedelta(days=days) for days in (7, 14, 21, 1))
 MOST = 10  # of one look
 READ_MOST = 100_000  # calls of both times; above, whole days are compared
 RECENT = timedelta(hours=1)
@@ -23,11 +25,13 @@ def tell_causes(changed: Sequence[Finding], now: datetime) -> None:
 
 
 def likely_cause(finding: Finding) -> str:
-    """A short sentence; "" where nothing was added to a week before."""
-    scope = scope_of(finding)
-    after = (finding.since, finding.until)
-    before = (finding.since - WEEK, finding.until - WEEK)
-    return cause(scope, before, after, READ_MOST)
+    """A short sentence; "" where nothing was added, or nothing was used at these hours before."""
+    for ago in BEFORE:
+        before = (finding.since - ago, finding.until - ago)
+        quarters = used(finding.dimension, [finding.key], *before)[finding.key]
+        if any(sums.calls for sums in quarters.values()):
+            return cause(scope_of(finding), before, (finding.since, finding.until), READ_MOST)
+    return ""
 
 
 def scope_of(finding: Finding) -> Scope:

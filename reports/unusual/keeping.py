@@ -14,6 +14,7 @@ WATCH_LOCK = 7_061_081  # advisory lock number, ours by choice; one look at a ti
 MINIMUM = 5 * NANO  # what is less above its usual is no finding
 LONGEST = timedelta(days=7)  # what lasts longer is the new usual
 REFRESHED = timedelta(days=35)  # late calls, corrections and withdrawals still change what was spent
+SHARE = 3  # nor is what is less than a third of what the scope spends a day
 EXPLAINED = 2  # a team or model is not told of again where its workflows are at least a half of it
 
 
@@ -23,7 +24,7 @@ def keep(scope: Scope, span: Span, peaks: Mapping[str, float], now: datetime, ex
     known = _known(scope, span, now)
     if known is not None:
         return _extended(known, span, peaks)
-    if span.amount < MINIMUM or is_explained(scope, span, expected):
+    if span.amount < max(MINIMUM, scope.a_day // SHARE) or is_explained(scope, span, expected):
         return None
     return _made(scope, span, peaks, now)
 

@@ -46,7 +46,7 @@ WHERE q.calls > 0 AND q.last_call >= %(starts)s AND q.last_call < %(stops)s AND 
 @dataclass(frozen=True, slots=True)
 class Scope:
     """Something that is watched. `key` is a workflow's id, a team's short name or a model's name; `first_day` the first
-    of the last four weeks on which it was used."""
+    of the last four weeks on which it was used, `a_day` the nano-dollars that it spent a day since then."""
 
     dimension: str
     key: str
@@ -54,16 +54,21 @@ class Scope:
     workflow_id: int | None = None
     team_id: int | None = None
     first_day: date | None = None
+    a_day: int = 0
 
 
 def watched(now: datetime) -> list[Scope]:
     """The costliest of the last four weeks: workflows first, since what they explain is not told again. Five
     statements."""
-    first = day_of(now - LOOKED_AT, Organisation.get().zone)
+    zone = Organisation.get().zone
+    first, today = day_of(now - LOOKED_AT, zone), day_of(now, zone)
     found = []
     for dimension in DIMENSIONS:
-        days = _chosen(dimension, first, MOST[dimension])
-        found += [replace(scope, first_day=days[scope.key]) for scope in named(dimension, list(days))]
+        chosen = _chosen(dimension, first, MOST[dimension])
+        for scope in named(dimension, list(chosen)):
+            cost, day = chosen[scope.key]
+            a_day = cost // max(1, (today - day).days)
+            found.append(replace(scope, first_day=day, a_day=a_day))
     return found
 
 
@@ -100,10 +105,10 @@ def instant(seconds: int) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
 
 
-def _chosen(dimension: str, first: date, most: int) -> dict[str, date]:
-    """Key → its first day, the costliest first."""
+def _chosen(dimension: str, first: date, most: int) -> dict[str, tuple[int, date]]:
+    """Key → nano-dollars and first day, the costliest first."""
     rows = _rows(CHOSEN, dimension, "usage_coreday", {"first": first, "floor": FLOOR, "most": most})
-    return {key: day for key, _, day in rows}
+    return {key: (cost, day) for key, cost, day in rows}
 
 
 def _rows(statement: str, dimension: str, table: str, values: Mapping[str, Any]) -> list[Any]:
