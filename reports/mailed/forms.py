@@ -3,12 +3,12 @@
 from typing import Any
 
 from django import forms
-from django.db.models import Q
 
 from budgets.models import Channel, Organisation
 from budgets.organisation.forms import zones
 from reports.mailed.edit import ReportValues
-from reports.models import SavedView, Subscription
+from reports.models import Subscription
+from reports.views.seen import seen_by
 
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 MINE = "me"
@@ -31,7 +31,7 @@ class ReportForm(forms.Form):
     def __init__(self, data: Any = None, *, user: Any, may_post: bool) -> None:
         zone = Organisation.get().time_zone
         super().__init__(data, initial={"time_zone": zone, "cadence": "weekly", "weekday": 1, "hour": 8, "to": MINE})
-        self.views = {str(one.pk): one for one in SavedView.objects.filter(Q(owner=user) | Q(shared=True))}
+        self.views = {str(one.pk): one for one in seen_by(user)}
         self.channels = {str(one.pk): one for one in Channel.objects.filter(archived_at=None)} if may_post else {}
         self._choose("view", [("", "Everything I may see"), *((pk, one.name) for pk, one in self.views.items())])
         self.fields["view"].required = False

@@ -9,7 +9,6 @@ from budgets.pages.csv import exact, safe
 from reports.mailed.report import Report
 
 KIND = "report"
-MOST_ROWS = 1_000  # of the attached CSV; the page has all
 
 
 def letter(report: Report, *, stop_path: str, cadence: str, test: bool = False) -> Message:
@@ -17,10 +16,11 @@ def letter(report: Report, *, stop_path: str, cadence: str, test: bool = False) 
     facts = [Fact(one.label, f"{one.value} ({one.beside})" if one.beside else one.value) for one in report.numbers]
     items = [Item(f"At risk: {one.sentence}", one.path) for one in report.risks]
     items += [Item(f"Changed: {one.words}") for one in report.changes]
+    about = f"{report.name}: your {cadence} report, {report.days_words}."
     return Message(
         kind=KIND,
         title=report.sentence,
-        text=f"{report.name}: your {cadence} report, {report.days_words}.",
+        text="\n".join((about, *report.notes)),
         facts=tuple(facts),
         items=tuple(items),
         path=report.path,
@@ -37,6 +37,6 @@ def csv_of(report: Report) -> str:
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow([report.dimension.lower().replace(" ", "_"), "currency", "spent", "before"])
-    for row in report.rows[:MOST_ROWS]:
+    for row in report.rows:
         writer.writerow([safe(row.name), shown().code, exact(row.spent), exact(row.before)])
     return text.getvalue()

@@ -16,13 +16,14 @@ from budgets.pages.standings import standings
 from reports.asking.scope import DIMENSIONS, NAMES, Scope, scope_of
 from reports.asking.window import Window, compared, of_days
 from reports.figures.figures import Figures, figures
-from reports.mailed.report import Change, Number, Report, Risk, most_changed, sentence_of
+from reports.mailed.report import Change, Number, Report, Risk, most_changed, sentence_of, shortened
 from reports.mailed.schedule import days_of
 from reports.models import SavedView, Subscription
-from reports.spend.naming import names_of
+from reports.spend.naming import OTHERS, names_of
 from reports.spend.sums import spend
 
 MOST_CHANGES, MOST_RISKS = 6, 8
+CUT = "Only {} could be read: there are too many calls to read {} one by one. Fewer filters read all of it."
 GROUP = "workflow"  # what a view that groups by nothing is shown by
 
 
@@ -35,14 +36,22 @@ def report_of(subscription: Subscription, day: date, now: datetime) -> Report:
 
 
 def made(view: SavedView | None, owner: Any, window: Window, now: datetime) -> Report:
-    """The report of a view over a window of complete days, as `owner` sees it."""
+    """The report of a view over a window of complete days, as `owner` sees it.
+
+    Where too many single calls would have to be read it is about the newest days, and says so.
+    """
     query = QueryDict(view.query if view else "")
     scope, notes = scope_of(query, owner)
     asked = query.get("group", "")
     dimension = asked if asked in DIMENSIONS else GROUP
-    before = compared(window, "previous")
     here = spend(scope, window, (dimension,))
+    if here.cut:
+        whole_days, window = span_year(window.first, window.last), here.window
+        notes = (*notes, CUT.format(span_year(window.first, window.last), whole_days))
+    before = compared(window, "previous")
     then = spend(scope, before, (dimension,)) if before else None
+    if then is not None and then.cut:
+        before = then = None
     rows = _changes(dimension, here.rows, then.rows if then else ())
     spent, spent_before = here.total.cost, then.total.cost if then else 0
     days, days_before = span_year(window.first, window.last), span(before.first, before.last) if before else ""
@@ -51,11 +60,11 @@ def made(view: SavedView | None, owner: Any, window: Window, now: datetime) -> R
     return Report(
         name=view.name if view else "Everything" if reach(owner, VIEW).everything else "Your teams",
         days_words=days,
-        sentence=sentence_of(spent, spent_before, days, days_before),
+        sentence=sentence_of(spent, spent_before if then else None, days, days_before),
         numbers=_numbers(spent, spent_before, found, was),
         risks=_risks(owner, now),
         changes=most_changed(rows, MOST_CHANGES),
-        rows=rows,
+        rows=shortened(rows, OTHERS),
         dimension=NAMES[dimension],
         path=_path(view, scope, window, dimension),
         notes=notes,
@@ -81,7 +90,7 @@ def _changes(dimension: str, here: Any, then: Any) -> tuple[Change, ...]:
 
 
 def _numbers(spent: int, before: int, found: Figures, was: Figures | None) -> tuple[Number, ...]:
-    """Spent, cost per approved asset, premium share, tokens of approved work: what the Overview's tiles say."""
+    """Spent, cost per approved asset, premium share, calls."""
     return (
         Number("Spent", whole(spent), f"{whole(before)} before" if was else ""),
         Number("Cost per approved asset", *_money(found, was, "cost_per_approved")),

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from budgets.pages.amounts import whole
 
+MOST_ROWS = 1_000  # of a report; what comes after the dearest is one row, so that they still add up
+
 
 @dataclass(frozen=True, slots=True)
 class Number:
@@ -46,7 +48,10 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """`sentence` leads with the amount. `changes` are the rows that changed most; `rows` all of them, for the CSV."""
+    """`sentence` leads with the amount. `changes` are the rows that changed most; `rows` those of the CSV, `shortened`.
+
+    `notes` say what could not be read or shown as asked for.
+    """
 
     name: str
     days_words: str
@@ -60,16 +65,26 @@ class Report:
     notes: tuple[str, ...] = ()
 
 
-def sentence_of(spent: int, before: int, days_words: str, before_words: str) -> str:
-    """ "$1,240 spent, 16–22 Nov 2026: 12% more than 9–15 Nov.\""""
+def sentence_of(spent: int, before: int | None, days_words: str, before_words: str) -> str:
+    """ "$1,240 spent, 16–22 Nov 2026: 12% more than 9–15 Nov.\" `before` None: not known."""
     start = f"{whole(spent)} spent, {days_words}"
-    if before <= 0:
-        return f"{start}. Nothing was spent in the days before." if not before else f"{start}."
+    if before is None or before < 0:
+        return f"{start}."
+    if not before:
+        return f"{start}. Nothing was spent in the days before."
     if spent == before:
         return f"{start}: as much as {before_words}."
     percent = round(abs(spent - before) * 100 / before)
     much = "a little" if not percent else f"{percent:,}%"
     return f"{start}: {much} {'more' if spent > before else 'less'} than {before_words}."
+
+
+def shortened(rows: tuple[Change, ...], rest_name: str) -> tuple[Change, ...]:
+    """At most `MOST_ROWS`, the last of them all others together."""
+    if len(rows) <= MOST_ROWS:
+        return rows
+    rest = rows[MOST_ROWS - 1 :]
+    return (*rows[: MOST_ROWS - 1], Change(rest_name, sum(one.spent for one in rest), sum(one.before for one in rest)))
 
 
 def most_changed(rows: tuple[Change, ...], many: int) -> tuple[Change, ...]:

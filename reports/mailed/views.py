@@ -14,7 +14,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from budgets.access.roles import reach
 from budgets.audit.record import Actor
-from budgets.models import Delivery
+from budgets.models import Delivery, Organisation
 from budgets.pages.answers import go, tell, tell_problem
 from budgets.pages.door import in_reach
 from budgets.pages.moments import moment, place
@@ -22,7 +22,7 @@ from reports.mailed import edit
 from reports.mailed.forms import WEEKDAYS, ReportForm
 from reports.mailed.letter import csv_of, letter
 from reports.mailed.reading import report_of
-from reports.mailed.sending import put, times_of
+from reports.mailed.sending import has_lost_its_view, put, times_of
 from reports.models import Subscription
 
 CHANNELS = "budgets.change_channel"
@@ -35,13 +35,14 @@ def _mine(request: HttpRequest, pk: int) -> Subscription:
 def _row(one: Subscription, now: datetime) -> dict[str, Any]:
     weekly = one.cadence == Subscription.Cadence.WEEKLY
     often = f"every {WEEKDAYS[one.weekday - 1]}" if weekly else "on the first of the month"
-    upcoming = times_of(one).next(now)
+    upcoming = times_of(one, Organisation.get().zone).next(now)
     return {
         "one": one,
         "name": one.view.name if one.view else "Everything",
         "often": f"{often} at {one.hour:02}:00, {place(one.time_zone)}",
         "to": f"Channel {one.channel.name}" if one.channel else one.owner.email or "no e-mail address",
-        "next": moment(upcoming, now.astimezone(ZoneInfo(one.time_zone))),
+        "next": moment(upcoming.astimezone(ZoneInfo(one.time_zone)), now.astimezone(ZoneInfo(one.time_zone))),
+        "lost": has_lost_its_view(one),
     }
 
 
@@ -83,7 +84,7 @@ def new_report(request: HttpRequest) -> HttpResponseBase:
 def preview(request: HttpRequest, pk: int) -> HttpResponseBase:
     """`/settings/reports/<pk>/`: the newest report as it would be sent now; to print, too."""
     one, now = _mine(request, pk), timezone.now()
-    day, _ = times_of(one).last(now)
+    day, _ = times_of(one, Organisation.get().zone).last(now)
     found = report_of(one, day, now)
     message = letter(found, stop_path="", cadence=one.cadence)
     context = {"here": "settings", "row": _row(one, now), "report": found, "message": message, "csv": csv_of(found)}
@@ -102,7 +103,7 @@ def send_one(request: HttpRequest, pk: int) -> HttpResponseBase:
     elif put(one, now, f"report-test:{one.pk}:{uuid4().hex}", test=True):
         tell(request, "The report is on its way.")
     else:
-        tell_problem(request, "Nothing was sent: there is no address it could go to.")
+        tell_problem(request, "Nothing was sent: its view was removed, or there is no address it could go to.")
     return go(request, reverse("mailed-report", args=[one.pk]))
 
 

@@ -14,7 +14,10 @@ from django.urls import reverse
 
 from budgets.audit.record import Actor
 from budgets.delivery.channels import ChannelValues, create_channel
+from budgets.delivery.message import message_of
 from budgets.delivery.send import send_due
+from budgets.delivery.transport import Target
+from budgets.delivery.transports.webhook import event_of
 from budgets.models import Delivery, Membership, Team, Workflow
 from budgets.organisation.configuration import changing_configuration
 from reports.mailed.edit import MOST, RefusedReport, ReportValues, order, resume, stop
@@ -30,24 +33,34 @@ NOW = datetime(2026, 11, 18, 12, tzinfo=UTC)  # a Wednesday
 MONDAY = datetime(2026, 11, 23, 7, 30, tzinfo=UTC)
 ME = Actor.command("test")
 BERLIN, KATHMANDU = ZoneInfo("Europe/Berlin"), ZoneInfo("Asia/Kathmandu")
+UTC_ZONE, TOKYO, ANGELES = ZoneInfo("UTC"), ZoneInfo("Asia/Tokyo"), ZoneInfo("America/Los_Angeles")
 
 
 def test_weekly_at_the_readers_hour():
-    times = Times(True, 1, 8, BERLIN)
+    times = Times(True, 1, 8, BERLIN, UTC_ZONE)
     assert times.last(MONDAY) == (date(2026, 11, 23), datetime(2026, 11, 23, 8, tzinfo=BERLIN))
     assert times.last(MONDAY - timedelta(hours=1))[0] == date(2026, 11, 16)
     assert times.next(MONDAY) == datetime(2026, 11, 30, 8, tzinfo=BERLIN)
-    assert Times(True, 1, 8, KATHMANDU).last(MONDAY - timedelta(hours=5))[0] == date(2026, 11, 23)
+    assert Times(True, 1, 8, KATHMANDU, UTC_ZONE).last(MONDAY - timedelta(hours=5))[0] == date(2026, 11, 23)
 
 
 def test_monthly_on_the_first():
-    times = Times(False, 1, 0, KATHMANDU)
+    times = Times(False, 1, 0, KATHMANDU, KATHMANDU)
     assert times.last(NOW)[0] == date(2026, 11, 1)
     assert times.next(NOW).astimezone(UTC) == datetime(2026, 11, 30, 18, 15, tzinfo=UTC)
 
 
+def test_a_monthly_one_waits_until_the_organisations_month_is_over():
+    times = Times(False, 1, 8, TOKYO, ANGELES)
+    assert times.last(datetime(2026, 12, 1, 0, tzinfo=UTC))[0] == date(2026, 11, 1)
+    assert times.last(datetime(2026, 12, 1, 8, tzinfo=UTC)) == (date(2026, 12, 1), datetime(2026, 12, 1, 8, tzinfo=UTC))
+    assert days_of(False, date(2026, 12, 1), date(2026, 12, 1)) == (date(2026, 11, 1), date(2026, 11, 30))
+    early = Times(False, 1, 8, ANGELES, TOKYO)
+    assert early.last(datetime(2026, 12, 1, 16, tzinfo=UTC))[1] == datetime(2026, 12, 1, 8, tzinfo=ANGELES)
+
+
 def test_an_hour_that_clocks_skip():
-    times = Times(True, 7, 2, BERLIN)
+    times = Times(True, 7, 2, BERLIN, BERLIN)
     day, at = times.last(datetime(2026, 3, 29, 12, tzinfo=UTC))
     assert (day, at.astimezone(UTC)) == (date(2026, 3, 29), datetime(2026, 3, 29, 1, tzinfo=UTC))
 
@@ -168,6 +181,51 @@ def test_who_lost_their_role_or_account_hears_nothing(lena):
     assert not Delivery.objects.exists()
 
 
+def test_a_view_that_was_removed_or_is_shared_no_more_is_not_sent(lena, client):
+    reader = User.objects.create_user("ann", email="ann@example.com")
+    Membership.objects.create(user=reader, role="viewer")
+    view = SavedView.objects.create(owner=lena, name="Models", path="/spend/", query="group=model", shared=True)
+    ordered(reader, view=view), ordered(lena, view=view)
+    SavedView.objects.update(shared=False)
+    with time_machine.travel(MONDAY, tick=False):
+        client.force_login(reader)
+        assert "so it is not sent" in client.get(reverse("mailed-reports")).content.decode()
+        assert ">Models</option>" not in client.get(reverse("mailed-report-new")).content.decode()
+        assert send_reports() == 1
+        assert Delivery.objects.get().address == "lena@example.com"
+    SavedView.objects.update(removed_at=MONDAY)
+    with time_machine.travel(MONDAY + timedelta(days=7), tick=False):
+        client.force_login(lena)
+        assert ">Models</option>" not in client.get(reverse("mailed-report-new")).content.decode()
+        one = Subscription.objects.get(owner=lena)
+        assert "so it is not sent" in client.get(reverse("mailed-report", args=[one.pk])).content.decode()
+        assert send_reports() == 0
+
+
+def test_what_was_left_out_is_said_and_lines_still_add_up(lena, monkeypatch):
+    view = SavedView.objects.create(owner=lena, name="Odd", path="/spend/", query="workflow=nope&group=workflow")
+    ordered(lena, view=view)
+    monkeypatch.setattr("reports.mailed.report.MOST_ROWS", 1)
+    with time_machine.travel(MONDAY, tick=False):
+        assert send_reports() == 1
+        send_due()
+    assert "No workflow is called “nope”" in mail.outbox[0].body
+    assert [(row["workflow"], row["spent"], row["before"]) for row in attached(mail.outbox[0])] == [
+        ("Everything else", "10.002", "2.001")
+    ]
+
+
+def test_too_many_calls_to_read_are_not_passed_off_as_all(lena, monkeypatch):
+    view = SavedView.objects.create(owner=lena, name="Two", path="/spend/", query="campaign=-&group=customer")
+    ordered(lena, view=view)
+    monkeypatch.setattr("reports.spend.sums.READ_MOST", 1)
+    with time_machine.travel(MONDAY, tick=False):
+        assert send_reports() == 1
+    found = message_of(Delivery.objects.get().payload)
+    assert found.title.startswith("$4.00 spent, 18–22 Nov 2026")
+    assert "Only 18–22 Nov 2026 could be read" in found.text
+
+
 def test_to_a_channel(lena):
     channel = create_channel(ME, ChannelValues("News", "email", {"to": "all@example.com"}))
     ordered(lena, channel=channel)
@@ -175,6 +233,8 @@ def test_to_a_channel(lena):
         assert send_reports() == 1
     found = Delivery.objects.get()
     assert (found.channel, found.payload["stop_path"]) == (channel, "")
+    sent = event_of(Target("hook", {}, {}, "1"), message_of(found.payload))["data"]
+    assert not {"attachments", "stop_path"} & set(sent)
 
 
 def test_one_that_fails_does_not_hold_up_the_others(lena, monkeypatch, caplog):

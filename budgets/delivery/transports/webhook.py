@@ -69,6 +69,8 @@ class Webhook:
 def event_of(target: Target, message: Message) -> dict[str, Any]:
     """CloudEvents 1.0, structured. `id` is the same at each attempt, so that a receiver takes a message once."""
     data = msgspec.to_builtins(message)
+    for of_mail in ("stop_path", "attachments"):
+        del data[of_mail]
     return {
         "specversion": "1.0",
         "id": target.id,
