@@ -13,6 +13,7 @@ from usage.prices.colours import colours_of
 
 SERIES = 5  # and what is left
 OTHER_SLOT = SERIES + 1
+LISTED = 500  # rows of the page; all others are one
 COLUMNS = 12  # groups that a chart with a second dimension shows
 
 Key = str | None
@@ -81,11 +82,15 @@ class Explored:
 
 
 def explore(asked: Asked, *, draw: bool = True) -> Explored:
-    """Read what is asked for: a fixed number of statements. Without `draw` the chart's series are left out."""
-    answer = spend(asked.scope, asked.window, asked.groups)
+    """Read what is asked for: a fixed number of statements.
+
+    With `draw` for the page, with a row each for the dearest `LISTED`; without it for a file, of all there are.
+    """
+    most = LISTED if draw else None
+    answer = spend(asked.scope, asked.window, asked.groups, most=most)
     read = replace(asked, window=answer.window) if answer.cut else asked
     other = None if answer.cut else asked.before
-    earlier = spend(asked.scope, other, asked.groups) if other else None
+    earlier = spend(asked.scope, other, asked.groups, most=most) if other else None
     if earlier and earlier.cut:
         other = earlier = None
     today = _today(read) if earlier else None

@@ -35,28 +35,26 @@ WITH shared AS MATERIALIZED (
     SELECT one.id, coalesce(one.merged_into_id, one.id) AS counts_as FROM budgets_workflow one
     WHERE one.merged_into_id IS NOT NULL
         OR EXISTS (SELECT 1 FROM budgets_workflow alias WHERE alias.merged_into_id = one.id)
-), part AS (
+), part AS NOT MATERIALIZED (
     SELECT workflow_id, run_id, first_call, last_call, calls, max_step AS steps, retries, unpriced, unmeasured,
-        input_tokens, output_tokens, cost, array_position(%(best)s::text[], outcome::text) AS place
+        input_tokens, output_tokens, cost, outcome::text AS outcome
     FROM usage_run WHERE calls > 0 AND counts_at >= %(starts)s AND counts_at < %(stops)s AND {asked}
-), run AS (
+), run AS NOT MATERIALIZED (
     SELECT * FROM part WHERE workflow_id NOT IN (SELECT id FROM shared)
     UNION ALL
-    SELECT counts_as, run_id, min(first_call), max(last_call), sum(calls), max(steps), sum(retries), sum(unpriced),
-        sum(unmeasured), sum(input_tokens), sum(output_tokens), sum(cost), min(place)
+    SELECT counts_as, run_id, min(first_call), max(last_call), sum(calls)::bigint, max(steps), sum(retries)::bigint,
+        sum(unpriced)::bigint, sum(unmeasured)::bigint, sum(input_tokens)::bigint, sum(output_tokens)::bigint,
+        sum(cost)::bigint, (%(best)s::text[])[min(array_position(%(best)s::text[], outcome))]
     FROM part JOIN shared ON shared.id = part.workflow_id GROUP BY counts_as, run_id
-), found AS (
-    SELECT run.*, (%(best)s::text[])[place] AS outcome FROM run WHERE %(outcome)s = '' OR
-        (%(best)s::text[])[place] = %(outcome)s
-)
-SELECT workflow.slug, workflow.name, run_id, first_call, last_call, calls::bigint, steps, retries::bigint,
-    unpriced::bigint, unmeasured::bigint, input_tokens::bigint, output_tokens::bigint, cost::bigint, outcome,
-    many, whole
-FROM (
-    SELECT *, count(*) OVER () AS many, sum(cost) OVER ()::bigint AS whole FROM found
-    ORDER BY {order}, workflow_id, run_id LIMIT %(limit)s OFFSET %(offset)s
-) AS shown JOIN budgets_workflow workflow ON workflow.id = workflow_id ORDER BY {order}, workflow_id, run_id
-"""
+), found AS NOT MATERIALIZED (
+    SELECT * FROM run WHERE %(outcome)s::text = '' OR outcome = %(outcome)s
+)"""
+COUNT = "SELECT count(*), coalesce(sum(cost), 0)::bigint FROM found"
+SOME = """
+SELECT workflow.slug, workflow.name, run_id, first_call, last_call, calls, steps, retries, unpriced, unmeasured,
+    input_tokens, output_tokens, cost, outcome
+FROM (SELECT * FROM found ORDER BY {order}, workflow_id, run_id LIMIT %(limit)s OFFSET %(offset)s) AS shown
+JOIN budgets_workflow workflow ON workflow.id = workflow_id ORDER BY {order}, workflow_id, run_id"""
 OF_CALLS = """(workflow_id, run_id) IN (SELECT workflow_id, run_id FROM usage_ledger
     WHERE posted_at >= %(starts)s AND posted_at < %(stops)s AND run_id <> '' AND {asked})"""
 
@@ -104,7 +102,7 @@ class Runs:
 def find_runs(
     scope: Scope, window: Window, sort: str = DEFAULT_SORT, outcome: str = "", *, limit: int = MOST, offset: int = 0
 ) -> Runs:
-    """The runs of a scope that count in the window. One statement, and one more where the ledger is read."""
+    """The runs of a scope that count in the window. Two statements, and one more where the ledger is read."""
     params: dict[str, Any] = {"limit": limit, "offset": offset, "outcome": outcome, "best": list(BEST)}
     needs_calls = [one for one in scope.narrowed if one != "workflow"]
     read = readable(window) if needs_calls else window
@@ -112,9 +110,10 @@ def find_runs(
     asked = OF_CALLS.format(asked=scope.ledger_sql(params)) if needs_calls else scope.run_sql(params)
     way = "DESC" if sort.startswith("-") else "ASC"
     order = f"{SORTS[sort.removeprefix('-')]} {way}"
+    runs = RUNS.format(asked=asked)
     with connection.cursor() as cursor:
-        cursor.execute(RUNS.format(asked=asked, order=order), params)
-        found = cursor.fetchall()
-    many, whole = (found[0][-2:]) if found else (0, 0)
-    lines = tuple(RunLine(*row[:-2]) for row in found)
+        cursor.execute(f"{runs} {COUNT}", params)
+        many, whole = cursor.fetchone()
+        cursor.execute(f"{runs} {SOME.format(order=order)}", params)
+        lines = tuple(RunLine(*row) for row in cursor.fetchall())
     return Runs(lines, int(many), int(whole), read, read != window, "ledger" if needs_calls else "summaries")

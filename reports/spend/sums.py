@@ -17,7 +17,7 @@ from reports.asking.scope import BESIDE_WIDE, COLUMNS, CORE, DIMENSIONS, WIDE, S
 from reports.asking.window import Window, of_days
 from usage.rollups.sums import SUMS
 
-MOST_ROWS = 5_000  # of one answer; what comes after the dearest is one row
+MOST_ROWS = 20_000  # of one answer; what comes after the dearest is one row
 READ_MOST = 500_000  # calls of the ledger for one answer; a single day is read whatever it has
 
 Grain = Literal["none", "day", "hour"]
@@ -131,11 +131,12 @@ def spend(
     group: Sequence[str] = (),
     grain: Grain = "none",
     only: Sequence[str] | None = None,
+    most: int | None = None,
 ) -> Answer:
     """What `scope` used in `window` by the dimensions of `group` (none to two), and by day or hour.
 
-    With `only`, other values of the first dimension are one row with None. One statement; two for tags, and one more
-    where the ledger is read. Raises ValueError for a dimension there is not.
+    With `only`, other values of the first dimension are one row with None; so are rows after the dearest `most`. One
+    statement; two for tags, and one more where the ledger is read. Raises ValueError for a dimension there is not.
     """
     if wrong := [one for one in group if one not in DIMENSIONS]:
         raise ValueError(f"no such dimension: {wrong[0]}")
@@ -143,6 +144,7 @@ def spend(
     read = readable(window) if source == "ledger" else window
     params = _bounds(read)
     cells = _cells(scope, tuple(group), grain, source, params, only)
+    params["most"] = MOST_ROWS if most is None else most
     rows = list(_rows(_statement(cells, group, grain, only, params), params, len(group), grain, read))
     total = sum_of(row.used for row in rows)
     if "tag" in group:
@@ -297,7 +299,7 @@ def _ledger_cells(
 def _statement(
     cells: str, group: Sequence[str], grain: Grain, only: Sequence[str] | None, params: dict[str, Any]
 ) -> str:
-    """Group the cells; beyond `MOST_ROWS` all others are one row, so that the rows sum to the total."""
+    """Group the cells; beyond `most` all others are one row, so that the rows sum to the total."""
     names = [f"k{i}" for i in range(len(group))]
     shown = list(names)
     if only is not None and names:
@@ -310,7 +312,6 @@ def _statement(
     order = ", ".join(["cost DESC", "calls DESC", *names])
     if grain != "none":
         return f"{grouped} ORDER BY at, {order}"
-    params["most"] = MOST_ROWS
     rest = ", ".join(f"CASE WHEN place <= %(most)s THEN {name} END" for name in names)
     ranked = f"SELECT *, row_number() OVER (ORDER BY {order}) AS place FROM ({grouped}) AS grouped"
     return (

@@ -20,7 +20,7 @@ from reports.asking.scope import CORE, DIMENSIONS, NAMES, WIDE, Scope, written
 from reports.asking.window import COMPARISONS, PERIODS, window_of
 from reports.spend import drawing, table
 from reports.spend.asked import METRICS, Asked, asked_of
-from reports.spend.explore import Explored, explore
+from reports.spend.explore import LISTED, Explored, explore
 from reports.spend.naming import Names, names_of
 from reports.spend.sums import spend
 
@@ -51,6 +51,8 @@ def explorer(request: HttpRequest) -> HttpResponseBase:
             "rows": [table.shown(line, found) for line in page.object_list],
             "headings": table.headings(found),
             "tiles": tiles(found),
+            "has_rest": any(None in line.keys for line in found.lines),
+            "listed": LISTED,
             "menus": menus(asked),
         },
     )
