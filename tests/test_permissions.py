@@ -27,7 +27,7 @@ OWN = (
 REASON = {"reason": "Because.", "confirm": "1", "name": "x", "amount": "1", "note": "x", "kind": "usage"}
 # What answers without changing anything, whoever asks: leaving, signing in, what a form would mean.
 # Whoever has a role may ask, so there it is only said what is missing.
-ASKING = {"approval-new", "api-approvals", "api-decide"}
+ASKING = {"approval-new", "api-approvals", "api-decide", "saved-view-new"}
 HARMLESS = {"sign-in", "sign-out", "budget-check", "favicon", "healthz", "readyz", "jwks"}
 HARMLESS |= {"account_login", "account_logout", "profile"}  # a profile is everybody's own
 # Pages of signing in and of one's own account answer everybody, and change nothing of what is sent here.
