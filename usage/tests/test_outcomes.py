@@ -19,6 +19,7 @@ from usage.outcomes.change import bring_back, take_back
 from usage.rollups.fold import fold_all
 from usage.rollups.rebuild import rebuild_rollups
 from usage.rollups.runs import Runs, assets_of, count_runs, runs_by_workflow, spent_in_runs
+from usage.tasks import fold as fold_in_a_worker
 from usage.tests.events import NOW, a_sender, an_event, price_the_model, take
 from usage.tests.telling import DAY, HOUR, call, run, tell
 
@@ -281,6 +282,13 @@ def test_check_ledger_notices_a_run_that_is_not_what_was_said():
     assert (run("r").revenue, check_ledger()) == (2_000_000_000, [])
     Run.objects.update(counts_at=NOW + DAY)
     assert "counts_at" in check_ledger()[0].problem
+
+
+def test_the_workers_task_folds_and_applies():
+    tell("r", "approved")
+    take([an_event("1", run_id="r", workflow="seo")])
+    assert fold_in_a_worker() == 1
+    assert (run("r").outcome, OutcomeMessage.objects.get().state) == ("approved", "applied")
 
 
 def test_what_is_waiting_is_not_read_by_folding_other_runs(django_assert_num_queries):
