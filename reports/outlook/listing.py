@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -24,6 +24,8 @@ from reports.spend.sums import spend
 Kind, Grain = Outlook.Kind, Outlook.Grain
 ALL = "-"  # the organisation's key in addresses
 STALE_AFTER = timedelta(days=2)
+LOOKED_BACK = 90  # days of earlier forecasts that say how good they are
+UNKNOWN = Quality(0, None, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,16 +93,21 @@ class Row:
 
 
 def newest(kind: str, keys: Iterable[str]) -> dict[str, Outlook]:
-    """The newest daily forecast of each. Two statements."""
-    rows = Outlook.objects.filter(kind=kind, grain=Grain.DAY, key__in=list(keys))
-    latest = rows.aggregate(day=Max("made_for"))["day"]
-    return {one.key: one for one in rows.filter(made_for=latest)} if latest else {}
+    """The newest daily forecast of each, without its steps; those of the last whole run while the next is being made.
+    Two statements.
+    """
+    rows = Outlook.objects.filter(kind=kind, grain=Grain.DAY, key__in=list(keys)).defer("steps")
+    since = OutlookRun.objects.filter(state=OutlookRun.State.DONE).aggregate(day=Max("made_for"))["day"]
+    if since is not None:
+        rows = rows.filter(made_for__gte=since)
+    return {one.key: one for one in rows.order_by("made_for")}
 
 
-def qualities(kind: str, keys: Iterable[str]) -> dict[str, Quality]:
-    """How good the earlier forecasts of each were. One statement."""
+def qualities(kind: str, keys: Iterable[str], today: date) -> dict[str, Quality]:
+    """How good the forecasts of the last `LOOKED_BACK` days were, of each. One statement."""
     found: dict[str, list[Past]] = defaultdict(list)
     rows = Outlook.objects.filter(kind=kind, grain=Grain.DAY, key__in=list(keys), week_came__isnull=False)
+    rows = rows.filter(made_for__gt=today - LOOKED_BACK * DAY)
     for key, *values in rows.values_list("key", "made_for", "week", "week_came", "period_end", "landing", "landed"):
         found[key].append(Past(*values))
     return {key: quality(past) for key, past in found.items()}
@@ -122,9 +129,17 @@ def named(kind: str, who: Any) -> dict[str, tuple[str, str]]:
 def rows_of(kind: str, who: Any) -> list[Row]:
     """Those in reach with a forecast: what is likely over first, then the largest; what is not ready last."""
     names = named(kind, who)
-    outlooks, known = newest(kind, names), qualities(kind, names)
-    rows = [Row(one, *names[key], known.get(key, Quality(0, None, 0))) for key, one in outlooks.items() if key in names]
+    rows = [Row(one, *names[key], UNKNOWN) for key, one in newest(kind, names).items()]
     return sorted(rows, key=_place)
+
+
+def with_quality(rows: Sequence[Row]) -> list[Row]:
+    """The same rows, of one kind, with how good their earlier forecasts were. One statement."""
+    if not rows:
+        return []
+    today = max(row.outlook.made_for for row in rows)
+    known = qualities(rows[0].outlook.kind, [row.outlook.key for row in rows], today)
+    return [replace(row, quality=known.get(row.outlook.key, UNKNOWN)) for row in rows]
 
 
 def _place(row: Row) -> tuple[Any, ...]:
@@ -138,8 +153,7 @@ def row_of(kind: str, slug: str, who: Any) -> Row | None:
     for key, (name, own) in named(kind, who).items():
         if own == slug:
             outlook = newest(kind, [key]).get(key)
-            known = qualities(kind, [key]).get(key, Quality(0, None, 0))
-            return Row(outlook, name, slug, known) if outlook else None
+            return with_quality([Row(outlook, name, slug, UNKNOWN)])[0] if outlook else None
     return None
 
 

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from django.db import IntegrityError, transaction
-from django.db.models import Q
+from django.db.models import Q, Sum
 from django.utils import timezone
 
 from budgets.audit.record import Actor, record
 from budgets.limits.calendar import DAY, day_of, day_starts_at, period_bounds
-from budgets.models import Budget, BudgetState, Organisation, Team, Workflow
+from budgets.models import Budget, BudgetSeries, BudgetState, Organisation, Team, Workflow
 from reports.models import Outlook, OutlookRun
 from reports.outlook.expecting import WEEK, Changes, Expected, expect_days, expect_hours, ready_on, usual_days
 from reports.outlook.planned import HORIZON, Planned, read_planned
@@ -23,9 +23,11 @@ from routing.replay.claim import OPEN, Claim, alone
 
 TASK = "reports.tasks.make_forecasts"
 OUTLOOK_LOCK = 7_061_080  # advisory lock number, ours by choice: one worker forecasts at a time
-MOST = 2_000  # subjects of one run, those that spend most first
+MOST = 2_000  # workflows of one run, those that spend most; budgets, teams and the organisation are all forecast
 AT_ONCE = 25  # subjects written together
 KEPT_DAYS, KEPT_HOURS, KEPT_RUNS = 400, 14, 30
+SETTLING = timedelta(minutes=20)  # after midnight: the last calls of the day come in, budgets begin new periods
+KEPT_STEPS = 14  # days: after that only what a look back needs of a forecast is kept
 Kind, Grain, State = Outlook.Kind, Outlook.Grain, OutlookRun.State
 FIELDS = (
     "made_at", "starts_at", "metric", "known", "ready_on", "steps", "period_first", "period_end", "limit", "spent",
@@ -57,14 +59,17 @@ def ask(actor: Actor | None = None, now: datetime | None = None) -> tuple[Outloo
             if actor is not None:
                 record(actor, "requested", run, None, {"made_for": today.isoformat()})
     except IntegrityError:
-        return OutlookRun.objects.filter(made_for=today, state__in=OPEN).latest("pk"), False
+        return OutlookRun.objects.filter(made_for=today).latest("pk"), False  # it may have ended since
     return run, True
 
 
 def ask_nightly(now: datetime | None = None) -> bool:
     """Ask where nobody did since the last midnight; whether that was needed. After three failures not this day."""
-    now = now or timezone.now()
-    runs = OutlookRun.objects.filter(made_for=day_of(now, Organisation.get().zone))
+    now, zone = now or timezone.now(), Organisation.get().zone
+    today = day_of(now, zone)
+    runs = OutlookRun.objects.filter(made_for=today)
+    if now < day_starts_at(today, zone) + SETTLING:
+        return False
     if runs.exclude(state=State.FAILED).exists() or runs.count() > 2:
         return False
     return ask(now=now)[1]
@@ -87,21 +92,21 @@ def work_off() -> int:
 def _make(claim: Claim[OutlookRun]) -> None:
     organisation, now, today = Organisation.get(), timezone.now(), claim.job.made_for
     days, hours = read_days(today, organisation.zone), read_hours(now, organisation.zone)
-    wanted = _in_order(list(subjects(organisation, today, days)), days)
-    claim.mark(total=min(len(wanted), MOST), left_out=max(0, len(wanted) - MOST))
+    wanted, left_out = chosen(list(subjects(organisation, today, days)), days)
+    claim.mark(total=len(wanted), left_out=left_out)
     plans = Plans(read_planned(today, organisation.zone), days)
     rows: list[Outlook] = []
-    for number, one in enumerate(wanted[:MOST], 1):
+    for number, one in enumerate(wanted, 1):
         rows.append(_of_days(one, days, plans, today, now, organisation))
         rows.append(_of_hours(one, hours, today, now))
-        if number % AT_ONCE == 0 or number == len(wanted[:MOST]):
+        if number % AT_ONCE == 0 or number == len(wanted):
             write(rows)
             rows = []
             claim.mark(done=number)
     project(today)
     look_back(days, today)
     forget(today)
-    claim.end(State.DONE, done=min(len(wanted), MOST))
+    claim.end(State.DONE, done=len(wanted))
 
 
 def subjects(organisation: Organisation, today: date, days: Histories) -> Iterator[Wanted]:
@@ -120,7 +125,10 @@ def subjects(organisation: Organisation, today: date, days: Histories) -> Iterat
     for budget in Budget.objects.exclude(status=Budget.Status.ARCHIVED):
         if state := states.get(budget.pk):
             subject = (Kind.BUDGET, str(budget.pk))
-            before = days.between(subject, state.period_start, today - DAY)
+            if state.period_start < days.first:
+                before = _charged(budget.pk, state.starts_at, now)
+            else:
+                before = days.between(subject, state.period_start, today - DAY)
             spans = (state.period_start, state.period_end)
             yield Wanted(subject, budget.metric, *spans, state.limit, before, state.pk, covered(budget))
 
@@ -132,16 +140,22 @@ def covered(budget: Budget) -> Subject | None:
     return next(iter(budget.scope.items()), (Kind.ORGANISATION.value, ""))
 
 
-def _in_order(wanted: list[Wanted], days: Histories) -> list[Wanted]:
-    """Budgets and the organisation first, then what spent most in the last four weeks."""
+def _charged(budget_id: int, starts_at: datetime, until: datetime) -> int:
+    """What a budget was charged in a period that began before its history. One statement."""
+    rows = BudgetSeries.objects.filter(budget=budget_id, bucket__gte=starts_at, bucket__lt=until)
+    return int(rows.aggregate(used=Sum("amount"))["used"] or 0)
 
-    def place(one: Wanted) -> tuple[bool, int]:
+
+def chosen(wanted: list[Wanted], days: Histories) -> tuple[list[Wanted], int]:
+    """What is forecast, workflows last, and how many of those are left out: the ones that spent least in four weeks."""
+
+    def spent(one: Wanted) -> int:
         used = days.used.get(one.subject, {})
-        return one.subject[0] not in {Kind.BUDGET, Kind.ORGANISATION}, -sum(
-            amount for at, amount in used.items() if at >= days.count - 28
-        )
+        return sum(amount for at, amount in used.items() if at >= days.count - 28)
 
-    return sorted(wanted, key=place)
+    workflows = sorted((one for one in wanted if one.subject[0] == Kind.WORKFLOW), key=spent, reverse=True)
+    others = [one for one in wanted if one.subject[0] != Kind.WORKFLOW]
+    return [*others, *workflows[:MOST]], max(0, len(workflows) - MOST)
 
 
 class Plans:
@@ -227,7 +241,8 @@ def look_back(days: Histories, today: date) -> int:
         Q(week_came=None, made_for__lte=today - WEEK * DAY) | Q(landed=None, period_end__lt=today)
     )
     done = []
-    for row in waiting.exclude(landing=[]).only("kind", "key", "made_for", "period_first", "period_end"):
+    needed = ("kind", "key", "made_for", "period_first", "period_end", "week_came", "landed")
+    for row in waiting.exclude(landing=[]).only(*needed):
         subject = (row.kind, row.key)
         if row.made_for <= today - WEEK * DAY:
             row.week_came = days.between(subject, row.made_for, row.made_for + (WEEK - 1) * DAY)
@@ -242,5 +257,7 @@ def forget(today: date) -> None:
     """Remove what is older than anybody looks at."""
     Outlook.objects.filter(made_for__lt=today - KEPT_DAYS * DAY).delete()
     Outlook.objects.filter(grain=Grain.HOUR, made_for__lt=today - KEPT_HOURS * DAY).delete()
+    old = Outlook.objects.filter(grain=Grain.DAY, made_for__lt=today - KEPT_STEPS * DAY)
+    old.exclude(steps=[]).update(steps=[])
     for (oldest,) in OutlookRun.objects.order_by("-pk").values_list("pk")[KEPT_RUNS : KEPT_RUNS + 1]:
         OutlookRun.objects.filter(pk__lte=oldest).exclude(state__in=OPEN).delete()

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponseBase, JsonResponse
 from django.shortcuts import render
 from django.urls import reverse
@@ -23,18 +24,29 @@ from reports.asking.window import unknown
 from reports.models import Outlook
 from reports.outlook import drawing
 from reports.outlook.expecting import DAYS_NEEDED
-from reports.outlook.listing import Row, hours_of, is_stale, last_run, past_of, row_of, rows_of, used_by_day
+from reports.outlook.listing import (
+    Row,
+    hours_of,
+    is_stale,
+    last_run,
+    past_of,
+    row_of,
+    rows_of,
+    used_by_day,
+    with_quality,
+)
 from reports.outlook.make import TASK, ask
 
 Kind = Outlook.Kind
 KINDS = {"budgets": Kind.BUDGET, "teams": Kind.TEAM, "workflows": Kind.WORKFLOW}
+PER_PAGE = 50
 WORDS = {"budgets": "Budgets", "teams": "Teams", "workflows": "Workflows"}
 FIVE = ("expected", "likely_least", "likely_most", "almost_surely_least", "almost_surely_most")
 
 
 def _asked(request: HttpRequest) -> tuple[str, str]:
     """Which kind, and what of the address was not understood."""
-    note = unknown(request.GET.keys(), {"of"})
+    note = unknown(request.GET.keys(), {"of", "page"})
     of = request.GET.get("of", "budgets")
     if of in KINDS:
         return of, note
@@ -49,6 +61,7 @@ def forecasts(request: HttpRequest) -> HttpResponseBase:
     organisation, now = Organisation.get(), timezone.now()
     of, note = _asked(request)
     rows, run = rows_of(KINDS[of], request.user), last_run()
+    page = Paginator(rows, PER_PAGE).get_page(request.GET.get("page", ""))
     whole = row_of(Kind.ORGANISATION, "-", request.user)
     return render(
         request,
@@ -58,7 +71,8 @@ def forecasts(request: HttpRequest) -> HttpResponseBase:
             "organisation": organisation,
             "of": of,
             "kinds": WORDS.items(),
-            "rows": rows,
+            "rows": with_quality(list(page.object_list)),
+            "page": page,
             "whole": whole,
             "run": run,
             "made": moment(organisation.local(rows[0].outlook.made_at), organisation.local(now)) if rows else "",

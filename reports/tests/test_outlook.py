@@ -10,13 +10,15 @@ from django.contrib.auth.models import User
 from django.urls import reverse
 
 from budgets.limits.calendar import DAY
-from budgets.models import NANO, BudgetState, Membership, Organisation, PlannedActivity, Team, Workflow
+from budgets.models import NANO, Budget, BudgetState, Membership, Organisation, PlannedActivity, Team, Workflow
 from budgets.organisation.configuration import changing_configuration
 from budgets.pages.standings import standings
 from reports.models import Outlook, OutlookRun
 from reports.outlook import make
 from reports.outlook.expecting import expect_days, expect_hours, ready_on
+from reports.outlook.listing import rows_of
 from reports.outlook.past import Past, quality
+from reports.outlook.series import read_days
 from reports.tests.rows import budget_with, summed, usage_row
 
 pytestmark = pytest.mark.django_db
@@ -109,6 +111,12 @@ def test_made_once_a_day_and_written_into_budgets(company):
     assert next(one.landing for one in rows if one.slug == "briefs") == 400 * NANO
 
 
+def test_the_night_is_given_time_to_settle(company):
+    midnight = datetime(2026, 11, 18, tzinfo=UTC)
+    assert not make.ask_nightly(midnight + timedelta(minutes=19))
+    assert make.ask_nightly(midnight + timedelta(minutes=20))
+
+
 def test_again_the_same_day_writes_the_same_rows(company):
     made()
     before = set(Outlook.objects.values_list("pk", flat=True))
@@ -180,8 +188,73 @@ def test_looked_back_at_once_the_week_is_over(company):
     made(NOW + 2 * DAY)
     week = Outlook.objects.get(kind="workflow", key="briefs", grain="day", made_for=TODAY - 5 * DAY)
     assert week.week_came == 50 * NANO  # five days of ten dollars; nothing came on two
-    made(datetime(2026, 12, 2, tzinfo=UTC))
+    made(datetime(2026, 12, 2, 9, tzinfo=UTC))
     assert Outlook.objects.get(pk=week.pk).landed == 170 * NANO
+
+
+def test_every_budget_is_forecast_and_only_workflows_are_left_out(company, monkeypatch):
+    monkeypatch.setattr(make, "MOST", 1)
+    made()
+    run = OutlookRun.objects.get()
+    assert (run.total, run.done, run.left_out) == (5, 5, 1)
+    assert Outlook.objects.filter(kind="budget", grain="day").count() == 2
+    assert set(Outlook.objects.filter(kind="workflow").values_list("key", flat=True)) == {"briefs"}
+
+
+def test_a_budget_that_began_before_its_history_counts_all_it_was_charged(company):
+    first = TODAY - 500 * DAY
+    ends = TODAY + 10 * DAY
+    days = {first: 7 * NANO, **dict.fromkeys([TODAY - n * DAY for n in range(1, 21)], NANO)}
+    budget_with("Long", 900 * NANO, days, NOW, period="fixed", starts_on=first, ends_on=ends)
+    made()
+    found = Outlook.objects.get(kind="budget", grain="day", key=str(Budget.objects.get(slug="long").pk))
+    assert (found.period_first, found.spent) == (first, 27 * NANO)
+    assert found.landing[0] == 38 * NANO
+
+
+def test_the_last_whole_forecasts_stay_while_new_ones_are_made(company, monkeypatch):
+    made()
+    monkeypatch.setattr(make, "AT_ONCE", 1)
+    written = make.write
+
+    def once(rows):
+        written(rows)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(make, "write", once)
+    with pytest.raises(KeyboardInterrupt):
+        made(NOW + DAY)
+    assert Outlook.objects.filter(made_for=TODAY + DAY).exists()
+    lena = User.objects.create_superuser("lena")
+    assert {row.slug for row in rows_of("budget", lena)} == {"briefs", "young"}
+    assert {row.slug for row in rows_of("workflow", lena)} == {"briefs", "other"}
+
+
+def test_looking_back_takes_as_many_statements_for_many_as_for_one(company, django_assert_max_num_queries):
+    for back in (12, 5, 4, 3):
+        made(NOW - back * DAY)
+    days = read_days(TODAY + 14 * DAY, Organisation.get().zone)
+    with django_assert_max_num_queries(6):
+        assert make.look_back(days, TODAY + 14 * DAY) > 12
+
+
+def test_of_old_forecasts_only_what_a_look_back_needs_is_kept(company):
+    made(NOW - 2 * DAY)
+    made(NOW + 13 * DAY)
+    old = Outlook.objects.get(kind="organisation", grain="day", made_for=TODAY - 2 * DAY)
+    assert (old.steps, len(old.week), len(old.landing)) == ([], 5, 5)
+    assert Outlook.objects.get(kind="organisation", grain="day", made_for=TODAY + 13 * DAY).steps
+
+
+@time_machine.travel(NOW, tick=False)
+def test_many_are_paged(company, client, monkeypatch):
+    monkeypatch.setattr("reports.outlook.views.PER_PAGE", 1)
+    made()
+    client.force_login(User.objects.create_superuser("lena"))
+    first, second = (client.get(reverse("forecast"), {"page": n}).content.decode() for n in ("1", "2"))
+    assert ("Page 1 of 2" in first, ">Briefs</a>" in first, ">Young</a>" in first) == (True, True, False)
+    assert ("Page 2 of 2" in second, ">Young</a>" in second) == (True, True)
+    assert client.get(reverse("forecast"), {"page": "\0"}).status_code == 200
 
 
 @time_machine.travel(NOW, tick=False)
