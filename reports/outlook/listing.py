@@ -55,8 +55,13 @@ class Row:
         return f"{self.said(self.outlook.landing[1])} to {self.said(self.outlook.landing[2])}"
 
     @property
+    def between(self) -> str:
+        """The same for a sentence: "$7,800 and $8,900"."""
+        return f"{self.said(self.outlook.landing[1])} and {self.said(self.outlook.landing[2])}"
+
+    @property
     def almost_surely(self) -> str:
-        return f"{self.said(self.outlook.landing[3])} to {self.said(self.outlook.landing[4])}"
+        return f"{self.said(self.outlook.landing[3])} and {self.said(self.outlook.landing[4])}"
 
     @property
     def limit(self) -> str:

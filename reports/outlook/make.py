@@ -46,7 +46,7 @@ class Wanted:
     limit: int | None = None
     spent: int | None = None
     state: int | None = None
-    plans_of: Subject | None = None  # whose plans are its own: of a budget, what it covers
+    covers: Subject | None = None  # of a budget, what it covers: its past and its plans are those of that
 
 
 def ask(actor: Actor | None = None, now: datetime | None = None) -> tuple[OutlookRun, bool]:
@@ -166,7 +166,7 @@ class Plans:
         self._usual: dict[Subject, Sequence[float]] = {}
 
     def of(self, one: Wanted) -> Changes:
-        subject = one.plans_of or one.subject
+        subject = one.covers or one.subject
         more = [] if subject[0] == Kind.BUDGET else self.planned.more(subject, HORIZON, self.usual)
         return Changes(self.planned.factors(subject, HORIZON), more)
 
@@ -180,18 +180,20 @@ def _of_days(
     one: Wanted, days: Histories, plans: Plans, today: date, now: datetime, organisation: Organisation
 ) -> Outlook:
     spent = one.spent if one.spent is not None else days.between(one.subject, one.first, today - DAY)
-    found = expect_days(days.values(one.subject), today, one.last, spent, one.limit, plans.of(one))
+    # A budget that is younger than what it covers: its own series begins with it.
+    values = days.values(one.covers or one.subject)
+    found = expect_days(values, today, one.last, spent, one.limit, plans.of(one))
     row = _row(one, Grain.DAY, today, now, day_starts_at(today, organisation.zone), found)
     row.period_first, row.period_end, row.limit, row.spent = one.first, one.last, one.limit, spent
     if found is None:
-        row.ready_on = ready_on(days.began(one.subject), today)
-        row.known = len(days.values(one.subject))
+        row.ready_on = ready_on(days.began(one.covers or one.subject), today)
+        row.known = len(values)
     return row
 
 
 def _of_hours(one: Wanted, hours: Histories, today: date, now: datetime) -> Outlook:
     starts = hours.starts_at + timedelta(hours=HOURS_BACK)
-    return _row(one, Grain.HOUR, today, now, starts, expect_hours(hours.values(one.subject)))
+    return _row(one, Grain.HOUR, today, now, starts, expect_hours(hours.values(one.covers or one.subject)))
 
 
 def _row(one: Wanted, grain: str, today: date, now: datetime, starts: datetime, found: Expected | None) -> Outlook:

@@ -42,9 +42,13 @@ class Quality:
     inside: int
 
     @property
+    def is_known(self) -> bool:
+        return self.count >= LEAST
+
+    @property
     def words(self) -> str:
         """ "Usually within 6% a week ahead; 9 of 10 weeks were in the likely range."."""
-        if self.count < LEAST:
+        if not self.is_known:
             return "Too few past forecasts to say how good they were."
         near = "" if self.error is None else f"Usually within {max(1, round(self.error * 100)):,}% a week ahead; "
         return f"{near}{self.inside} of {self.count} weeks were in the likely range.".capitalize()

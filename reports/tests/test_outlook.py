@@ -78,7 +78,7 @@ def company():
         + [usage_row(at, 5 * NANO, workflow_id=other.pk) for at in noon]
     )
     budget_with("Briefs", 250 * NANO, dict.fromkeys(days, 10 * NANO), NOW, scope={"workflow": "briefs"})
-    budget_with("Young", 99 * NANO, dict.fromkeys(days[:3], NANO), NOW, scope={"workflow": "other"})
+    budget_with("Young", 99 * NANO, dict.fromkeys(days[:3], NANO), NOW, scope={"user": "ada"})
 
 
 def made(now=NOW):
