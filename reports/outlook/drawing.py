@@ -42,7 +42,7 @@ def hours_ahead(outlook: Outlook, zone: ZoneInfo) -> list[Step]:
     return found
 
 
-def chart(outlook: Outlook, used: Sequence[int]) -> dict[str, Any]:
+def chart(outlook: Outlook, used: Sequence[int], landing: Sequence[int], limit: int | None) -> dict[str, Any]:
     """The period's running total, where it leads, and the likely range; `used` are its complete days so far.
 
     The middle and the edges run to the landing's own figures, so that the chart ends where the sentence does.
@@ -68,7 +68,7 @@ def chart(outlook: Outlook, used: Sequence[int]) -> dict[str, Any]:
 
     def towards(place: int) -> list[float]:
         """A line that has the shape of the expected days and ends at the landing's number."""
-        goal = outlook.landing[place] - spent
+        goal = landing[place] - spent
         shares = [Share(part, whole, n + 1, len(running)) for n, part in enumerate(running)]
         return [number(spent + share.of(goal)) for share in shares]
 
@@ -91,7 +91,7 @@ def chart(outlook: Outlook, used: Sequence[int]) -> dict[str, Any]:
             "hi": towards(2),
             "loLabel": "Likely at least",
             "hiLabel": "Likely at most",
-            "plan": None if outlook.limit is None else number(outlook.limit),
+            "plan": None if limit is None else number(limit),
             "planLabel": "Limit",
         },
     }

@@ -1,20 +1,22 @@
 """What the forecast pages show: the newest forecast of each subject in reach, and how good earlier ones were."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
 from django.db.models import Max, Sum
 from django.db.models.functions import TruncDate
+from django.utils import timezone
 
 from budgets.access.reachable import reachable
 from budgets.access.roles import VIEW, reach
 from budgets.limits.calendar import DAY, day_starts_at
-from budgets.models import Budget, BudgetSeries, Organisation, Team, Workflow
+from budgets.models import Budget, BudgetSeries, BudgetState, Organisation, Team, Workflow
 from budgets.pages.amounts import amount
 from budgets.pages.moments import day
+from budgets.pages.standings import running
 from reports.asking.scope import Scope
 from reports.asking.window import of_days
 from reports.models import Outlook, OutlookRun
@@ -29,6 +31,15 @@ UNKNOWN = Quality(0, None, 0)
 
 
 @dataclass(frozen=True, slots=True)
+class Today:
+    """How a budget stands in the same period by now: forecasts are made in the night."""
+
+    spent: int
+    limit: int
+    is_over: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Row:
     """One subject. `slug` is its key in addresses; amounts are in its metric's unit, `name` what people call it."""
 
@@ -36,7 +47,22 @@ class Row:
     name: str
     slug: str
     quality: Quality
-    href: str = ""
+    today: Today | None = None
+
+    @property
+    def landing(self) -> list[int]:
+        """As forecast, or what was used by now where that is more already."""
+        least = self.today.spent if self.today else 0
+        return [max(one, least) for one in self.outlook.landing]
+
+    @property
+    def most(self) -> int | None:
+        """The limit that a budget has now; None of anything else."""
+        return self.today.limit if self.today else self.outlook.limit
+
+    @property
+    def is_over(self) -> bool:
+        return self.today is not None and self.today.is_over
 
     def said(self, value: int) -> str:
         return amount(value, self.outlook.metric)
@@ -47,36 +73,40 @@ class Row:
 
     @property
     def expected(self) -> str:
-        return self.said(self.outlook.landing[0])
+        return self.said(self.landing[0])
 
     @property
     def likely(self) -> str:
         """ "$7,800 to $8,900"."""
-        return f"{self.said(self.outlook.landing[1])} to {self.said(self.outlook.landing[2])}"
+        return f"{self.said(self.landing[1])} to {self.said(self.landing[2])}"
 
     @property
     def between(self) -> str:
         """The same for a sentence: "$7,800 and $8,900"."""
-        return f"{self.said(self.outlook.landing[1])} and {self.said(self.outlook.landing[2])}"
+        return f"{self.said(self.landing[1])} and {self.said(self.landing[2])}"
 
     @property
     def almost_surely(self) -> str:
-        return f"{self.said(self.outlook.landing[3])} and {self.said(self.outlook.landing[4])}"
+        return f"{self.said(self.landing[3])} and {self.said(self.landing[4])}"
 
     @property
     def limit(self) -> str:
-        return "" if self.outlook.limit is None else self.said(self.outlook.limit)
+        return "" if self.most is None else self.said(self.most)
 
     @property
     def tone(self) -> str:
         """`over` where the expected sum is above the limit, `watch` where the likely range reaches it."""
-        limit = self.outlook.limit
+        limit = self.most
+        if self.is_over:
+            return "over"
         if limit is None or not self.outlook.landing:
             return ""
-        return "over" if self.outlook.landing[0] > limit else "watch" if self.outlook.landing[2] > limit else "ok"
+        return "over" if self.landing[0] > limit else "watch" if self.landing[2] > limit else "ok"
 
     @property
     def status(self) -> str:
+        if self.is_over:
+            return "Over"
         return {"over": "Likely over", "watch": "Could go over", "ok": "On pace"}.get(self.tone, "")
 
     @property
@@ -85,9 +115,11 @@ class Row:
 
     @property
     def runs_out(self) -> str:
-        """ "24 Nov, likely between 22 and 29 Nov", "not before 30 Nov"."""
+        """ "24 Nov, likely 22 to 29 Nov", "not before 30 Nov", "already"; "" where not known, as after a new limit."""
         found, end = self.outlook.runs_out, self.outlook.period_end
-        if not found or end is None:
+        if self.is_over:
+            return "already"
+        if not found or end is None or self.most != self.outlook.limit:
             return ""
         middle, early, late = (date.fromisoformat(one) if one else None for one in found)
         if middle is None:
@@ -134,8 +166,22 @@ def named(kind: str, who: Any) -> dict[str, tuple[str, str]]:
 def rows_of(kind: str, who: Any) -> list[Row]:
     """Those in reach with a forecast: what is likely over first, then the largest; what is not ready last."""
     names = named(kind, who)
-    rows = [Row(one, *names[key], UNKNOWN) for key, one in newest(kind, names).items()]
-    return sorted(rows, key=_place)
+    found = newest(kind, names)
+    now = as_of_now(kind, found)
+    return sorted((Row(one, *names[key], UNKNOWN, now.get(key)) for key, one in found.items()), key=_place)
+
+
+def as_of_now(kind: str, found: Mapping[str, Outlook]) -> dict[str, Today]:
+    """How budgets stand in the periods that were forecast. One statement; none for anything but budgets."""
+    if kind != Kind.BUDGET:
+        return {}
+    over = BudgetState.Status.EXHAUSTED
+    rows = running(timezone.now()).filter(budget__in=[int(key) for key in found])
+    return {
+        str(one.budget_id): Today(one.spent, one.limit, one.status == over)
+        for one in rows
+        if found[str(one.budget_id)].period_first == one.period_start
+    }
 
 
 def with_quality(rows: Sequence[Row]) -> list[Row]:
@@ -150,7 +196,7 @@ def with_quality(rows: Sequence[Row]) -> list[Row]:
 def _place(row: Row) -> tuple[Any, ...]:
     found = row.outlook
     tone = ("over", "watch", "ok", "").index(row.tone)
-    return (not row.is_ready, tone, -found.landing[0] if found.landing else 0, row.name)
+    return (not row.is_ready, tone, -row.landing[0] if found.landing else 0, row.name)
 
 
 def row_of(kind: str, slug: str, who: Any) -> Row | None:
@@ -158,7 +204,10 @@ def row_of(kind: str, slug: str, who: Any) -> Row | None:
     for key, (name, own) in named(kind, who).items():
         if own == slug:
             outlook = newest(kind, [key]).get(key)
-            return with_quality([Row(outlook, name, slug, UNKNOWN)])[0] if outlook else None
+            if outlook is None:
+                return None
+            now = as_of_now(kind, {key: outlook}).get(key)
+            return with_quality([Row(outlook, name, slug, UNKNOWN, now)])[0]
     return None
 
 

@@ -119,7 +119,7 @@ def forecast(request: HttpRequest, kind: str, key: str) -> HttpResponseBase:
             "row": row,
             "outlook": outlook,
             "kind_words": outlook.get_kind_display(),
-            "chart": drawing.chart(outlook, used) if row.is_ready else None,
+            "chart": drawing.chart(outlook, used, row.landing, row.most) if row.is_ready else None,
             "days": drawing.days_ahead(outlook),
             "hours": drawing.hours_ahead(hours, organisation.zone) if hours else [],
             "past": past_of(row),
@@ -139,7 +139,7 @@ def forecast_series(request: HttpRequest, kind: str, key: str) -> HttpResponseBa
     if not row.is_ready:
         raise Http404
     used = used_by_day(row, organisation, drawing.first_shown(row.outlook), row.outlook.made_for - DAY)
-    return JsonResponse(drawing.chart(row.outlook, used))
+    return JsonResponse(drawing.chart(row.outlook, used, row.landing, row.most))
 
 
 @require_safe
@@ -155,11 +155,11 @@ def forecasts_csv(request: HttpRequest) -> HttpResponseBase:
 def _line(row: Row) -> list[Any]:
     one = row.outlook
     value = exact if one.metric == "money" else str
-    landing = [value(number) for number in one.landing] if row.is_ready else [""] * 5
+    landing = [value(number) for number in row.landing] if row.is_ready else [""] * 5
     runs_out = [day or "" for day in one.runs_out] if one.runs_out else [""] * 3
     first, last = one.period_first or "", one.period_end or ""
     unit = currency_code() if one.metric == "money" else one.metric
-    limit = "" if one.limit is None else value(one.limit)
+    limit = "" if row.most is None else value(row.most)
     return [row.name, first, last, unit, value(one.spent), *landing, limit, *runs_out, one.ready_on or ""]
 
 

@@ -205,7 +205,7 @@ def test_a_budget_that_began_before_its_history_counts_all_it_was_charged(compan
     first = TODAY - 500 * DAY
     ends = TODAY + 10 * DAY
     days = {first: 7 * NANO, **dict.fromkeys([TODAY - n * DAY for n in range(1, 21)], NANO)}
-    budget_with("Long", 900 * NANO, days, NOW, period="fixed", starts_on=first, ends_on=ends)
+    budget_with("Long", 900 * NANO, days, NOW, period="fixed", starts_on=first, ends_on=ends, scope={"user": "ada"})
     made()
     found = Outlook.objects.get(kind="budget", grain="day", key=str(Budget.objects.get(slug="long").pk))
     assert (found.period_first, found.spent) == (first, 27 * NANO)
@@ -244,6 +244,23 @@ def test_of_old_forecasts_only_what_a_look_back_needs_is_kept(company):
     old = Outlook.objects.get(kind="organisation", grain="day", made_for=TODAY - 2 * DAY)
     assert (old.steps, len(old.week), len(old.landing)) == ([], 5, 5)
     assert Outlook.objects.get(kind="organisation", grain="day", made_for=TODAY + 13 * DAY).steps
+
+
+@time_machine.travel(NOW, tick=False)
+def test_what_was_used_today_is_never_shown_below_itself(company, client):
+    made()
+    client.force_login(User.objects.create_superuser("lena"))
+    BudgetState.objects.filter(budget__slug="briefs").update(spent=400 * NANO, limit=350 * NANO, status="exhausted")
+    (row, _) = rows_of("budget", User.objects.get())
+    assert (row.expected, row.likely, row.limit, row.status) == ("$400", "$400 to $400", "$350", "Over")
+    one = client.get(reverse("forecast-one", args=["budget", "briefs"])).content.decode()
+    assert "$400 expected by 30 Nov" in one
+    assert "The limit is $350; it is used up already." in one
+    drawn = client.get(reverse("forecast-series", args=["budget", "briefs"])).json()["total"]
+    assert (drawn["ahead"][-1], drawn["plan"]) == (400.0, 350.0)
+    BudgetState.objects.filter(budget__slug="briefs").update(spent=170 * NANO, limit=500 * NANO, status="under")
+    (row, _) = rows_of("budget", User.objects.get())
+    assert (row.expected, row.limit, row.status, row.runs_out) == ("$300", "$500", "On pace", "")
 
 
 @time_machine.travel(NOW, tick=False)
