@@ -20,6 +20,10 @@ YARDSTICK = "/menu/"
 PAGES = (
     "/",
     "/?period=year",
+    "/spend/",
+    "/spend/?group=workflow&stack=model",
+    "/spend/runs/",
+    "/views/",
     "/budgets/",
     "/budgets/?q=budget+49",
     "/budgets/?status=risk&page=3",
