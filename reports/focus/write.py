@@ -18,15 +18,18 @@ TYPES = {MONEY: pa.decimal128(38, 18), TIME: pa.timestamp("us", tz="UTC")}
 
 
 def csv_lines(rows: Iterable[Row], version: str) -> Iterator[str]:
-    """The file's lines, header first. None is nothing between two commas; text is safe in a spreadsheet."""
+    """The file's lines, header first: it leaves at once, while a month of millions of calls is summed.
+
+    None is nothing between two commas; text is safe in a spreadsheet.
+    """
     names = tuple(one.name for one in columns_of(version))
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow(names)
-    for row in rows:
-        yield _taken(text)
-        writer.writerow([as_text(value) for value in picked(row, names)])
     yield _taken(text)
+    for row in rows:
+        writer.writerow([as_text(value) for value in picked(row, names)])
+        yield _taken(text)
 
 
 def _taken(text: io.StringIO) -> str:

@@ -180,6 +180,14 @@ def test_a_price_for_a_closed_month_is_money_alone_and_hides_no_call(books):
     assert {(row[at["ChargeClass"]], row[at["SkuPriceId"]]) for row in late} == {("Correction", None)}
 
 
+def test_the_header_leaves_before_anything_is_read():
+    def read():
+        raise AssertionError
+        yield {}
+
+    assert next(csv_lines(read(), "1.4")).startswith("BilledCost,BillingAccountId")
+
+
 @time_machine.travel(LATER, tick=False)
 def test_no_file_of_a_month_whose_calls_are_not_there_any_more(books, client):
     # Kathmandu's October begins on 30 September 18:15 UTC.
