@@ -102,6 +102,8 @@ def _worth(reads: Reads, table: Table) -> str:
     if not known:
         went = reads.now.went_in_all or Went()
         why = "no outcome states what it brought in" if went.judged else "no run has an outcome yet"
+        if went.revenue:
+            why = "no run that was shipped states what it brought in"
         return f"It cannot be said yet: {why}."
     best = known[0]
     worth = decimal(best[at["value_per_dollar"]], Decimal("0.01"))

@@ -120,7 +120,7 @@ def _of_spend(said: _Saying, read: Read) -> None:
     no_output = nothing if not used.calls else "no call says how much it put out"
     said.put("input_to_output", used.input_tokens, used.output_tokens, no_output)
     said.put("retry_rate", used.retries, used.calls, nothing)
-    of_teams = [one.cost for team, one in read.teams.items() if team]
+    of_teams = [one.cost for team, one in read.teams.items() if team and (one.calls or one.cost)]
     why = nothing if not used.calls else "no call is of a team’s workflow or names a team"
     said.put("cost_per_team", sum(of_teams), len(of_teams), why)
     for name in ("user", "customer", "application"):
@@ -176,16 +176,18 @@ def _of_runs(said: _Saying, read: Read) -> None:
     no_review = no_outcome if not went.judged else "nobody reviewed a run"
     said.put("rework_rate", went.reworked, went.reviewed, no_review)
     said.put("misrouted_share", went.misrouted, went.judged, no_outcome)
-    minutes = went.reviews if went.review_minutes else 0
-    said.put("review_minutes", went.review_minutes, minutes, "no review says how long it took")
+    said.put("review_minutes", went.review_minutes, went.timed, "no review says how long it took")
     said.put("satisfaction", went.satisfaction, went.scored, no_outcome if not went.judged else "no run has a score")
 
 
 def _of_value(said: _Saying, read: Read) -> None:
     went, missing = read.went_in_all or Went(), read.missing.get("went", "")
     no_value = missing or "no outcome states {}"
-    revenue, minutes = went.revenue or None, went.minutes_saved or None
-    said.put("value_per_dollar", revenue, went.cost, no_value.format("what it brought in"))
+    revenue, minutes = went.shipped_revenue or None, went.minutes_saved or None
+    why = no_value.format("what it brought in")
+    if went.revenue and not revenue:
+        why = "no run that was shipped states what it brought in"
+    said.put("value_per_dollar", revenue, went.cost, why)
     each = None if minutes is None else minutes * NANO
     said.put("minutes_saved_per_dollar", each, went.cost, no_value.format("how many minutes it saved"))
     said.put("cost_per_case", went.cost, went.cases, no_value.format("how many cases it resolved"))

@@ -67,7 +67,8 @@ GROUPS: tuple[Group, ...] = (
     )),
     Group("value", "What it is worth", (
         Meaning("value_per_dollar", "Value for a dollar", RATIO,
-                "Revenue that outcomes state for each dollar that all runs cost. Above 1 it earns more than it costs."),
+                "Revenue of runs that were shipped, for each dollar that all runs cost. Above 1 it earns more than it "
+                "costs."),
         Meaning("minutes_saved_per_dollar", "Minutes saved for a dollar", MINUTES,
                 "Minutes of work that outcomes say were saved, for each dollar that all runs cost."),
         Meaning("cost_per_case", "Cost per case resolved", EACH,
@@ -78,7 +79,7 @@ GROUPS: tuple[Group, ...] = (
         Meaning("rework_rate", "Sent back", SHARE, "Runs sent back at least once, of all that somebody reviewed."),
         Meaning("misrouted_share", "Went the wrong way", SHARE,
                 "Runs marked as misrouted, of all that have an outcome."),
-        Meaning("review_minutes", "Minutes per review", MINUTES, "What a review took on average."),
+        Meaning("review_minutes", "Minutes per review", MINUTES, "What a review took on average, where it says so."),
     )),
     Group("models", "Models and growth", (
         Meaning("escalation_rate", "Calls above the usual tier", SHARE,

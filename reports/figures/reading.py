@@ -51,16 +51,24 @@ WITH {source}, named AS (
 )
 SELECT dimension, value, cost, calls, cost_of_all::bigint, calls_of_all::bigint, values_of_all FROM ranked
 WHERE place <= %(most)s ORDER BY dimension, place"""
-# Only runs under several names have to be found together; the others are told apart by their rows.
+# Only runs under several names have to be found together; the others are told apart by their rows. A run of a closed
+# day is as it was when that closed: what its row says less what was posted since.
 LOOPS = """
 WITH shared AS MATERIALIZED (
     SELECT one.id, coalesce(one.merged_into_id, one.id) AS counts_as FROM budgets_workflow AS one
     WHERE one.merged_into_id IS NOT NULL
         OR EXISTS (SELECT 1 FROM budgets_workflow AS alias WHERE alias.merged_into_id = one.id)
+), apart AS (
+    SELECT posting.workflow_id, posting.run_id, sum(posting.runs) AS runs, sum(posting.steps) AS steps
+    FROM usage_runposting AS posting JOIN usage_run AS run USING (workflow_id, run_id)
+    WHERE run.counts_at >= %(starts)s AND run.counts_at < %(stops)s GROUP BY 1, 2
 ), seen AS (
-    SELECT workflow_id, run_id, max_step, retries FROM usage_run
-    WHERE calls > 0 AND counts_at >= %(starts)s AND counts_at < %(stops)s
-        AND (%(ids)s::int[] IS NULL OR workflow_id = ANY(%(ids)s::int[]))
+    SELECT run.workflow_id, run.run_id, run.retries,
+        CASE WHEN run.calls > 0 THEN run.max_step ELSE 0 END - coalesce(apart.steps, 0) AS max_step
+    FROM usage_run AS run LEFT JOIN apart USING (workflow_id, run_id)
+    WHERE run.counts_at >= %(starts)s AND run.counts_at < %(stops)s
+        AND (run.calls > 0)::int - coalesce(apart.runs, 0) > 0
+        AND (%(ids)s::int[] IS NULL OR run.workflow_id = ANY(%(ids)s::int[]))
 ), one AS (
     SELECT workflow_id AS counts_as, max_step AS steps, retries FROM seen
     WHERE workflow_id NOT IN (SELECT id FROM shared)

@@ -105,9 +105,11 @@ class Went(Adding):
     reviews: int = 0
     duplicates: int = 0
     review_minutes: Decimal = Decimal(0)
+    timed: int = 0
     scored: int = 0
     satisfaction: Decimal = Decimal(0)
     revenue: int = 0
+    shipped_revenue: int = 0
     minutes_saved: Decimal = Decimal(0)
     cases: int = 0
     seen: int = 0

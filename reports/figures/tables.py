@@ -214,13 +214,13 @@ def repeats(reads: Reads) -> Table:
 
 
 def value(reads: Reads) -> Table:
-    """Workflows by what they bring in for what their runs cost."""
+    """Workflows by what their shipped runs bring in for what all their runs cost."""
     now, rows = reads.now, []
     for pk, went in (now.went or {}).items():
         flow = now.named[pk]
         if went.runs <= 0 and not went.cost:
             continue
-        revenue = went.revenue or None
+        revenue = went.shipped_revenue or None
         each = per(went.cost, went.approved)
         worth = per(revenue, went.cost)
         cells = (flow.name, went.cost, went.approved if went.judged else None, each, revenue, worth, verdict(went))
@@ -237,8 +237,8 @@ def value(reads: Reads) -> Table:
 
 def verdict(went: Went) -> str:
     """In a few words, whether it is worth its money, as far as outcomes say."""
-    if went.revenue:
-        return "Earns more than it costs" if went.revenue >= went.cost else "Costs more than it earns"
+    if went.shipped_revenue:
+        return "Earns more than it costs" if went.shipped_revenue >= went.cost else "Costs more than it earns"
     if went.approved > 0:
         return "Value not stated"
     return "Nothing approved yet" if went.judged else "No outcome yet"

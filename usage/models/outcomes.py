@@ -97,9 +97,11 @@ class RunPosting(models.Model):
     reviews = models.IntegerField()
     duplicates = models.IntegerField()
     review_minutes = models.DecimalField(max_digits=14, decimal_places=2)
+    timed = models.IntegerField(default=0, db_default=0)
     scored = models.IntegerField()
     satisfaction = models.DecimalField(max_digits=10, decimal_places=2)
     revenue = models.BigIntegerField()
+    shipped_revenue = models.BigIntegerField(default=0, db_default=0)
     minutes_saved = models.DecimalField(max_digits=14, decimal_places=2)
     cases = models.BigIntegerField()
 

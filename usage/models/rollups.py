@@ -210,6 +210,7 @@ class Run(models.Model):
     duplicates = models.IntegerField(default=0, db_default=0, help_text="Reviews of what was reviewed already.")
     reviewer = models.TextField(default="", db_default="")
     review_minutes = models.DecimalField(max_digits=12, decimal_places=2, default=0, db_default=0)
+    timed = models.IntegerField(default=0, db_default=0, help_text="How many messages say how long their review took.")
     scored = models.IntegerField(default=0, db_default=0, help_text="How many satisfaction scores there are.")
     satisfaction = models.DecimalField(
         max_digits=8, decimal_places=2, default=0, db_default=0, help_text="The sum of the scores, each from 0 to 5."

@@ -59,7 +59,7 @@ def _of(row: str) -> str:
 
 TYPES = {
     "outcome": "text", "reworks": "int", "reviews": "int", "duplicates": "int", "reviewer": "text",
-    "review_minutes": "numeric", "scored": "int", "satisfaction": "numeric", "misrouted": "boolean",
+    "review_minutes": "numeric", "timed": "int", "scored": "int", "satisfaction": "numeric", "misrouted": "boolean",
     "revenue": "bigint", "minutes_saved": "numeric", "cases": "int", "asset": "text",
 }  # fmt: skip
 NOW = f"""

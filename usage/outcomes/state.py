@@ -34,7 +34,10 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """The columns of a run that follow from its messages; `duplicate_ids` are the messages that `duplicates` counts."""
+    """The columns of a run that follow from its messages, of which `timed` state review minutes.
+
+    `duplicate_ids` are the messages that `duplicates` counts.
+    """
 
     outcome: str = "open"
     reworks: int = 0
@@ -42,6 +45,7 @@ class Standing:
     duplicates: int = 0
     reviewer: str = ""
     review_minutes: Decimal = Decimal(0)
+    timed: int = 0
     scored: int = 0
     satisfaction: Decimal = Decimal(0)
     misrouted: bool = False
@@ -66,6 +70,7 @@ def standing(messages: Iterable[Told]) -> Standing:
         duplicates=len(doubled),
         reviewer=next((one.reviewer for one in reversed(told) if one.reviewer), ""),
         review_minutes=sum((one.review_minutes or Decimal(0) for one in told), Decimal(0)),
+        timed=sum(one.review_minutes is not None for one in told),
         scored=len(scores),
         satisfaction=sum(scores, Decimal(0)),
         misrouted=bool(last["misrouted"]),

@@ -6,16 +6,16 @@ were all withdrawn counts nothing.
 
 # What of a run follows from its messages; the columns of `usage_run` that outcomes write.
 STATE = (
-    "outcome", "reworks", "reviews", "duplicates", "reviewer", "review_minutes", "scored", "satisfaction", "misrouted",
-    "revenue", "minutes_saved", "cases", "asset",
+    "outcome", "reworks", "reviews", "duplicates", "reviewer", "review_minutes", "timed", "scored", "satisfaction",
+    "misrouted", "revenue", "minutes_saved", "cases", "asset",
 )  # fmt: skip
 FLAGS = (
     "runs", "judged", "completed", "approved", "shipped", "rejected", "failed", "reviewed", "reworked", "misrouted",
 )  # fmt: skip
 COUNTED = (
     "runs", "cost", "steps", "judged", "judged_cost", "completed", "approved", "shipped", "rejected", "failed",
-    "reviewed", "reworked", "misrouted", "reviews", "duplicates", "review_minutes", "scored", "satisfaction", "revenue",
-    "minutes_saved", "cases",
+    "reviewed", "reworked", "misrouted", "reviews", "duplicates", "review_minutes", "timed", "scored", "satisfaction",
+    "revenue", "shipped_revenue", "minutes_saved", "cases",
 )  # fmt: skip
 
 
@@ -35,8 +35,9 @@ def counted(state: str, calls: str, cost: str, steps: str) -> dict[str, str]:
     }
     found = {name: f"({calls} > 0 AND {says})::int" for name, says in is_true.items()}
     for name in COUNTED:
-        amount = {"cost": cost, "judged_cost": cost, "steps": steps}.get(name, f"{state}.{name}")
-        condition = f"{calls} > 0" + (f" AND {is_true['judged']}" if name == "judged_cost" else "")
+        own = {"cost": cost, "judged_cost": cost, "steps": steps, "shipped_revenue": f"{state}.revenue"}
+        only = {"judged_cost": f" AND {is_true['judged']}", "shipped_revenue": f" AND {is_true['shipped']}"}
+        condition, amount = f"{calls} > 0{only.get(name, '')}", own.get(name, f"{state}.{name}")
         found.setdefault(name, f"CASE WHEN {condition} THEN {amount} ELSE 0 END")
     return found
 

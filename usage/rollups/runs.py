@@ -26,6 +26,7 @@ BEST = {name: f"max({name})" for name in FLAGS} | {
     "failed": "CASE WHEN max(completed) > 0 OR max(rejected) > 0 THEN 0 ELSE max(failed) END",
     "judged_cost": "CASE WHEN max(judged) > 0 THEN sum(cost) ELSE 0 END",
     "steps": "max(steps)",
+    "shipped_revenue": "CASE WHEN max(shipped) > 0 THEN sum(revenue) ELSE 0 END",
 }
 SHARED, UNSHARED = ("{row}.workflow_id IN (SELECT id FROM shared)", "{row}.workflow_id NOT IN (SELECT id FROM shared)")
 
@@ -97,8 +98,9 @@ class Runs:
     `cost` is what the runs cost, whenever their calls were; `judged` those that have any outcome. `completed` came to
     a good end (completed, approved or shipped), `approved` are approved or shipped. `reviewed`: approved, shipped,
     rejected or sent back by somebody; `reworked`: sent back at least once. `reviews` counts reviews, `duplicates` those
-    of what was reviewed already, `scored` the scores that `satisfaction` sums. In a window with corrections for closed
-    days, counts are differences and may be below zero.
+    of what was reviewed already, `timed` the messages that `review_minutes` sums, `scored` the scores that
+    `satisfaction` sums; `shipped_revenue` is the `revenue` of runs that are shipped. In a window with corrections for
+    closed days, counts are differences and may be below zero.
     """
 
     runs: int = 0
@@ -117,9 +119,11 @@ class Runs:
     reviews: int = 0
     duplicates: int = 0
     review_minutes: Decimal = Decimal(0)
+    timed: int = 0
     scored: int = 0
     satisfaction: Decimal = Decimal(0)
     revenue: int = 0
+    shipped_revenue: int = 0
     minutes_saved: Decimal = Decimal(0)
     cases: int = 0
 

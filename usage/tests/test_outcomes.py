@@ -61,8 +61,8 @@ def test_every_field_reaches_the_run_and_its_sums():
     )  # fmt: skip
     assert count_runs(*NOVEMBER) == Runs(
         runs=1, cost=CALL_COST, judged=1, judged_cost=CALL_COST, completed=1, approved=1, reviewed=1, misrouted=1,
-        reviews=1, review_minutes=Decimal("4.5"), scored=1, satisfaction=Decimal("4.25"), revenue=120_000_000_001,
-        minutes_saved=Decimal(90), cases=3,
+        reviews=1, review_minutes=Decimal("4.5"), timed=1, scored=1, satisfaction=Decimal("4.25"),
+        revenue=120_000_000_001, minutes_saved=Decimal(90), cases=3,
     )  # fmt: skip
     assert not RunPosting.objects.exists()
     assert check_ledger() == []
@@ -113,6 +113,7 @@ def test_a_closed_month_never_changes_and_what_comes_later_counts_when_it_comes(
     later = count_runs(*NOVEMBER)
     assert (later.approved, later.shipped, later.rejected, later.judged, later.runs) == (0, 1, 1, 1, 1)
     assert (later.reviews, later.review_minutes, later.revenue, later.scored) == (2, Decimal(2), 5_000_000_000, 1)
+    assert (before.shipped_revenue, later.shipped_revenue, later.timed) == (0, 5_000_000_000, 1)
     assert added(before, later) == count_runs(*ALL), "nothing is counted twice or lost"
     assert count_runs(*ALL).cost == sum(Run.objects.values_list("cost", flat=True)) > all_before.cost
     assert spent_in_runs(*OCTOBER) == {run("open").workflow_id: 3 * CALL_COST}
@@ -124,6 +125,7 @@ def test_a_closed_month_never_changes_and_what_comes_later_counts_when_it_comes(
     assert count_runs(*OCTOBER) == before
     assert count_runs(NOVEMBER[0], datetime(2026, 11, 18, tzinfo=UTC)) == november
     assert count_runs(NOW, NOVEMBER[1]).failed == 1
+    assert count_runs(NOW + DAY, NOVEMBER[1]).shipped_revenue == -5_000_000_000, "what failed brought nothing in"
     assert check_ledger() == []
 
     counts = [count_runs(*window) for window in (OCTOBER, NOVEMBER)]

@@ -24,8 +24,9 @@ def test_the_last_decision_holds_and_sums_are_of_all():
     ]
     found = standing(messages)
     assert found == Standing(
-        outcome="shipped", reworks=1, reviews=2, duplicates=0, reviewer="bob", review_minutes=Decimal("7.5"), scored=2,
-        satisfaction=Decimal("6.25"), misrouted=False, revenue=7, minutes_saved=Decimal(30), cases=2, asset="a",
+        outcome="shipped", reworks=1, reviews=2, duplicates=0, reviewer="bob", review_minutes=Decimal("7.5"), timed=2,
+        scored=2, satisfaction=Decimal("6.25"), misrouted=False, revenue=7, minutes_saved=Decimal(30), cases=2,
+        asset="a",
     )  # fmt: skip
     for _ in range(5):
         assert standing(random.sample(messages, 3)) == found, "the order of arrival does not matter"

@@ -1,0 +1,68 @@
+"""Figures of runs: what only shipped ones are worth, and what closed months keep."""
+
+from datetime import UTC, datetime, timedelta
+from fractions import Fraction
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from budgets.models import Organisation, Team, Workflow
+from budgets.organisation.configuration import changing_configuration
+from reports.asking.scope import Scope
+from reports.asking.window import Window, of_days
+from reports.figures.arithmetic import compute
+from reports.figures.figures import figures
+from reports.figures.sums import Read, Used
+from usage.models import Run
+from usage.tests.events import NOW, price_the_model
+from usage.tests.telling import call, tell
+
+pytestmark = pytest.mark.django_db(transaction=True)
+ZONE = ZoneInfo("UTC")
+CALL_COST = 3_000_000
+OCTOBER = datetime(2026, 10, 20, 9, tzinfo=UTC)
+
+
+@pytest.fixture(autouse=True)
+def priced():
+    team = Team.objects.create(slug="growth", name="Growth")
+    with changing_configuration():
+        price_the_model()
+        limits = {"max_run_steps": 4}
+        Workflow.objects.create(slug="seo", name="SEO", team=team, status="production", guardrails=limits)
+
+
+def days(first: datetime, last: datetime) -> Window:
+    return of_days(first.date(), last.date(), (NOW + timedelta(days=9)).date(), ZONE)
+
+
+def test_value_is_that_of_shipped_runs_for_what_all_of_them_cost():
+    for run_id in ("sold", "liked", "bad"):
+        call(f"{run_id}-1", run_id, NOW)
+    tell("liked", "approved", revenue_usd="70")
+    window = days(NOW, NOW)
+    found = figures(Scope(), window)
+    assert found.value_per_dollar is None
+    assert found.why["value_per_dollar"] == "no run that was shipped states what it brought in"
+    tell("sold", "shipped", revenue_usd="0.036")
+    tell("bad", "rejected", revenue_usd="50")
+    assert figures(Scope(), window).value_per_dollar == Fraction(36_000_000, 3 * CALL_COST)
+
+
+def test_what_comes_later_changes_no_step_of_a_closed_month():
+    for run_id, step in (("short", 1), ("long", 9), ("gone", 9)):
+        call(f"{run_id}-1", run_id, OCTOBER, now=OCTOBER, step=step)
+    window = days(OCTOBER, OCTOBER)
+    before = figures(Scope(), window)
+    assert (before.loop_rate, before.steps_per_run) == (Fraction(2, 3), Fraction(19, 3))
+    with changing_configuration():
+        Organisation.objects.update(closed_before=NOW.date().replace(day=1))
+    call("short-2", "short", OCTOBER, step=12)
+    assert Run.objects.get(run_id="short").max_step == 12
+    assert figures(Scope(), window) == before
+
+
+def test_a_team_whose_calls_were_taken_back_is_no_team_that_spent():
+    teams = {"growth": Used(calls=2, cost=10), "gone": Used()}
+    found = compute(Read(total=Used(calls=2, cost=10), teams=teams))
+    assert found.cost_per_team == 10
