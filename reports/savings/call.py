@@ -30,9 +30,9 @@ class Call(msgspec.Struct, frozen=True, gc=False):
     `position` is its place among the steps of its run (the first attempt of a step counts), None without a run.
     `prefix_key` stands for what the input begins with: the hash that the sender states, or template version and size of
     the layers that come first; None where neither is stated. `since_prefix` are the seconds since the workflow's last
-    call of the same model that began alike, `since_prompt` since one with the same hash of its whole prompt; None where
-    there was none. `waits`: it names a user or a session, so somebody may wait for it. `made` is the part of it that is
-    still made, of 10,000.
+    answered call of the same model that began alike, `since_prompt` since one with the same hash of its whole prompt;
+    None where there was none. `waits`: it names a user or a session, so somebody may wait for it. `made` is the part of
+    it that is still made, of 10,000.
     """
 
     id: int

@@ -24,6 +24,8 @@ FETCHED = 2_000  # calls at a time
 BEGINS = """CASE WHEN l.tags ->> 'prefix_tokens' ~ '^[0-9]{1,12}$' THEN (l.tags ->> 'prefix_tokens')::bigint
     WHEN l.context ?| array['system', 'tools']
     THEN coalesce((l.context ->> 'system')::bigint, 0) + coalesce((l.context ->> 'tools')::bigint, 0) END"""
+# Calls that failed left nothing in any cache: what is tried again after them is no repeated question.
+BEFORE = "ORDER BY time, id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING"
 KEEP = f"""
 CREATE TEMPORARY TABLE savings_call AS
 WITH {FIXES}, one AS (
@@ -43,10 +45,10 @@ WITH {FIXES}, one AS (
     SELECT one.*,
         CASE WHEN run_id IS NOT NULL THEN greatest(1, coalesce(step, 0), count(*) FILTER (WHERE attempt = 1)
             OVER (PARTITION BY slug, run_id ORDER BY time, step, attempt, id))::int END AS position,
-        CASE WHEN prefix_key IS NOT NULL THEN extract(epoch FROM time - lag(time)
-            OVER (PARTITION BY slug, provider, model, prefix_key ORDER BY time, id))::float8 END AS since_prefix,
-        CASE WHEN prompt_hash IS NOT NULL THEN extract(epoch FROM time - lag(time)
-            OVER (PARTITION BY slug, prompt_hash ORDER BY time, id))::float8 END AS since_prompt
+        CASE WHEN prefix_key IS NOT NULL THEN extract(epoch FROM time - max(time) FILTER (WHERE status = 'ok')
+            OVER (PARTITION BY slug, provider, model, prefix_key {BEFORE}))::float8 END AS since_prefix,
+        CASE WHEN prompt_hash IS NOT NULL THEN extract(epoch FROM time - max(time) FILTER (WHERE status = 'ok')
+            OVER (PARTITION BY slug, prompt_hash {BEFORE}))::float8 END AS since_prompt
     FROM one
 )
 SELECT * FROM beside WHERE taken

@@ -57,7 +57,8 @@ class Shape(msgspec.Struct, frozen=True):
     their input is made of; `chunked` how many passages were looked up, `retrieved` how many tokens those have, too;
     `exposed` how many tools were offered, `tooled` how many were used and their tokens, too; `prefixed` what they begin
     with, `repeated` of them followed one that began alike within five minutes; `hashed` the hash of their prompt.
-    `limits` are the workflow's limits as they are now.
+    `limits` are the workflow's limits as they are now. `calls`, `cost` and `tokens` are of all calls, everything else
+    is of those that are looked at: fewer in a sample.
     """
 
     workflow: str
@@ -89,6 +90,11 @@ class Shape(msgspec.Struct, frozen=True):
     prefixed: int = 0
     hashed: int = 0
     repeated: int = 0
+
+    def scaled(self, tokens: int) -> int:
+        """Tokens of the calls in `uses`, as of all calls: more only where a sample was looked at."""
+        seen = sum(use.input_tokens + use.output_tokens for use in self.uses)
+        return tokens * self.tokens // seen if seen else tokens
 
     def limit(self, name: str) -> int | None:
         """A limit that is a whole number; None where it is not set."""

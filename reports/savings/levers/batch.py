@@ -32,13 +32,21 @@ def learn(shape: Shape, known: Known) -> Terms | Unknown | None:
             f"{sum(quiet.values()):,} calls name neither a user nor a session. Whether somebody waits for them is not "
             "known: send user or session with those, or some of the others as a batch."
         )
-    found = sum(quiet[one] for one in chosen)
+    found, looked_at = sum(quiet[one] for one in chosen), sum(use.calls for use in shape.uses)
     why = "of a kind that goes as a batch already" if set(chosen) & slow else "made between 20:00 and 6:00"
     lacking = " Models without a batch price in the price book are left out." if unpriced else ""
-    says = f"{found:,} calls ({share(found, shape.calls)}) name neither a user nor a session and are {why}.{lacking}"
-    when = {"workflow": [shape.workflow]} | ({"task_type": chosen} if all(chosen) else {})
+    says = f"{found:,} calls ({share(found, looked_at)}) name neither a user nor a session and are {why}.{lacking}"
+    # A rule cannot tell who waits: it is for kinds of which no call names anybody.
+    waited = {one for one in calls if quiet[one] < calls[one]}
+    alone = [one for one in chosen if one and one not in waited]
+    when: dict[str, list[str]] | None = {"workflow": [shape.workflow]}
+    if set(calls) - set(chosen) or waited:
+        when = {"workflow": [shape.workflow], "task_type": alone} if alone else None
+    if left := [one for one in chosen if when is None or ("task_type" in when and one not in alone)]:
+        kinds = ", ".join(one or "no stated kind" for one in left)
+        says += f" Of {kinds} a rule would send others, too: there, callers have to ask for a batch themselves."
     rule = {"id": "", "name": f"Batch: {shape.workflow}"[:128], "when": when, "then": {"batch": True}}
-    return Terms(says, rules=[rule], values={"task_types": chosen})
+    return Terms(says, rules=[rule] if when else [], values={"task_types": chosen})
 
 
 def applies(call: Call, terms: Terms) -> Call:

@@ -3,12 +3,13 @@
 import re
 
 from reports.savings.call import Call, change
-from reports.savings.lever import THEN, Known, Lever, Shape, Terms, named
+from reports.savings.lever import THEN, Known, Lever, Shape, Terms, Use, named
 
 DATED = re.compile(r"[-@](20\d\d-?\d\d-?\d\d|20\d\d|\d{4}|\d{2}-\d{2}|\d{3})$")
 NUMBER = re.compile(r"(\d+(?:\.\d+)*)[a-z]?")
 LETTERS = re.compile(r"([a-z]+)(\d*)")
 NOT_A_GENERATION = re.compile(r"\d+b\b")  # a size, such as 70b
+MOVED = {"", "chat", "completion"}  # operations
 LEFT_OUT = {"embedding", "embed", "image", "audio", "tts", "realtime", "transcribe"}
 
 
@@ -52,9 +53,16 @@ def newer(provider: str, model: str, known: Known) -> tuple[str, str] | None:
     return max(found)[1] if found else None
 
 
+def maybe_newer(use: Use, known: Known) -> list[tuple[str, str]]:
+    """The model of these calls, and the one that they have once this lever is pulled: what later levers may meet."""
+    own = use.provider, use.model
+    other = newer(*own, known) if use.operation in MOVED else None
+    return [own, other] if other else [own]
+
+
 def learn(shape: Shape, known: Known) -> Terms | None:
     """Each model of the workflow that has such a successor."""
-    served = sorted({(use.provider, use.model) for use in shape.uses if use.operation in {"", "chat", "completion"}})
+    served = sorted({(use.provider, use.model) for use in shape.uses if use.operation in MOVED})
     to = {one: other for one in served if (other := newer(*one, known))}
     if not to:
         return None

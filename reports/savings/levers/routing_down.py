@@ -4,6 +4,7 @@ from collections import defaultdict
 
 from reports.savings.call import Call, change
 from reports.savings.lever import THEN, Known, Lever, Shape, Terms, Use, named
+from reports.savings.levers.newer_model import maybe_newer
 
 TASKS = {"tagging": 1, "classification": 1, "extraction": 1, "rewrite": 2, "rewriting": 2, "variant": 2, "variants": 2}
 STAGES = {"draft": 1, "refine": 2}
@@ -25,9 +26,10 @@ def learn(shape: Shape, known: Known) -> Terms | None:
         kind = easy(use.task_type, use.stage)
         if kind is None or use.tier <= kind[2] or kind[2] not in tiers:
             continue
-        other = known.cheapest(tiers[kind[2]], (use.provider, use.model))
-        if other is not None:
-            to[f"{kind[0]} {kind[1]}"][named(use.provider, use.model)] = list(other)
+        for one in maybe_newer(use, known):
+            if (other := known.cheapest(tiers[kind[2]], one)) is not None:
+                to[f"{kind[0]} {kind[1]}"][named(*one)] = list(other)
+        if named(use.provider, use.model) in to[f"{kind[0]} {kind[1]}"]:
             found[kind].append(use)
     if not found:
         return None

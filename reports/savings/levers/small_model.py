@@ -4,6 +4,7 @@ from collections import defaultdict
 
 from reports.savings.call import Call, change
 from reports.savings.lever import THEN, Known, Lever, Shape, Terms, named
+from reports.savings.levers.newer_model import maybe_newer
 from reports.savings.levers.structured import NARROW
 
 PREMIUM = 3  # and every tier above
@@ -13,20 +14,21 @@ TASKS = (*NARROW, "summarization", "translation")
 
 def learn(shape: Shape, known: Known) -> Terms | None:
     """Narrow task types with more than two million tokens a day on premium models."""
-    tokens: dict[str, int] = defaultdict(int)
+    sums: dict[str, int] = defaultdict(int)
     for use in shape.uses:
         if use.tier >= PREMIUM and use.task_type in TASKS:
-            tokens[use.task_type] += use.input_tokens + use.output_tokens
+            sums[use.task_type] += use.input_tokens + use.output_tokens
+    tokens = {task: shape.scaled(number) for task, number in sums.items()}
     chosen = sorted(task for task, number in tokens.items() if number > LEAST_TOKENS * shape.days)
     if not chosen or not known.tiers:
         return None
     lowest = min(known.tiers, key=lambda one: one.number)
     to = {
-        named(use.provider, use.model): list(other)
+        named(*one): list(other)
         for use in shape.uses
-        if use.tier >= PREMIUM
-        and use.task_type in chosen
-        and (other := known.cheapest(lowest, (use.provider, use.model)))
+        if use.tier >= PREMIUM and use.task_type in chosen
+        for one in maybe_newer(use, known)
+        if (other := known.cheapest(lowest, one))
     }
     if not to:
         return None
