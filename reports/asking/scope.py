@@ -68,6 +68,8 @@ COLUMNS = {"user": "user_name"}
 class Scope:
     """What is asked for; an empty tuple is all. `within`: the ids of the workflows that the asker sees, None for all.
 
+    `teams` are the ids of the teams whose names the asker may read, None for all; it narrows nothing.
+
     The SQL of it is a condition that may follow WHERE, "TRUE" where nothing is narrowed; its values are put into the
     `params` given. `core_sql` fits tables with the core dimensions (`usage_coreday`, `usage_quarterhour`), `wide_sql`
     `usage_wide_day`, `ledger_sql` the ledger, `run_sql` whatever has a `workflow_id`.
@@ -90,6 +92,7 @@ class Scope:
     channel: tuple[str, ...] = ()
     tag: tuple[str, ...] = ()
     within: frozenset[int] | None = None
+    teams: frozenset[int] | None = None
 
     def values(self, dimension: str) -> tuple[str, ...]:
         found: tuple[str, ...] = getattr(self, dimension)
@@ -112,12 +115,13 @@ class Scope:
 
     def only(self, dimension: str, *values: str) -> "Scope":
         """The same, with these values of the dimension instead of what was asked."""
-        return replace(self, **{dimension: values})
+        changed: dict[str, Any] = {dimension: values}
+        return replace(self, **changed)
 
     def without(self, dimension: str, value: str | None = None) -> "Scope":
         """The same without this value of the dimension, or without all."""
         kept = () if value is None else tuple(one for one in self.values(dimension) if one != value)
-        return replace(self, **{dimension: kept})
+        return self.only(dimension, *kept)
 
     def pairs(self) -> list[tuple[str, str]]:
         """What stands in an address for it."""
@@ -170,7 +174,7 @@ class Scope:
 
 
 SCOPE_KEYS = frozenset(DIMENSIONS)
-assert {one.name for one in fields(Scope)} == SCOPE_KEYS | {"within"}
+assert {one.name for one in fields(Scope)} == SCOPE_KEYS | {"within", "teams"}
 
 
 def scope_of(query: QueryDict | Mapping[str, str], user: Any) -> tuple[Scope, tuple[str, ...]]:
@@ -179,14 +183,16 @@ def scope_of(query: QueryDict | Mapping[str, str], user: Any) -> tuple[Scope, tu
     A workflow that was merged is the one it was merged into. At most two statements.
     """
     asked, notes = _asked(query)
-    within = None if reach(user, VIEW).everything else frozenset(reachable(Workflow, user).values_list("pk", flat=True))
+    reached = reach(user, VIEW)
+    within = None if reached.everything else frozenset(reachable(Workflow, user).values_list("pk", flat=True))
+    teams = None if reached.everything else reached.team_ids
     if slugs := asked.get("workflow"):
         rows = Workflow.objects.filter(slug__in=slugs).values_list("slug", "merged_into__slug", "pk")
         known = {slug: target or slug for slug, target, pk in rows if within is None or pk in within}
         missing = [slug for slug in slugs if slug not in known]
         notes += [f"No workflow is called “{slug[:40]}”; that filter was left out." for slug in missing]
         asked["workflow"] = tuple(dict.fromkeys(known[slug] for slug in slugs if slug in known))
-    return Scope(**asked, within=within), tuple(notes)
+    return Scope(**asked, within=within, teams=teams), tuple(notes)
 
 
 def _asked(query: QueryDict | Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:

@@ -1,6 +1,5 @@
 """The figures: the page of five questions, its JSON and its CSVs."""
 
-from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
@@ -52,7 +51,7 @@ def page(request: HttpRequest) -> HttpResponseBase:
             "zone_words": place(organisation.time_zone),
             "query": asked.address(),
             "menus": menus(asked, organisation, found),
-            "chips": chips(asked, found.reads.now.team_names),
+            "chips": chips(asked),
             "is_empty": not found.figures.calls and "used" not in found.reads.now.missing,
             "questions": [(one, [drawn(table, asked) for table in one.tables]) for one in found.questions],
             "groups": groups(found),
@@ -142,16 +141,13 @@ def menus(asked: Asked, organisation: Organisation, found: Gathered) -> dict[str
     }
 
 
-def chips(asked: Asked, teams: Mapping[str, str]) -> list[tuple[str, str, str]]:
-    """Each value that is filtered by: the dimension's words, its own, the query without it.
-
-    What a team is called is only said of `teams`: the address may name any.
-    """
-    names = names_of({one: asked.scope.values(one) for one in asked.scope.narrowed if one != "team"})
+def chips(asked: Asked) -> list[tuple[str, str, str]]:
+    """Each value that is filtered by: the dimension's words, its own, the query without it."""
+    names = names_of(asked.scope)
     return [
         (
             NAMES[one],
-            (teams.get(value, "") if one == "team" else "") or names.of(one, value),
+            names.of(one, value),
             asked.address(scope=asked.scope.without(one, value)),
         )
         for one in asked.scope.narrowed

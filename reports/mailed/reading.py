@@ -52,7 +52,7 @@ def made(view: SavedView | None, owner: Any, window: Window, now: datetime) -> R
     then = spend(scope, before, (dimension,)) if before else None
     if then is not None and then.cut:
         before = then = None
-    rows = _changes(dimension, here.rows, then.rows if then else ())
+    rows = _changes(scope, dimension, here.rows, then.rows if then else ())
     spent, spent_before = here.total.cost, then.total.cost if then else 0
     days, days_before = span_year(window.first, window.last), span(before.first, before.last) if before else ""
     found = figures(scope, window)
@@ -78,13 +78,13 @@ def _path(view: SavedView | None, scope: Scope, window: Window, dimension: str) 
     return f"{path}?{'&'.join(part for part in parts if part)}"
 
 
-def _changes(dimension: str, here: Any, then: Any) -> tuple[Change, ...]:
+def _changes(scope: Scope, dimension: str, here: Any, then: Any) -> tuple[Change, ...]:
     """Each value of the dimension with what it cost in both windows, the dearest first."""
     sums: dict[str | None, list[int]] = {}
     for place, rows in enumerate((here, then)):
         for row in rows:
             sums.setdefault(row.keys[0], [0, 0])[place] += row.used.cost
-    names = names_of({dimension: sums})
+    names = names_of(scope, {dimension: sums})
     found = [Change(names.of(dimension, key), *amounts) for key, amounts in sums.items()]
     return tuple(sorted((one for one in found if one.spent or one.before), key=lambda one: (-one.spent, one.name)))
 

@@ -26,7 +26,7 @@ def asked_for(request: HttpRequest, organisation: Organisation, known: frozenset
 
 def below(organisation: Organisation, asked: Asked, place: str) -> dict[str, Any]:
     """What pages below the explorer show of days and filters; `place` is the name of the page's address."""
-    names = names_of({one: asked.scope.values(one) for one in asked.scope.narrowed})
+    names = names_of(asked.scope)
     periods = []
     for key, words in PERIODS.items():
         window = window_of({"period": key}, asked.now, organisation.zone, organisation.fiscal_year_starts)

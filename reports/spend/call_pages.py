@@ -14,7 +14,7 @@ from budgets.access.reachable import reachable
 from budgets.models import Organisation, Source, Workflow
 from budgets.pages.csv import csv_response, currency_code, exact
 from budgets.pages.door import in_reach
-from reports.asking.scope import SCOPE_KEYS
+from reports.asking.scope import SCOPE_KEYS, scope_of
 from reports.asking.window import WINDOW_KEYS
 from reports.spend.addresses import run_address
 from reports.spend.below import asked_for, below, second
@@ -138,7 +138,8 @@ def call(request: HttpRequest, moment: int, pk: int) -> HttpResponseBase:
     if not mine.filter(Q(slug=one.named) | Q(slug=one.workflow)).exists():
         raise Http404
     organisation = Organisation.get()
-    names = names_of({"team": [one.team], "tier": [str(one.tier), str(one.default_tier)]})
+    asker, _ = scope_of({}, request.user)
+    names = names_of(asker, {"team": [one.team], "tier": [str(one.tier), str(one.default_tier)]})
     source = Source.objects.filter(pk=one.source_id).values_list("name", flat=True).first()
     return render(
         request,

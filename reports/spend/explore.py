@@ -98,7 +98,7 @@ def explore(asked: Asked, *, draw: bool = True) -> Explored:
     found = _series(read, answer, points) if draw and not asked.stack else ()
     lines = _lines(asked, answer, earlier, today)
     values: dict[str, Sequence[Key]] = {one: [line.keys[i] for line in lines] for i, one in enumerate(asked.groups)}
-    names = names_of(values | {one: asked.scope.values(one) for one in asked.scope.narrowed if one not in values})
+    names = names_of(asked.scope, values)
     lines = tuple(replace(line, labels=_labels(asked, names, line.keys)) for line in lines)
     if draw and asked.stack:
         points, found = _stacked(asked, answer)

@@ -121,7 +121,7 @@ def values(request: HttpRequest, dimension: str) -> HttpResponseBase:
     keys = [row.keys[0] for row in whole.rows if row.keys[0] is not None]
     chosen = asked.scope.values(dimension)
     shown = [*(one for one in chosen if one not in keys), *keys[:OFFERED]]
-    names = names_of({dimension: shown})
+    names = names_of(asked.scope, {dimension: shown})
     cost = {row.keys[0]: row.used for row in whole.rows}
     others = asked.scope.without(dimension)
     rest = asked.where(others) if back in BACK_TO else asked.address(scope=others)

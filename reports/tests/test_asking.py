@@ -192,7 +192,7 @@ def test_people_of_a_team_are_kept_within_their_workflows():
     sam = User.objects.create_user("sam")
     Membership.objects.create(user=sam, role="viewer", team=brand)
     scope, notes = scope_of(QueryDict("workflow=secret"), sam)
-    assert scope == Scope(within=frozenset({mine.pk}))
+    assert scope == Scope(within=frozenset({mine.pk}), teams=frozenset({brand.pk}))
     assert notes == ("No workflow is called “secret”; that filter was left out.",)
 
 

@@ -201,6 +201,23 @@ def test_people_of_a_team_see_their_own_workflows_only(filled: None) -> None:
     assert client.get(reverse("spend-run-csv", args=["ads", run])).status_code == 404
 
 
+def test_what_another_team_is_called_is_said_to_nobody_but_its_own(filled: None) -> None:
+    Team.objects.filter(slug="brand").update(name="Secret name")
+    Team.objects.filter(slug="web").update(name="Own name")
+    sam = User.objects.create_user("sam")
+    Membership.objects.create(user=sam, role="viewer", team=Team.objects.get(slug="web"))
+    client = Client()
+    client.force_login(sam)
+    query = f"{DAYS}&team=brand&team=web"
+    for address in (
+        f"/spend/?{query}", f"/spend/?{DAYS}&group=team", f"/spend/values/team/?{query}", f"/spend/runs/?{query}",
+        f"/spend/calls/?{query}", f"/spend/why/?{query}", f"/figures/?{query}", f"/export/spend.csv?{DAYS}&group=team",
+    ):  # fmt: skip
+        said = client.get(address).getvalue().decode()
+        assert "Secret name" not in said, address
+        assert "Own name" in said, address
+
+
 @pytest.mark.parametrize(
     ("query", "many"), [("", 9), ("group=workflow&compare=previous&model=alpha", 12), ("group=user&stack=model", 8)]
 )

@@ -34,7 +34,7 @@ def why(request: HttpRequest) -> HttpResponseBase:
     organisation = Organisation.get()
     question = question_of(request.GET, request.user, organisation, timezone.now())
     found = answer(question)
-    names = names_of({one: question.scope.values(one) for one in question.scope.narrowed})
+    names = names_of(question.scope)
     chips = [
         {
             "words": NAMES[one],
