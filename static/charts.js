@@ -15,7 +15,7 @@
   /* Millions of tokens, shortly, beside an axis. */
   function brief(d, whole) { return d.unit ? new Intl.NumberFormat(d.locale, { notation: "compact", maximumFractionDigits: 1 }) : whole; }
   /* A budget of cents, or a first day with three calls, needs more than whole dollars on its axis. */
-  function axisDigits(d, most) { return d.unit || !most || most >= 10 ? 0 : most >= 1 ? 2 : 4; }
+  function axisDigits(d, most) { return d.unit || most >= 10 ? 0 : most >= 1 || !most ? 2 : 4; }
 
   function perDay(d, surf) {
     var bars = barred(d); /* an area needs three days to be seen */

@@ -73,7 +73,8 @@ class Asked:
 
 def asked_of(query: QueryDict, user: Any, organisation: Organisation, now: datetime) -> Asked:
     """What the address asks for, of what `user` sees. At most two statements."""
-    window = window_of(query.dict(), now, organisation.zone, organisation.fiscal_year_starts)
+    plain = {key: str(value) for key, value in query.items()}
+    window = window_of(plain, now, organisation.zone, organisation.fiscal_year_starts)
     scope, notes = scope_of(query, user)
     said = [window.note, *notes, unknown(query, KEYS)]
 

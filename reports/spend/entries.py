@@ -17,7 +17,7 @@ from reports.asking.window import Window, of_days
 from reports.spend.sums import readable
 from usage.models import LedgerEntry, Run
 
-FIELDS = tuple(field.column for field in LedgerEntry._meta.get_fields() if hasattr(field, "column"))
+FIELDS = tuple(str(field.column) for field in LedgerEntry._meta.local_fields)
 READ = ", ".join(f"l.{name}" for name in FIELDS)
 NAMED = """coalesce(target.slug, own.slug), coalesce(target.name, own.name), own.slug"""
 JOINED = """JOIN budgets_workflow own ON own.id = l.workflow_id
@@ -78,7 +78,8 @@ class Entry:
     @property
     def moment(self) -> int:
         """`posted_at` in microseconds since 1970: with the id, the address of the row."""
-        return (self.stated["posted_at"] - EPOCH) // timedelta(microseconds=1)
+        at: datetime = self.stated["posted_at"]
+        return (at - EPOCH) // timedelta(microseconds=1)
 
 
 def instant(microseconds: int) -> datetime | None:
