@@ -151,11 +151,12 @@ def forget_caches() -> None:
     from budgets.access import directory
     from budgets.grants import book as grant_book
     from budgets.limits import book as budget_book
+    from reports.savings import stored
     from usage.ingest import backlog, workflows
     from usage.ledger import partitions
     from usage.prices import book as price_book
     from usage.prices import tiers
 
     directory.reset()
-    for module in (budget_book, grant_book, workflows, backlog, price_book, tiers, partitions):
+    for module in (budget_book, grant_book, workflows, backlog, price_book, tiers, partitions, stored):
         module.forget()

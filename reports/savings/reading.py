@@ -7,9 +7,9 @@ from budgets.access.reachable import reachable
 from budgets.access.roles import VIEW, reach
 from budgets.models import Workflow
 from reports.models import SavingsRun
-from reports.savings.result import Result, read
+from reports.savings.result import Result
 from reports.savings.showing import Shown, shown
-from reports.savings.take import newest_done
+from reports.savings.stored import newest_result
 from routing.replay.claim import FAILED, OPEN
 
 
@@ -39,13 +39,14 @@ def seen_by(who: Any) -> frozenset[str] | None:
 
 
 def newest_for(who: Any) -> Reading:
-    """At most four statements."""
-    run = newest_done("basis")
+    """At most four statements, and one for what a process has not read yet."""
+    found = newest_result()
+    run = found[0] if found else None
     newer = SavingsRun.objects.defer("result", "basis").order_by("-pk").first()
     if newer is not None and run is not None and newer.pk <= run.pk:
         newer = None
-    if run is None or run.result is None:
+    if found is None:
         return Reading(None, None, None, newer)
-    result = read(run.result)
+    result = found[1]
     names = dict(Workflow.objects.filter(slug__in=result.workflows).values_list("slug", "name"))
     return Reading(run, result, shown(result, names, seen_by(who)), newer)

@@ -58,8 +58,8 @@ def ask(actor: Actor | None = None, now: datetime | None = None) -> tuple[Saving
             )
             if actor is not None:
                 record(actor, "requested", run, None, {"first_day": str(first), "last_day": str(last)})
-    except IntegrityError:  # the same was asked for at once
-        return SavingsRun.objects.filter(last_day=last, state__in=OPEN).latest("pk"), False
+    except IntegrityError:  # the same was asked for at once, and may be done by now
+        return SavingsRun.objects.filter(last_day=last).latest("pk"), False
     return run, True
 
 
@@ -144,6 +144,6 @@ def known() -> Known:
     )
 
 
-def newest_done(*without: str) -> SavingsRun | None:
-    """The newest run with figures, without the columns named, which are large."""
-    return SavingsRun.objects.defer(*without).filter(state=State.DONE).order_by("-pk").first()
+def newest_done() -> SavingsRun | None:
+    """The newest run with figures, without those themselves, which are large (`reports.savings.stored`)."""
+    return SavingsRun.objects.defer("result", "basis").filter(state=State.DONE).order_by("-pk").first()

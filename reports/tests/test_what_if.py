@@ -113,6 +113,15 @@ def test_what_has_no_price_there_stays_and_is_said(stays):
     assert (row.after, row.stays) == (3 * NANO, 1000)
 
 
+def test_a_call_that_stays_is_counted_once_and_one_that_moves_not_at_all():
+    """The withdrawn model's place cannot be taken by one without a price; half of its calls go elsewhere."""
+    gone = {"withdrawn": OLD, "instead": ("bolt", "unpriced")}
+    (row,) = supposed(group(), **gone, move=Fraction(1, 2), move_to=NEW).workflows()
+    assert (row.after, row.stays) == (Decimal("2.2") * NANO, 1000)
+    (row,) = supposed(group(), **gone, move=Fraction(1), move_to=NEW).workflows()
+    assert (row.after, row.stays) == (Decimal("1.4") * NANO, 0)
+
+
 def test_budgets_cover_calls_by_the_model_that_would_serve_them():
     one = supposed(group(), withdrawn=OLD, instead=NEW)
     cheap = round(Decimal("1.4") * NANO)
@@ -152,6 +161,9 @@ def test_what_to_pause_first():
     ]
     assert not any(one.suggested for one in choices(rows, worths, 36 * NANO, None))
     assert per_dollar(rows[0], Worth()) is None
+    grown = OfWorkflow("a", 1, 10 * NANO, 100 * NANO, 0, False)
+    worth = Worth(Decimal(2), 5, Fraction(10))
+    assert per_dollar(grown, worth) == per_dollar(rows[0], worths["a"]), "ten times the runs bring ten times as much"
 
 
 OFFERS = Offers(["acme"], [OLD], [OLD, NEW], {"briefs"})
@@ -171,6 +183,8 @@ OFFERS = Offers(["acme"], [OLD], [OLD, NEW], {"briefs"})
         ({"withdraw": "acme/old", "instead": "acme/old"}, "cannot take its own place"),
         ({"move": "101", "move_to": "bolt/new"}, "percent from 0 to 100"),
         ({"move": "50"}, "to which model"),
+        ({"volume": "1,500"}, "write a number from 0"),
+        ({"plan": "5000,123456"}, "is no amount"),
         ({"volume_of": "x\0y"}, "There is no workflow"),
         ({"plan": "a lot"}, "is no amount"),
     ],
@@ -191,6 +205,22 @@ def test_a_whole_question():
         5_000 * NANO, frozenset({"briefs"}),
     )  # fmt: skip
     assert set(query) | {"pause"} == KEYS
+
+
+@pytest.mark.parametrize(
+    ("text", "plan"), [("5,000", 5000), ("$1,234,567.5", 1234567.5), ("5000,50", 5000.5), ("0,5", 0.5), ("12", 12)]
+)
+def test_commas_are_of_thousands_or_a_point(text, plan):
+    question, notes = question_of({"plan": text, "volume": "1,000", "price": "1,25"}, [], OFFERS)
+    assert (question.plan, notes) == (plan * NANO, [])
+    assert (question.volume, question.price) == (1000, Fraction(5, 4))
+
+
+def test_nothing_moves_to_a_model_that_is_gone():
+    two = Offers(["acme"], [OLD, NEW], [OLD, NEW], {"briefs"})
+    query = {"withdraw": "bolt/new", "instead": "acme/old", "move": "50", "move_to": "bolt/new"}
+    question, notes = question_of(query, [], two)
+    assert (question.withdrawn, question.move, notes) == (NEW, 0, ["new is gone, so nothing moves to it."])
 
 
 @pytest.fixture(scope="module")
@@ -277,6 +307,21 @@ def test_pausing_is_only_supposed(lena, run):
     assert "paused here" in paused.content.decode()
     assert Workflow.objects.get(slug="small-model").paused_at is None
     assert AuditEntry.objects.count() == history
+
+
+@pytest.mark.django_db
+def test_the_basis_is_decoded_once_for_a_run(lena, run, monkeypatch):
+    whole = lena.get("/savings/what-if/").context["found"].before
+    monkeypatch.setattr("reports.savings.stored.msgspec.json.decode", lambda text, type: 1 / 0)
+    assert lena.get("/savings/what-if/?price=2").context["found"].before == whole
+    SavingsRun.objects.filter(pk=run.pk).update(state="failed")
+    assert "Not worked out yet" in lena.get("/savings/what-if/").content.decode()
+
+
+@pytest.mark.django_db
+def test_a_long_name_is_not_cut_where_it_is_sent_again(lena):
+    long = "acme/" + "x" * 128
+    assert f'name="withdraw" value="{long}"' in lena.get(f"/savings/what-if/?withdraw={long}").content.decode()
 
 
 @pytest.mark.django_db

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from fractions import Fraction
 
 from reports.what_if.suppose import OfWorkflow
 
@@ -11,10 +12,14 @@ NANO = 10**9
 
 @dataclass(frozen=True, slots=True)
 class Worth:
-    """What is known of a workflow's value: its weight, and its approved runs of the window; None: nobody judged one."""
+    """What is known of a workflow's value: its weight, and its approved runs of the window; None: nobody judged one.
+
+    `volume` times the runs are supposed, of which as large a part would be approved.
+    """
 
     weight: Decimal = Decimal(1)
     approved: int | None = None
+    volume: Fraction = Fraction(1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,4 +57,5 @@ def per_dollar(row: OfWorkflow, worth: Worth) -> Decimal | None:
     """Value-weighted approved runs for each dollar that it would cost."""
     if worth.approved is None or row.after <= 0:
         return None
-    return (worth.weight * worth.approved * NANO / row.after).quantize(Decimal("0.01"))
+    found = worth.volume * worth.approved * NANO / row.after
+    return (worth.weight * found.numerator / found.denominator).quantize(Decimal("0.01"))

@@ -5,6 +5,7 @@ of `move_from` to the model `move_to`; `volume` times the calls of `volume_of`; 
 to `pause`.
 """
 
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
@@ -18,6 +19,7 @@ MOST_FACTOR, MOST_PLAN = 1_000, Decimal(10) ** 9
 MOST_PAUSED = 500
 NANO = 10**9
 DECIMALS = 4
+THOUSANDS = re.compile(r"[1-9][0-9]{0,2}(,[0-9]{3})+(\.[0-9]+)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,10 @@ class Question:
         """Whether anything is supposed at all."""
         return bool(self.price != 1 or self.withdrawn or self.move or self.volume != 1 or self.paused)
 
+    def volume_in(self, workflow: str) -> Fraction:
+        """So many times its calls."""
+        return self.volume if self.volume_of in {None, workflow} else Fraction(1)
+
 
 def question_of(query: Mapping[str, str], paused: Sequence[str], offers: Offers) -> tuple[Question, list[str]]:
     """What is supposed, and a sentence for each thing that was left out."""
@@ -80,6 +86,9 @@ def question_of(query: Mapping[str, str], paused: Sequence[str], offers: Offers)
     price_of = _which(query.get("price_of", ""), offers, notes)
     withdrawn, instead = _replaced(query, offers, notes)
     move, move_from, move_to = _moved(query, offers, notes)
+    if move_to is not None and move_to == withdrawn:
+        notes.append(f"{move_to[1]} is gone, so nothing moves to it.")
+        move, move_from, move_to = Fraction(0), Which(), None
     volume_of = query.get("volume_of", "") or None
     if volume_of is not None and volume_of not in offers.workflows:
         notes.append(f"There is no workflow “{volume_of[:60]}” in these days; the calls of all of them were taken.")
@@ -103,8 +112,12 @@ def question_of(query: Mapping[str, str], paused: Sequence[str], offers: Offers)
 
 
 def _number(text: str) -> Decimal | None:
+    """ "1,5" and "1.5" are one and a half, "1,500" and "1,500.50" have thousands."""
+    bare = text.strip()
+    if THOUSANDS.fullmatch(bare):
+        bare = bare.replace(",", "")
     try:
-        value = Decimal(text.strip().replace(",", "."))
+        value = Decimal(bare.replace(",", "."))
     except InvalidOperation:
         return None
     exponent = value.as_tuple().exponent if value.is_finite() else None
@@ -122,7 +135,7 @@ def _factor(text: str, what: str, notes: list[str]) -> Fraction:
 
 
 def _plan(text: str, notes: list[str]) -> int | None:
-    bare = text.replace("$", "").replace(",", "").strip()
+    bare = text.strip().removeprefix("$")
     if not bare:
         return None
     value = _number(bare)

@@ -88,7 +88,7 @@ class Supposition:
         elif to != own and self._relative(group, to) is None:
             yield served, whole, True
         else:
-            yield to, asked.move.numerator, stays
+            yield to, asked.move.numerator, False
             if asked.move < 1:
                 yield served, whole - asked.move.numerator, stays
 

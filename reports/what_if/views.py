@@ -21,8 +21,8 @@ from budgets.pages.moments import place, span_year
 from reports.asking.window import unknown
 from reports.models import SavingsRun
 from reports.savings.reading import seen_by
-from reports.savings.take import DAYS, newest_done
-from reports.what_if import basis as sums
+from reports.savings.stored import newest_basis
+from reports.savings.take import DAYS
 from reports.what_if.budgets import Budgets, look
 from reports.what_if.pausing import Choice, Worth, choices
 from reports.what_if.question import KEYS, Offers, Question, key_of, question_of
@@ -32,6 +32,7 @@ from usage.prices import book, tiers
 from usage.rollups.runs import runs_by_workflow
 
 OFFERED = 500  # workflows to choose from
+LONGEST = 300  # characters of a field that are shown again
 SHOWN = 100  # workflows in each table of the page; all of them in the CSV
 
 
@@ -63,10 +64,10 @@ class Answer:
 
 def answer(request: HttpRequest) -> Answer | None:
     """The question of the address put to the newest run; None before there is one. A fixed number of statements."""
-    run, now = newest_done("result"), timezone.now()
-    if run is None or run.basis is None:
+    newest, now = newest_basis(), timezone.now()
+    if newest is None:
         return None
-    whole, seen = sums.read(run.basis), seen_by(request.user)
+    (run, whole), seen = newest, seen_by(request.user)
     mine, prices, generation = narrowed(whole, seen), book.current(current_generation()), current_generation()
     used = sorted({(group.provider, group.model) for group in mine.groups if group.provider})
     _, policy = live_policy()
@@ -108,7 +109,7 @@ def _choices(
 ) -> list[Choice]:
     runs = runs_by_workflow(run.starts_at, run.ends_at)
     worths = {
-        slug: Worth(weight, runs[pk].approved if pk in runs and runs[pk].judged else None)
+        slug: Worth(weight, runs[pk].approved if pk in runs and runs[pk].judged else None, question.volume_in(slug))
         for slug, (_, pk, weight) in stated.items()
     }
     return choices(rows, worths, sum(row.after for row in rows), question.plan)
@@ -125,7 +126,7 @@ def what_if(request: HttpRequest) -> HttpResponseBase:
         "organisation": organisation,
         "length": DAYS,
         "ignored": unknown(request.GET.keys(), KEYS),
-        "typed": {name: request.GET.get(name, "")[:60] for name in KEYS},
+        "typed": {name: request.GET.get(name, "")[:LONGEST] for name in KEYS},
     }
     found = answer(request)
     if found is not None:

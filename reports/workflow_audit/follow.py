@@ -11,7 +11,7 @@ from budgets.audit.record import Actor, record
 from budgets.limits.calendar import DAY, day_of
 from budgets.models import Organisation, Workflow
 from reports.models import WorkflowAudit
-from reports.savings.take import newest_done
+from reports.savings.stored import newest_result
 from reports.workflow_audit.figures import days_of, figures_of
 from reports.workflow_audit.propose import propose
 from reports.workflow_audit.values import Baseline, read_days, written
@@ -40,7 +40,7 @@ def start(actor: Actor, workflow: Workflow, goal: str = "", now: datetime | None
         zone=organisation.time_zone,
         goal=" ".join(goal.replace("\0", "").split())[:500],
         baseline=written(baseline),
-        proposals=written(propose(workflow, baseline, organisation.zone, newest_done("basis"))),
+        proposals=written(propose(workflow, baseline, organisation.zone, newest_result())),
         started_by=actor.user,
         started_text=actor.text[:150],
         started_at=now,

@@ -14,7 +14,7 @@ from budgets.workflows.guardrails import BY_NAME
 from reports.asking.scope import Scope
 from reports.models import SavingsRun
 from reports.savings.levers import LEVERS
-from reports.savings.result import OfWorkflow, read
+from reports.savings.result import OfWorkflow, Result
 from reports.spend.sums import spend
 from reports.suggestion.suggest import round_up
 from reports.workflow_audit.figures import days_window
@@ -48,12 +48,13 @@ class Offered:
         return f"It spent {cents(one.cost)} in thirty days; this leaves a tenth of room."
 
 
-def propose(workflow: Workflow, baseline: Baseline, zone: ZoneInfo, run: SavingsRun | None) -> list[Proposal]:
+def propose(
+    workflow: Workflow, baseline: Baseline, zone: ZoneInfo, newest: tuple[SavingsRun, Result] | None
+) -> list[Proposal]:
     """From what was spent, which models were used, and what the levers found last. One statement."""
     found = [*_budget(baseline), *_tier(workflow, baseline, zone)]
-    if run is not None and run.result is not None:
-        of = read(run.result).workflows.get(workflow.slug)
-        found += _limits(of) if of else []
+    if newest is not None and (of := newest[1].workflows.get(workflow.slug)):
+        found += _limits(of)
     return found
 
 

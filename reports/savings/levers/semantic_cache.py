@@ -14,7 +14,7 @@ def learn(shape: Shape, known: Known) -> Terms | Unknown | None:
     """Prompts known to repeat by their hash; or an application whose cache shows how often others would be answered."""
     if shape.hashed >= LEAST_CALLS:
         return Terms(
-            f"{shape.hashed:,} calls state the hash of their prompt. It repeats where it was answered in the day before.",
+            f"{shape.hashed:,} calls state the hash of their prompt. Answered in the day before, it is repeated.",
             CACHES,
             values={"rates": {}},
         )
@@ -63,8 +63,8 @@ LEVER = Lever(
     name="Answer repeated questions from a cache",
     place=100,
     stage=SHOW,
-    how="A prompt that was answered in the day before is answered from a cache; and applications without a cache have as "
-    "many calls answered as one that does the same work with it.",
+    how="A prompt that was answered in the day before is answered from a cache; and applications without a cache have "
+    "as many calls answered as one that does the same work with it.",
     risk="Somebody gets an answer to a question that was only like theirs, or an old one. Never for sensitive data.",
     needs="A look at a hundred pairs of questions that the cache takes for the same.",
     source="Hashes that callers state, or your own caches; 100 calls at least. An answer is kept for a day after it "

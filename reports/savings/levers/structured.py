@@ -53,8 +53,8 @@ LEVER = Lever(
     name="Answer narrow tasks in a fixed form",
     place=90,
     stage=SHOW,
-    how="Answers of tagging, extraction and the like in prose become as long as those of the same kind that are given in a "
-    "fixed form. The limit that is prepared leaves twice that room.",
+    how="Answers in prose of tagging, extraction and such become as long as those of the same kind that are given in "
+    "a fixed form. The limit that is prepared leaves twice that room.",
     risk="What was explained in prose is not said any more.",
     needs="Callers that ask for a schema (response_format), and readers of the answer that understand it.",
     source="Your own answers of the same kind; 100 at least in a fixed form, and 100 others.",
