@@ -8,7 +8,7 @@ from typing import Any
 from reports.asking.window import Window, compared_name, of_days
 from reports.spend.asked import Asked
 from reports.spend.naming import Names, names_of
-from reports.spend.sums import HOUR, Answer, Keys, Used, hours_of, spend, top
+from reports.spend.sums import HOUR, Answer, Keys, Row, Used, hours_of, spend, top
 from usage.prices.colours import colours_of
 
 SERIES = 5  # and what is left
@@ -90,7 +90,7 @@ def explore(asked: Asked, *, draw: bool = True) -> Explored:
     answer = spend(asked.scope, asked.window, asked.groups, most=most)
     read = replace(asked, window=answer.window) if answer.cut else asked
     other = None if answer.cut else asked.before
-    earlier = spend(asked.scope, other, asked.groups, most=most) if other else None
+    earlier = spend(asked.scope, other, asked.groups) if other else None  # of every row that the page lists
     if earlier and earlier.cut:
         other = earlier = None
     today = _today(read) if earlier else None
@@ -133,21 +133,37 @@ def _today(asked: Asked) -> Answer | None:
 
 
 def _lines(asked: Asked, answer: Answer, earlier: Answer | None, today: Answer | None) -> tuple[Line, ...]:
-    """The table's rows, and with a comparison also those that had something before and have nothing now."""
+    """The table's rows, and with a comparison also those that had something before and have nothing now.
+
+    Where there are more rows than are listed, what is not listed is compared with all that is not listed.
+    """
     if earlier is None:
         return tuple(Line(row.keys, (), row.used) for row in answer.rows)
-    before = {row.keys: row.used for row in earlier.rows}
-    running = {row.keys: row.used for row in today.rows} if today else {}
     found = {row.keys: row.used for row in answer.rows}
+    before, running = (_beside(found, rows) for rows in (earlier.rows, today.rows if today else ()))
+    some_unknown = any(None in row.keys for row in earlier.rows)
     figure = asked.figure
 
     def line(keys: Keys) -> Line:
         used = found.get(keys, Used())
         now = used - running.get(keys, Used())
-        return Line(keys, (), used, getattr(now, figure), getattr(before.get(keys, Used()), figure))
+        then = getattr(before.get(keys, Used()), figure)
+        if keys not in before and some_unknown:  # it may be among those that have no row of their own
+            then = None
+        return Line(keys, (), used, getattr(now, figure), then)
 
     gone = [keys for keys in before if keys not in found and getattr(before[keys], figure)]
     return tuple(line(keys) for keys in [*found, *gone])
+
+
+def _beside(listed: Mapping[Keys, Used], rows: Sequence[Row]) -> dict[Keys, Used]:
+    """The rows of other days by their keys; where some are not listed, those without a row are one, too."""
+    found: dict[Keys, Used] = {}
+    for row in rows:
+        rest: Keys = (None,) * len(row.keys)
+        keys = row.keys if row.keys in listed or rest not in listed else rest
+        found[keys] = found.get(keys, Used()) + row.used
+    return found
 
 
 def _points(asked: Asked) -> tuple[tuple[date | datetime | Key, ...], int]:

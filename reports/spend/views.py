@@ -99,8 +99,7 @@ def explorer_csv(request: HttpRequest) -> HttpResponseBase:
             row += [*line.labels, exact(used.cost), currency_code(), used.calls, used.unpriced, used.unmeasured]
             row += [used.input_tokens, used.output_tokens, used.retries]
             if compares:
-                before = line.before or 0
-                row += [exact(line.now), exact(before)] if money else [line.now, before]
+                row += ["" if one is None else exact(one) if money else one for one in (line.now, line.before)]
             yield row
 
     return csv_response(f"spend-by-{'-'.join(asked.groups)}-{window.first}-{window.last}", header, lines())

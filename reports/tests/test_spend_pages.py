@@ -9,11 +9,16 @@ from decimal import Decimal
 import pytest
 import time_machine
 from django.contrib.auth.models import User
+from django.http import QueryDict
 from django.test import Client
 from django.urls import reverse
 
-from budgets.models import Membership, Team, Workflow
+from budgets.models import Membership, Organisation, Team, Workflow
 from reports.asking.scope import DIMENSIONS, NAMES
+from reports.spend import explore as explore_module
+from reports.spend import sums
+from reports.spend.asked import asked_of
+from reports.spend.explore import explore
 from reports.tests.spent import NOW, fill_ledger, ledger_rows, plain_used, values_of
 from tests.clean import forget_caches
 
@@ -126,6 +131,27 @@ def test_comparisons_are_of_complete_days_and_say_which(lena: Client) -> None:
     dotted = lena.get("/series/spend.json?group=workflow&compare=weekdays&metric=calls").json()["dotted"]
     expected = plain_used(row for row in rows if "2026-10-04" <= day_of(row) <= "2026-10-07").calls
     assert sum(dotted["values"]) == expected
+
+
+@pytest.mark.parametrize("group", ["user", "user&stack=model"])
+def test_what_is_not_listed_is_compared_with_all_that_is_not_listed(
+    lena: Client, group: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    query = f"{DAYS}&compare=previous&metric=calls&group={group}"
+    organisation, root = Organisation.get(), User.objects.get(username="lena")
+    asked = asked_of(QueryDict(query), root, organisation, NOW)
+    whole = {line.keys: line for line in explore(asked).lines}
+    monkeypatch.setattr(explore_module, "LISTED", 2)
+    few = explore(asked)
+    *listed, rest = few.lines
+    assert len(listed) == 2 and set(rest.keys) == {None}
+    for line in listed:
+        assert (line.now, line.before) == (whole[line.keys].now, whole[line.keys].before)
+    others = [line for keys, line in whole.items() if keys not in {one.keys for one in listed}]
+    assert (rest.now, rest.before) == (sum(one.now for one in others), sum(one.before or 0 for one in others))
+    assert few.before_total.calls == sum(line.before for line in few.lines)
+    monkeypatch.setattr(sums, "MOST_ROWS", 1)
+    assert [line.before is None for line in explore(asked).lines].count(False) == 2  # the dearest, and all others
 
 
 def test_nothing_is_said_of_an_address_that_is_understood(lena: Client) -> None:
