@@ -21,6 +21,7 @@ from reports.workflow_audit.report import lines_of, sentence
 from reports.workflow_audit.values import Figures, change, read_baseline, read_days, read_proposals
 from tests.people import someone
 from usage.models import Run
+from usage.rollups.days import make_days_anew
 
 NOW = datetime(2026, 11, 18, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -100,6 +101,7 @@ def test_it_is_worked_out_at_most_once_an_hour(briefs, django_assert_num_queries
 def test_a_late_outcome_changes_a_day_that_is_over(briefs):
     audit = followed(begun(briefs), 2)
     Run.objects.filter(run_id="r1").update(outcome="shipped")
+    make_days_anew("UTC")
     assert [one.figures.approved for one in read_days(followed(audit, 2, 2).days)] == [1, 1]
 
 
@@ -210,3 +212,35 @@ def test_nothing_is_divided_by_nothing():
     assert [one.percent for one in lines_of(Figures(), Figures())] == [None] * 6
     assert change(0, 5) is None
     assert change(200, 100) == -50
+
+
+@pytest.mark.django_db
+def test_a_workflow_that_is_merged_away_keeps_its_days(briefs):
+    audit = followed(begun(briefs), 2)
+    kept = audit.days
+    other = Workflow.objects.create(slug="other", name="Other", status="production")
+    Workflow.objects.filter(pk=briefs.pk).update(merged_into=other, status="merged")
+    assert followed(audit, 3).days == kept
+    assert followed(audit, 30).state == "done"
+    assert audit.days == kept
+    page = signed_in().get("/workflows/briefs/audit/").content.decode()
+    assert "Briefs counts under Other now, so its days stay as they were." in page
+
+
+@pytest.mark.django_db
+def test_a_young_workflow_is_held_against_the_days_that_it_has(briefs):
+    team = Team.objects.get()
+    young = Workflow.objects.create(slug="young", name="Young", status="production", team=team)
+    summed([usage_row(NOW - 4 * DAY, 20 * NANO, workflow_id=young.pk, calls=2)])
+    audit = begun(young)
+    before = read_baseline(audit.baseline)
+    assert (before.first, before.last, before.figures.days) == (date(2026, 11, 14), date(2026, 11, 17), 4)
+    assert before.figures.per_day == 5 * NANO
+    assert read_proposals(audit.proposals)[0].cost == 150 * NANO
+
+
+def test_nothing_is_said_against_a_cost_that_is_not_known():
+    before, since = Figures(days=30, approved=3), Figures(days=2, approved=1, in_runs=NANO)
+    assert sentence(before, since, True).endswith(
+        "What one cost before is not known, so there is nothing to compare with."
+    )

@@ -4,12 +4,15 @@ from collections.abc import Sequence
 from datetime import date
 from zoneinfo import ZoneInfo
 
+from django.db.models import Min
+
 from budgets.limits.calendar import DAY, day_starts_at
 from budgets.models import Workflow
 from reports.asking.scope import Scope
 from reports.asking.window import Window, of_days
 from reports.spend.sums import Used, spend
 from reports.workflow_audit.values import Day, Figures
+from usage.models import CoreDay
 from usage.rollups.runs import count_runs, spent_in_runs
 
 
@@ -30,6 +33,13 @@ def days_of(workflow: Workflow, first: date, last: date, zone: ZoneInfo) -> list
     used = spend(Scope(workflow=(workflow.slug,)), window, grain="day").by_time()
     days = [first + n * DAY for n in range((last - first).days + 1)]
     return [Day(one, _figures(ids, days_window(one, one, zone), used.get(one, Used()))) for one in days]
+
+
+def first_of(workflow: Workflow, first: date, last: date) -> date:
+    """`first`, or the day of the workflow's first call where that was later, but not after `last`. Two statements."""
+    days = CoreDay.objects.filter(workflow_id__in=counted_ids(workflow), calls__gt=0)
+    found: date | None = days.aggregate(first=Min("day"))["first"]
+    return first if found is None or not first < found <= last else found
 
 
 def days_window(first: date, last: date, zone: ZoneInfo) -> Window:

@@ -12,7 +12,7 @@ from budgets.limits.calendar import DAY, day_of
 from budgets.models import Organisation, Workflow
 from reports.models import WorkflowAudit
 from reports.savings.stored import newest_result
-from reports.workflow_audit.figures import days_of, figures_of
+from reports.workflow_audit.figures import days_of, figures_of, first_of
 from reports.workflow_audit.propose import propose
 from reports.workflow_audit.values import Baseline, read_days, written
 
@@ -26,12 +26,15 @@ class RefusedAudit(Exception):
 
 
 def start(actor: Actor, workflow: Workflow, goal: str = "", now: datetime | None = None) -> WorkflowAudit:
-    """Freeze the thirty complete days before today as the baseline, and begin today. Raises RefusedAudit."""
+    """Freeze the thirty complete days before today as the baseline, and begin today. Raises RefusedAudit.
+
+    Of a workflow whose first call was later, the baseline begins with the day of that.
+    """
     if not workflow.is_claimed:
         raise RefusedAudit("Only a workflow that somebody answers for can be audited. Claim it first.")
     now, organisation = now or timezone.now(), Organisation.get()
     today = day_of(now, organisation.zone)
-    first, last = today - DAYS * DAY, today - DAY
+    first, last = first_of(workflow, today - DAYS * DAY, today - DAY), today - DAY
     baseline = Baseline(first, last, figures_of(workflow, first, last, organisation.zone))
     audit = WorkflowAudit(
         workflow=workflow,
@@ -92,7 +95,8 @@ def follow_all(now: datetime | None = None) -> int:
 def _bring_up_to_date(row: WorkflowAudit, now: datetime) -> None:
     zone = ZoneInfo(row.zone)
     last = min(row.last_day, day_of(now, zone) - DAY)
-    row.days = written(days_of(row.workflow, row.first_day, last, zone)) if last >= row.first_day else []
+    if row.workflow.merged_into_id is None:  # else its usage stands elsewhere, and its days stay as they are
+        row.days = written(days_of(row.workflow, row.first_day, last, zone)) if last >= row.first_day else []
     row.followed_at = now
 
 

@@ -45,7 +45,7 @@ class Offered:
         one = self.proposal
         if one.kind != "budget":
             return one.why
-        return f"It spent {cents(one.cost)} in thirty days; this leaves a tenth of room."
+        return f"As the days before went, it spends {cents(one.cost)} in thirty days; this leaves a tenth of room."
 
 
 def propose(

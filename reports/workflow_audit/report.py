@@ -76,6 +76,8 @@ def sentence(before: Figures, since: Figures, runs: bool) -> str:
     if before.per_asset is None:
         return f"{so_far}. Before, none was approved, so there is nothing to compare with."
     percent = change(before.per_asset, since.per_asset)
+    if percent is None:
+        return f"{so_far}. What one cost before is not known, so there is nothing to compare with."
     if not percent:
         return f"{so_far}, as much as before."
     word = "more" if percent > 0 else "less"
