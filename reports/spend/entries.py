@@ -14,7 +14,7 @@ from django.db import connection, transaction
 
 from reports.asking.scope import Scope
 from reports.asking.window import Window, of_days
-from reports.spend.sums import readable
+from reports.spend.sums import USED, Used, readable, sum_of
 from usage.models import LedgerEntry, Run
 
 FIELDS = tuple(str(field.column) for field in LedgerEntry._meta.local_fields)
@@ -115,9 +115,9 @@ class FoundRun:
     cut: bool
 
     @property
-    def cost(self) -> int:
-        """Nano-dollars, of all its rows, corrections and withdrawals too."""
-        return sum(one.cost for one in self.summaries)
+    def used(self) -> Used:
+        """Of all its rows, corrections and withdrawals too."""
+        return sum_of(Used(**{name: getattr(one, name) for name in USED}) for one in self.summaries)
 
     @property
     def first(self) -> datetime:

@@ -1,6 +1,7 @@
 """Runs behind a figure, one run as a timeline, and their files."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -26,6 +27,7 @@ from reports.spend.below import asked_for, below, minute, second
 from reports.spend.call_pages import COLUMNS, line_of
 from reports.spend.entries import FoundRun, read_run
 from reports.spend.runs import DEFAULT_SORT, OUTCOMES, SORTS, RunLine, find_runs
+from reports.spend.table import money, priced
 
 PER_PAGE = 50
 SHOWN = 2_000  # rows of one run on its page
@@ -64,9 +66,16 @@ def run_list(request: HttpRequest) -> HttpResponseBase:
         | {
             "found": found,
             "rows": [
-                (row, minute(organisation, row.last_call), length(row), run_address(row.workflow, row.run_id))
+                (
+                    row,
+                    money(row),
+                    minute(organisation, row.last_call),
+                    length(row),
+                    run_address(row.workflow, row.run_id),
+                )
                 for row in found.lines
             ],
+            "money": money(found),
             "page": page,
             "headings": headings(sort, rest),
             "outcome": outcome,
@@ -149,7 +158,7 @@ def run(request: HttpRequest, workflow: str, run_id: str) -> HttpResponseBase:
     drawn = timeline.lanes(found.entries)
     calls = [one for one in found.entries if one.is_call]
     first, last = organisation.local(found.first), organisation.local(found.last)
-    total = found.cost if found.cut else sum(one.cost or 0 for one in found.entries)
+    used = found.used if found.cut else replace(found.used, cost=sum(one.cost or 0 for one in found.entries))
     return render(
         request,
         "spend/run.html",
@@ -159,25 +168,19 @@ def run(request: HttpRequest, workflow: str, run_id: str) -> HttpResponseBase:
             "workflow": row,
             "run_id": run_id,
             "found": found,
-            "total": total,
+            "used": used,
+            "money": money(used),
             "when": f"{weekday(first.date())} {first.year}, {clock(first)} to "
             f"{clock(last) if first.date() == last.date() else f'{day_year(last.date())}, {clock(last)}'}",
             "lanes": drawn,
-            "undrawn": max(0, len(calls) - len(drawn)),
+            "undrawn": max(0, (used.calls if found.cut else len(calls)) - len(drawn)),
             "legend": timeline.legend(drawn),
-            "calls": sum(one.calls for one in found.summaries),
-            "retries": sum(one.retries for one in found.summaries),
             "steps": max(one.max_step for one in found.summaries),
-            "unpriced": max(0, sum(one.unpriced for one in found.summaries)),
-            "unmeasured": max(0, sum(one.unmeasured for one in found.summaries)),
-            "tokens": [
-                sum(getattr(one, name) for one in found.summaries) for name in ("input_tokens", "output_tokens")
-            ],
             "outcomes": [one.get_outcome_display() for one in found.summaries if one.outcome != "open"],
             "rows": [(one, second(organisation, one.time)) for one in found.entries],
             "whole_seconds": _seconds(found),
             "csv_address": csv_address(row.slug, run_id),
-            "per_call": amounts.per_unit(total, len(calls)) if total else "",
+            "per_call": amounts.per_unit(used.cost, priced(used)) if used.cost else "",
         },
     )
 

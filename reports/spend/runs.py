@@ -49,7 +49,9 @@ WITH shared AS MATERIALIZED (
 ), found AS NOT MATERIALIZED (
     SELECT * FROM run WHERE %(outcome)s::text = '' OR outcome = %(outcome)s
 )"""
-COUNT = "SELECT count(*), coalesce(sum(cost), 0)::bigint FROM found"
+COUNT = f"""
+SELECT count(*), {", ".join(f"coalesce(sum({one}), 0)::bigint" for one in ("cost", "calls", "unpriced", "unmeasured"))}
+FROM found"""
 SOME = """
 SELECT workflow.slug, workflow.name, run_id, first_call, last_call, calls, steps, retries, unpriced, unmeasured,
     input_tokens, output_tokens, cost, outcome
@@ -89,11 +91,14 @@ class RunLine:
 
 @dataclass(frozen=True)
 class Runs:
-    """Some of the runs, how many there are, what they cost; `cut`: fewer days were read than asked for."""
+    """Some of the runs, how many there are, sums of all of them; `cut`: fewer days were read than asked for."""
 
     lines: tuple[RunLine, ...]
     many: int
     cost: int
+    calls: int
+    unpriced: int
+    unmeasured: int
     window: Window
     cut: bool
     how: Literal["summaries", "ledger"]
@@ -113,7 +118,7 @@ def find_runs(
     runs = RUNS.format(asked=asked)
     with connection.cursor() as cursor:
         cursor.execute(f"{runs} {COUNT}", params)
-        many, whole = cursor.fetchone()
+        sums = [int(one) for one in cursor.fetchone()]
         cursor.execute(f"{runs} {SOME.format(order=order)}", params)
         lines = tuple(RunLine(*row) for row in cursor.fetchall())
-    return Runs(lines, int(many), int(whole), read, read != window, "ledger" if needs_calls else "summaries")
+    return Runs(lines, *sums, read, read != window, "ledger" if needs_calls else "summaries")

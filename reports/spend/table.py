@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
+from typing import Any, Protocol
 
 from django.core.paginator import Page, Paginator
 
@@ -100,7 +100,20 @@ def shown(line: Line, found: Explored) -> Shown:
     )
 
 
-def money(used: Used) -> str:
+class Costing(Protocol):
+    """Calls with what they cost: sums of them, a run, many runs."""
+
+    @property
+    def cost(self) -> int: ...
+    @property
+    def calls(self) -> int: ...
+    @property
+    def unpriced(self) -> int: ...
+    @property
+    def unmeasured(self) -> int: ...
+
+
+def money(used: Costing) -> str:
     """ "$12.04"; "no price yet" where none of the calls has one, since that is not free."""
     if not used.cost and used.calls and used.unpriced >= used.calls:
         return "no price yet"
@@ -109,7 +122,7 @@ def money(used: Used) -> str:
     return amounts.cents(used.cost)
 
 
-def priced(used: Used) -> int:
+def priced(used: Costing) -> int:
     """How many calls the cost is of."""
     return max(0, used.calls - max(0, used.unpriced) - max(0, used.unmeasured))
 

@@ -16,7 +16,7 @@ from django.test import Client
 from budgets.models import Organisation, Workflow
 from reports.asking.scope import Scope
 from reports.asking.window import window_of
-from reports.spend import entries, sums, timeline
+from reports.spend import entries, run_pages, sums, timeline
 from reports.spend.addresses import csv_address, run_address
 from reports.spend.entries import behind, read_call, read_run
 from reports.spend.runs import find_runs
@@ -136,6 +136,34 @@ def test_a_run_with_an_odd_id_is_drawn_step_by_step(lena: Client) -> None:
     total = sum(Decimal(line["cost"] or 0) for line in lines)
     assert total * 10**9 == plain_used(mine).cost
     assert f"${total.quantize(Decimal('0.01'))}" in page
+
+
+def test_what_is_not_known_is_no_zero(lena: Client) -> None:
+    usual = {"time": (NOW - timedelta(hours=1)).isoformat(), "workflow": "seo", "user": "zoe"}
+    take([
+        an_event("bare", **usual, model="alpha", run_id="bare", input_tokens=None, output_tokens=None),
+        an_event("free", **usual, model="nobody-prices-this", run_id="unpriced"),
+    ], a_sender(), NOW)  # fmt: skip
+    fold_all()
+    for run_id, words in (("bare", "not known"), ("unpriced", "no price yet")):
+        page = lena.get(run_address("seo", run_id)).content.decode()
+        assert page.count(words) >= 3 and "$0" not in page, run_id  # the tile, the row, the sum
+    listed = lena.get(f"/spend/runs/?{DAYS}&user=zoe").content.decode()
+    assert ">2 runs, not known<" in listed and ">no price yet<" in listed and "$0" not in listed
+
+
+def test_a_long_run_is_shown_in_part_and_summed_whole(lena: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    at = [(NOW - timedelta(minutes=n)).isoformat() for n in range(4)]
+    calls = [an_event(f"long-{n}", time=at[n], model="alpha", workflow="seo", run_id="long") for n in range(4)]
+    take(calls, a_sender(), NOW)
+    fold_all()
+    whole = lena.get(run_address("seo", "long")).content.decode()
+    monkeypatch.setattr(run_pages, "SHOWN", 2)
+    page = lena.get(run_address("seo", "long")).content.decode()
+    assert "2 rows of the ledger" in page and "The first 2; the CSV has more." in page
+    assert "2 later calls are not drawn." in page and "not drawn" not in whole
+    figures = [re.findall(r'<dd class="[vs]">([^<]+)', one) for one in (whole, page)]
+    assert figures[0] == figures[1] and figures[0][1].endswith(" a call") and figures[0][2] == "4"
 
 
 @pytest.mark.parametrize("run_id", ["..", "/", "a//b", "../../../settings", "x/"])
