@@ -228,7 +228,7 @@ def value(reads: Reads) -> Table:
     columns = (
         Column("workflow", "Workflow", WORDS), Column("cost_of_runs", "Runs cost", CENTS),
         Column("approved", "Approved", COUNT), Column("cost_per_approved", "Each", EACH),
-        Column("revenue", "Brought in", EARNED), Column("value_per_dollar", "For a dollar", RATIO, True),
+        Column("revenue", "Shipped runs brought in", EARNED), Column("value_per_dollar", "For a dollar", RATIO, True),
         Column("verdict", "So", WORDS),
     )  # fmt: skip
     lines = tuple(row[-1] for row in sorted(rows, key=lambda row: row[:-1]))

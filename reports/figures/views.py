@@ -55,6 +55,7 @@ def page(request: HttpRequest) -> HttpResponseBase:
             "is_empty": not found.figures.calls and "used" not in found.reads.now.missing,
             "questions": [(one, [drawn(table, asked) for table in one.tables]) for one in found.questions],
             "groups": groups(found),
+            "is_revenue_known": found.reads.revenue is not None,
             "more": [drawn(found.tables[key], asked) for key in ("customers", "users")],
             "each": [drawn(found.tables[key], asked) for key in ("shapes", "growth", "review")],
         },
