@@ -243,5 +243,17 @@ def test_a_team_does_not_see_the_budget_of_another(company, client):
         assert client.get(f"/budgets/{budget.slug}/why/card/").status_code == 404
 
 
+def test_a_budget_of_a_team_names_no_workflow_that_is_not_the_teams(company, client):
+    with time_machine.travel(NOW, tick=False):
+        assert not take(changed(calls(AFTER[0], 30, workflow="stray-work"), team="growth"), now=NOW).items
+        fold_all()
+        budget = budget_with(1_000_000, team="growth")
+        for who, is_named in ((viewer(), True), (someone("viewer", Team.objects.get(slug="growth")), False)):
+            client.force_login(who)
+            for address in ("/budgets/{}/why/", "/series/budgets/{}/why.json", "/export/budgets/{}/why.csv"):
+                said = client.get(address.format(budget.slug)).getvalue().decode()
+                assert ("stray-work" in said) is is_named, address
+
+
 def test_every_part_is_tested_alone():
     assert {"runs", "steps", "retries", "cache", "model", "service_tier", "output", "channels"} <= ALONE.keys()

@@ -31,9 +31,17 @@ class Overrun:
 
 
 def overrun(
-    budget: Budget, standing: Standing, organisation: Organisation, now: datetime, against: str = PLAN
+    budget: Budget,
+    standing: Standing,
+    organisation: Organisation,
+    now: datetime,
+    against: str = PLAN,
+    named: frozenset[int] | None = None,
 ) -> Overrun:
-    """Why the budget stands where it does in the period that runs. As many statements as `explain` has."""
+    """Why the budget stands where it does in the period that runs. As many statements as `explain` has.
+
+    A team's budget counts what names the team, also in workflows that are not its own: `named` as in `explain`.
+    """
     zone = organisation.zone
     period = Period(
         standing.first,
@@ -51,6 +59,7 @@ def overrun(
         (period.starts_at, min(max(now, period.starts_at + timedelta(microseconds=1)), period.ends_at)),
         measure=budget.metric,
         than=words,
+        named=named,
     )
     plan = standing.limit if whole else standing.limit * standing.share.numerator // standing.share.denominator
     parts = list(found.parts)

@@ -78,11 +78,19 @@ class Explanation:
 
 
 def explain(
-    scope: Scope, before: Span, after: Span, *, measure: str = MONEY, than: str = "", read_most: int = READ_MOST
+    scope: Scope,
+    before: Span,
+    after: Span,
+    *,
+    measure: str = MONEY,
+    than: str = "",
+    read_most: int = READ_MOST,
+    named: frozenset[int] | None = None,
 ) -> Explanation:
     """What made `after` cost more or less than `before`: within the scope, exact to the nano-dollar.
 
     Thirteen statements, whatever there is. `than` names the time before in the sentence; its days where it is empty.
+    `named` are the ids of the workflows that may be named to the reader, None for all.
     """
     organisation = Organisation.get()
     zone = organisation.zone
@@ -94,7 +102,7 @@ def explain(
     found = split(low, high)
     than = than or _days(before, organisation)
     return Explanation(
-        parts=parts_of(scope, after, organisation, found.parts, found.by_workflow, (low, high)),
+        parts=parts_of(scope, after, organisation, found.parts, found.by_workflow, (low, high), named),
         total=found.difference,
         sentence=headline(found.difference, found.parts, than, measure),
         before=low.total,
@@ -141,12 +149,13 @@ def parts_of(
     amounts: Mapping[str, int],
     by_workflow: Mapping[str, Mapping[int, int]],
     usage: tuple[Usage, Usage],
+    named: frozenset[int] | None = None,
 ) -> tuple[Part, ...]:
     """The parts with their words, in the order of LABELS. One statement, for the names of workflows."""
     said = sentences(amounts, *usage)
     top = {key: _top(amounts[key], where) for key, where in by_workflow.items() if amounts.get(key)}
     rows = Workflow.objects.filter(pk__in={one for one in top.values() if one}).values_list("pk", "slug", "name")
-    names = {pk: (slug, name) for pk, slug, name in rows}
+    names = {pk: (slug, name) for pk, slug, name in rows if named is None or pk in named}
     several = len({one.workflow for side in usage for one in side.cells}) > 1
     made = []
     for key in sorted(amounts, key=lambda one: ORDER[one]):

@@ -15,7 +15,7 @@ from budgets.pages.door import in_reach
 from budgets.pages.moments import place, span_year
 from budgets.pages.standing import Standing
 from budgets.pages.standings import standings
-from reports.asking.scope import NAMES
+from reports.asking.scope import NAMES, scope_of
 from reports.asking.window import PERIODS, window_of
 from reports.spend.naming import names_of
 from reports.why import drawing
@@ -176,7 +176,8 @@ def _explained(request: HttpRequest, slug: str) -> tuple[Budget, Standing | None
     rows, _ = standings(organisation, now, Budget.objects.filter(pk=budget.pk))
     if not rows:
         return budget, None, None
-    return budget, rows[0], overrun(budget, rows[0], organisation, now, _against(request))
+    reader, _ = scope_of({}, request.user)
+    return budget, rows[0], overrun(budget, rows[0], organisation, now, _against(request), reader.within)
 
 
 def _budget(request: HttpRequest, template: str, slug: str) -> HttpResponse:
