@@ -96,7 +96,10 @@ def test_a_name_is_taken_once_by_each_and_free_again_when_removed(lena: Client) 
         ("path", "/spend/../settings/", "Only pages of spend"),
         ("path", "https://evil.example/spend/", "Only pages of spend"),
         ("path", "/spend/?x", "Only pages of spend"),
+        ("path", "/spend/%2e%2e/settings/", "Only pages of spend"),
+        ("path", "/spend/no-such-page/", "Only pages of spend"),
         ("query", "team=" + "x" * 5000, "too many filters"),
+        ("query", "&".join(["team=x"] * 1001), "too many filters"),
     ],
 )
 def test_what_is_no_view_is_refused_with_a_sentence(lena: Client, field: str, value: str, said: str) -> None:

@@ -4,6 +4,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 from django.db import IntegrityError, transaction
+from django.urls import is_valid_path
 from django.utils import timezone
 
 from budgets.audit.record import Actor, record
@@ -12,6 +13,8 @@ from reports.models import SavedView
 PATHS = ("/spend/", "/figures/", "/forecast/", "/unusual/", "/savings/")  # pages whose question stands in the address
 LONGEST = 4_000  # characters of a query
 MOST = 200  # views of one person
+MOST_FIELDS = 1_000  # of a query
+TOO_LONG = "This view has too many filters to be saved. Take some away."
 TAKEN = "You have a view of this name already. Choose another name."
 
 
@@ -28,26 +31,40 @@ def stated(view: SavedView) -> dict[str, Any]:
     return {"name": view.name, "address": view.address, "shared": view.shared}
 
 
-def checked(name: str, path: str, query: str) -> tuple[str, str, str]:
-    """The values as they are kept; RefusedView where they cannot be."""
+def checked_name(name: str) -> str:
+    """The name as it is kept; RefusedView where it cannot be."""
     name = " ".join(name.replace("\0", "").split())
     if not name:
         raise RefusedView("Give the view a name.")
     if len(name) > 80:
         raise RefusedView("Keep the name within 80 characters.")
-    inside = path.startswith(PATHS) and ".." not in path and len(path) <= 200
-    if not inside or any(one in path for one in "\0?#\\\r\n"):
+    return name
+
+
+def checked_place(path: str, query: str) -> tuple[str, str]:
+    """Path and query as they are kept; RefusedView where they cannot be."""
+    if not _is_ours(path):
         raise RefusedView("Only pages of spend and what it means can be saved.", "path")
-    kept = [pair for pair in parse_qsl(query.lstrip("?"), max_num_fields=1_000) if pair[0] != "page"]
+    try:
+        kept = [pair for pair in parse_qsl(query.lstrip("?"), max_num_fields=MOST_FIELDS) if pair[0] != "page"]
+    except ValueError as error:
+        raise RefusedView(TOO_LONG, "query") from error
     query = urlencode(kept)
     if len(query) > LONGEST:
-        raise RefusedView("This view has too many filters to be saved. Take some away.", "query")
-    return name, path, query
+        raise RefusedView(TOO_LONG, "query")
+    return path, query
+
+
+def _is_ours(path: str) -> bool:
+    """Whether there is such a page among PATHS, also as a browser tidies the path."""
+    if not path.startswith(PATHS) or len(path) > 200 or ".." in path or any(one in path for one in "%?#\\\0\t\r\n"):
+        return False
+    return is_valid_path(path)
 
 
 def save_view(actor: Actor, name: str, path: str, query: str, shared: bool) -> SavedView:
     """A new view of the actor's."""
-    name, path, query = checked(name, path, query)
+    name, (path, query) = checked_name(name), checked_place(path, query)
     assert actor.user is not None
     if SavedView.objects.filter(owner=actor.user, removed_at=None).count() >= MOST:
         raise RefusedView(f"You have {MOST} views. Remove one before you save another.")
@@ -62,7 +79,7 @@ def save_view(actor: Actor, name: str, path: str, query: str, shared: bool) -> S
 
 def change_view(actor: Actor, view: SavedView, name: str, shared: bool) -> SavedView:
     """Another name, or for whom it is."""
-    name, _, _ = checked(name, view.path, view.query)
+    name = checked_name(name)
     try:
         with transaction.atomic():
             row = SavedView.objects.select_for_update().get(pk=view.pk)
