@@ -19,6 +19,7 @@ from reports.suggestion.suggest import Outcomes, round_up, suggest
 from reports.tests.rows import at, budget_with, usage_row
 from tests.people import viewer
 from usage.models import Run, WideDay
+from usage.rollups.days import make_days_anew
 
 NOW = at("2026-11-18T12:00")
 TYPED = {
@@ -146,6 +147,7 @@ def test_a_suggestion_comes_with_its_reason_and_a_button(admin_client, seo):
             reworks=int(i < 2),
             calls=1,
         )
+    make_days_anew(Organisation.get().time_zone)
     text = words(admin_client.post(reverse("budget-suggestion"), TYPED | {"amount": "", "name": ""}))
     assert "Suggested $2,500: the last 3 months used $2,100 on average, 10% more each month" in text
     assert "87% of the 8 reviewed runs were approved, 25% were reworked first." in text
@@ -175,6 +177,7 @@ def test_outcomes_count_a_run_under_two_names_once(seo):
         Run.objects.create(
             workflow_id=workflow.pk, run_id="one", first_call=when, last_call=when, outcome="approved", calls=1
         )
+    make_days_anew(Organisation.get().time_zone)
     Workflow.objects.filter(pk=seo.pk).update(team=Team.objects.create(slug="growth", name="Growth"))
     for month in (8, 9, 10):
         usage_row(datetime(2026, month, 1, 9, tzinfo=UTC), NANO, workflow_id=seo.pk, team="growth").save()

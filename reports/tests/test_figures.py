@@ -23,6 +23,7 @@ from reports.figures.figures import figures
 from reports.figures.meaning import MEANINGS
 from reports.models import Finding, Watch
 from usage.models import Run
+from usage.rollups.days import make_days_anew
 from usage.rollups.fold import fold_all
 from usage.tests.events import NOW, an_event, price_the_model, take
 
@@ -75,6 +76,7 @@ def used() -> Iterator[None]:
         Run.objects.filter(run_id="r2").update(
             outcome="rejected", reworks=1, misrouted=True, reviews=2, review_minutes=Decimal("12.5"), timed=1, cases=3
         )
+        make_days_anew(ZONE.key)
         yield
 
 
@@ -318,8 +320,10 @@ def test_answers_say_what_is_not_known(client, used):
     assert answers("?model=nobody-knows")[:2] == ["Nothing of it has a price yet."] * 2
     assert "a run is known by its workflow and team, not by model" in answers("?model=nobody-knows")[-1]
     Run.objects.update(revenue=0)
+    make_days_anew(ZONE.key)
     assert answers("?period=this-month")[-1] == "It cannot be said yet: no outcome states what it brought in."
     Run.objects.update(revenue=1)
+    make_days_anew(ZONE.key)
     assert (
         answers("")[-1]
         == "Briefs brings in most for its cost: under 0.01 for each 1 spent. Briefs costs more than it earns."

@@ -27,6 +27,7 @@ from reports.what_if.suppose import OfWorkflow, Supposition
 from usage.ledger.opening import open_due
 from usage.models import Run
 from usage.prices.price import price_from
+from usage.rollups.days import make_days_anew
 
 WHEN = datetime(2026, 11, 18, tzinfo=UTC)
 OLD, NEW, LONG = ("acme", "old"), ("bolt", "new"), ("bolt", "long")
@@ -296,6 +297,7 @@ def test_pausing_is_only_supposed(lena, run):
     moment = {"first_call": NOW, "last_call": NOW, "counts_at": run.starts_at, "calls": 1}
     batch = Workflow.objects.get(slug="batch")
     Run.objects.create(workflow_id=batch.pk, run_id="r", outcome="approved", **moment)
+    make_days_anew("UTC")
     answer = lena.get("/savings/what-if/?plan=1")
     order = [one.row.slug for one in answer.context["found"].choices]
     assert order[-1] == "batch"  # the only one that shows a value

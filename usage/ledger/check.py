@@ -12,7 +12,9 @@ from budgets.models import Budget
 from usage.ledger.check_drawn import wrongly_drawn
 from usage.ledger.check_runs import wrong_runs
 from usage.ledger.opening import read_ledger
+from usage.rollups.counted import COUNTED
 from usage.rollups.rebuild import DETACHED_HOURS, HORIZON, OLD_RUNS, WHOLE_DAYS, WHOLE_HOURS
+from usage.rollups.run_days import RUN_DAY_KEY, RUN_DAYS
 from usage.rollups.sums import BATCHES as RECEIVED
 from usage.rollups.sums import (
     CALLS,
@@ -162,6 +164,12 @@ COMPARISONS: tuple[tuple[str, tuple[str, ...], tuple[str, ...], str], ...] = (
             "SELECT * FROM usage_run WHERE first_call >= %(horizon)s",
             f"{FOLDED} AND (workflow_id, run_id) NOT IN ({OLD_RUNS})",
         ),
+    ),
+    (
+        "usage_runday",
+        RUN_DAY_KEY,
+        COUNTED,
+        compare(RUN_DAY_KEY, COUNTED, RUN_DAYS, "SELECT * FROM usage_runday", FOLDED),  # of runs as they were compared
     ),
     (
         "usage_sourcehour",

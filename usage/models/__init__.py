@@ -3,7 +3,7 @@
 from usage.models.costs import OtherCost
 from usage.models.imports import Import, ImportedObject, ImportProblem
 from usage.models.ledger import Claim, IngestBatch, LedgerEntry, QuarantinedItem
-from usage.models.outcomes import OutcomeMessage, RunPosting
+from usage.models.outcomes import OutcomeMessage, RunDay, RunPosting
 from usage.models.prices import ModelColour, ModelTier, PriceEntry, PriceRefresh, RepriceRun
 from usage.models.rollups import CoreDay, ModelDay, QuarterHour, Run, Sums, TokenDay, ValueDay, WideDay
 from usage.models.sources import SourceHour
@@ -27,6 +27,7 @@ __all__ = [
     "QuarterHour",
     "RepriceRun",
     "Run",
+    "RunDay",
     "RunPosting",
     "SourceHour",
     "Sums",

@@ -110,3 +110,37 @@ class RunPosting(models.Model):
             models.Index(fields=["posted_at"]),
             models.Index(fields=["workflow_id", "run_id"], name="run_posting_of_run"),
         ]
+
+
+class RunDay(models.Model):
+    """What runs count per day (organisation's zone) and workflow, by their rows and by what is posted apart.
+
+    The names are those of `usage.rollups.runs.Runs`; differences that correct closed days may be below zero.
+    """
+
+    day = models.DateField()
+    workflow_id = models.IntegerField()
+    runs = models.BigIntegerField(default=0)
+    cost = models.BigIntegerField(default=0)
+    steps = models.BigIntegerField(default=0)
+    judged = models.BigIntegerField(default=0)
+    judged_cost = models.BigIntegerField(default=0)
+    completed = models.BigIntegerField(default=0)
+    approved = models.BigIntegerField(default=0)
+    shipped = models.BigIntegerField(default=0)
+    rejected = models.BigIntegerField(default=0)
+    failed = models.BigIntegerField(default=0)
+    reviewed = models.BigIntegerField(default=0)
+    reworked = models.BigIntegerField(default=0)
+    misrouted = models.BigIntegerField(default=0)
+    reviews = models.BigIntegerField(default=0)
+    duplicates = models.BigIntegerField(default=0)
+    review_minutes = models.DecimalField(max_digits=18, decimal_places=2, default=0)
+    timed = models.BigIntegerField(default=0)
+    scored = models.BigIntegerField(default=0)
+    satisfaction = models.DecimalField(max_digits=18, decimal_places=2, default=0)
+    revenue = models.BigIntegerField(default=0)
+    shipped_revenue = models.BigIntegerField(default=0)
+    minutes_saved = models.DecimalField(max_digits=18, decimal_places=2, default=0)
+    cases = models.BigIntegerField(default=0)
+    pk = models.CompositePrimaryKey("day", "workflow_id")

@@ -16,7 +16,9 @@ from django.utils import timezone
 from usage.outcomes.state import Standing, Told, standing
 from usage.rollups.counted import COUNTED, STATE, counted, less, of_row
 from usage.rollups.fold import FOLD_LOCK
+from usage.rollups.run_days import amounts, change_run_days, day, of_new_postings
 from usage.rollups.run_rows import CLOSED
+from usage.rollups.sums import ZONE_OF_DAYS
 
 CHUNK = 1_000
 LOOK_AGAIN = 0.05  # seconds
@@ -73,6 +75,13 @@ UPDATE usage_run AS run SET {", ".join(f"{name} = now.{name}" for name in STATE)
 WHERE run.workflow_id = now.workflow_id AND run.run_id = now.run_id"""
 RESTATE = f"{NOW} {STATE_IT}"
 # What is read of a run here is as it was before the update beside it.
+CHANGES = f"""
+    SELECT {day("run.counts_at")} AS day, run.workflow_id, {amounts(of_row("run"), "-")}
+    FROM usage_run AS run JOIN now USING (workflow_id, run_id)
+    UNION ALL
+    SELECT {day("run.counts_at")}, run.workflow_id, {amounts(counted("now", "run.calls", "run.cost", "run.max_step"))}
+    FROM usage_run AS run JOIN now USING (workflow_id, run_id)
+    UNION ALL{of_new_postings("usage_run")}"""
 POST_AND_RESTATE = f"""{NOW}, apart AS (
     INSERT INTO usage_runposting (workflow_id, run_id, posted_at, {", ".join(COUNTED)})
     SELECT run.workflow_id, run.run_id, greatest(now.posted_at, %(closed)s::timestamptz), {
@@ -83,7 +92,8 @@ POST_AND_RESTATE = f"""{NOW}, apart AS (
         AND ({", ".join(f"run.{name}" for name in STATE)}) IS DISTINCT FROM ({
     ", ".join(f"now.{name}" for name in STATE)
 })
-) {STATE_IT}"""
+    RETURNING *
+), run_days AS ({change_run_days(CHANGES)}) {STATE_IT}"""
 # Folding wakes what waits for a run by its calls; this finds what came to have a run by a merge of workflows.
 WAKE = """
 UPDATE usage_outcomemessage SET state = 'new' WHERE id IN (
@@ -162,9 +172,9 @@ def restate(cursor: Any, times: dict[Key, datetime]) -> None:
     """
     if not times:
         return
-    cursor.execute(CLOSED)
-    (closed,) = cursor.fetchone()
-    cursor.execute(POST_AND_RESTATE, _values(cursor, times) | {"closed": closed})
+    cursor.execute(f"SELECT ({ZONE_OF_DAYS}), ({CLOSED})")
+    zone, closed = cursor.fetchone()
+    cursor.execute(POST_AND_RESTATE, _values(cursor, times) | {"zone": zone, "closed": closed})
 
 
 def restate_all() -> None:

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from django.db import connection
 
 from budgets.limits.calendar import DAY, day_starts_at
+from usage.rollups.run_days import MAKE_RUN_DAYS_ANEW
 from usage.rollups.sums import UPSERT_CORE_DAYS, UPSERT_MODEL_DAYS, UPSERT_VALUE_DAYS
 
 # As a rebuild and a change of the zone make them: all, since no quarter hour is ever deleted.
@@ -60,9 +61,9 @@ def days_used(
 
 
 def make_days_anew(zone: str) -> None:
-    """Sum all quarter hours into days of the zone, in the caller's transaction and under its lock of folding."""
+    """Sum quarter hours and runs into days of the zone, in the caller's transaction and under its lock of folding."""
     with connection.cursor() as cursor:
-        for step in MAKE_ANEW:
+        for step in (*MAKE_ANEW, *MAKE_RUN_DAYS_ANEW):
             cursor.execute(step, {"zone": zone})
 
 

@@ -5,6 +5,7 @@ from django.db import connection, transaction
 from usage.outcomes.apply import restate_all
 from usage.rollups.days import MAKE_ANEW, MAKE_VALUES_ANEW
 from usage.rollups.fold import FOLD_LOCK, fold_batches
+from usage.rollups.run_days import MAKE_RUN_DAYS_ANEW
 from usage.rollups.run_rows import CLOSED, REBUILD_RUNS
 from usage.rollups.sums import (
     BATCHES,
@@ -87,5 +88,7 @@ def rebuild_from_snapshot() -> int:
         for step in STEPS:
             cursor.execute(step, values)
         restate_all()
+        for step in MAKE_RUN_DAYS_ANEW:
+            cursor.execute(step, values)
         cursor.execute("SELECT count(*) FROM usage_ledger")
         return int(cursor.fetchone()[0])

@@ -5,6 +5,7 @@ lock of folding, so that the runs read here are as they stay until they are writ
 """
 
 from usage.rollups.counted import COUNTED, STATE, counted, less
+from usage.rollups.run_days import amounts, change_run_days, day, of_new_postings, posted
 from usage.rollups.sums import BUCKET, CALLS, RUNS, UPSERT_RUNS
 
 # The organisation's own zone, which decides what is closed; text, since the driver knows no infinite time.
@@ -25,7 +26,8 @@ BEFORE = ", ".join(f"coalesce(old.{name}, {NOTHING.get(name, 0)}) AS {name}" for
 # Runs as `rows` leave them. One that counts on a closed day stays there.
 RUNS_NOW = f"""
 SELECT came.*, {BEFORE},
-    coalesce(old.calls, 0) AS old_calls, coalesce(old.max_step, 0) AS old_step,
+    coalesce(old.calls, 0) AS old_calls, coalesce(old.max_step, 0) AS old_step, coalesce(old.cost, 0) AS old_cost,
+    old.counts_at AS old_counts_at,
     old.counts_at < %(closed)s::timestamptz AS is_closed,
     CASE WHEN old.counts_at < %(closed)s::timestamptz THEN greatest(old.counts_at, early_at)
         ELSE coalesce(greatest(old.counts_at, call_at), any_at) END AS counts_at
@@ -56,6 +58,23 @@ SELECT now.workflow_id, now.run_id, max(came.posted_at), {", ".join(COSTS.get(na
 FROM runs_now AS now JOIN rows AS came USING (workflow_id, run_id)
 WHERE {CAME_LATE} AND came.posted_at >= %(closed)s::timestamptz AND came.cost <> 0
 GROUP BY now.workflow_id, now.run_id, now.outcome, {BUCKET.replace("posted_at", "came.posted_at")}"""
+# The days that runs leave and come to; what was posted apart of a run that moves is taken from where that counts.
+MOVED = f"{day('run.old_counts_at')} <> {day('run.counts_at')}"
+CHANGES = f"""
+    SELECT {day("now.old_counts_at")} AS day, now.workflow_id, {
+    amounts(counted("now", "now.old_calls", "now.old_cost", "now.old_step"), "-")
+} FROM runs_now AS now WHERE now.old_counts_at IS NOT NULL
+    UNION ALL
+    SELECT {day("now.counts_at")}, now.workflow_id, {
+    amounts(counted("now", "(now.old_calls + now.calls)", "(now.old_cost + now.cost)", LAST_STEP))
+} FROM runs_now AS now
+    UNION ALL
+    SELECT {day("run.old_counts_at")}, posting.workflow_id, {posted("posting", "+")}
+    FROM usage_runposting AS posting JOIN runs_now AS run USING (workflow_id, run_id) WHERE {MOVED}
+    UNION ALL
+    SELECT {day("run.counts_at")}, posting.workflow_id, {posted("posting", "-")}
+    FROM usage_runposting AS posting JOIN runs_now AS run USING (workflow_id, run_id) WHERE {MOVED}
+    UNION ALL{of_new_postings("runs_now")}"""
 # What waits for a run is looked at again once that has calls.
 WAKE = """
 UPDATE usage_outcomemessage AS waiting SET state = 'new' FROM runs_now
@@ -63,6 +82,7 @@ WHERE waiting.state = 'waiting' AND waiting.run_id = runs_now.run_id"""
 FOLD_RUNS = f"""
 runs_now AS MATERIALIZED ({RUNS_NOW}),
 runs AS ({UPSERT_RUNS}),
-apart AS ({POST_CALLS}),
+apart AS ({POST_CALLS} RETURNING *),
+run_days AS ({change_run_days(CHANGES)}),
 woken AS ({WAKE})"""
 REBUILD_RUNS = f"runs_now AS MATERIALIZED ({RUNS_ANEW}) {UPSERT_RUNS}"

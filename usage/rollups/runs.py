@@ -2,7 +2,8 @@
 
 A run counts at the posting time of its last call. Once that is closed it stays there, as it was: what becomes of it
 later counts when that comes about. So a run counts at its own time what its row says less all its postings, and each
-posting at the posting's time.
+posting at the posting's time. Whole days of the organisation's zone are read as they are summed (`run_days`); other
+windows, and runs of merged names in any window, from the runs.
 """
 
 from collections.abc import Sequence
@@ -28,7 +29,21 @@ BEST = {name: f"max({name})" for name in FLAGS} | {
     "steps": "max(steps)",
     "shipped_revenue": "CASE WHEN max(shipped) > 0 THEN sum(revenue) ELSE 0 END",
 }
-SHARED, UNSHARED = ("{row}.workflow_id IN (SELECT id FROM shared)", "{row}.workflow_id NOT IN (SELECT id FROM shared)")
+# As a list, so that the few that are shared are looked up and the many others are not read.
+SHARED = "{row}.workflow_id = ANY(ARRAY(SELECT id FROM shared))"
+UNSHARED = "{row}.workflow_id NOT IN (SELECT id FROM shared)"
+# Days of the organisation's zone are read from day sums, any other stretch from what they are made of.
+ASKED = f"""days AS (SELECT ({ZONE_OF_DAYS}) AS zone), asked AS (
+    SELECT zone, (%(starts)s::timestamptz AT TIME ZONE zone)::date AS first,
+        (%(stops)s::timestamptz AT TIME ZONE zone)::date AS after FROM days
+), whole AS (
+    SELECT first, after, first::timestamp AT TIME ZONE zone = %(starts)s::timestamptz
+        AND after::timestamp AT TIME ZONE zone = %(stops)s::timestamptz AS is_whole FROM asked
+)"""
+OF_DAYS = (
+    "(SELECT is_whole FROM whole) AND {row}.day >= (SELECT first FROM whole) AND {row}.day < (SELECT after FROM whole)"
+)
+NOT_OF_DAYS = "NOT (SELECT is_whole FROM whole)"
 
 
 def _own(which: str, group: str, wrap: str) -> str:
@@ -50,41 +65,38 @@ def _own(which: str, group: str, wrap: str) -> str:
 
 # Only runs under several names have to be found together; the others are summed where they stand.
 RUNS = f"""
-WITH shared AS MATERIALIZED (
+WITH {ASKED}, shared AS MATERIALIZED (
     SELECT one.id, coalesce(one.merged_into_id, one.id) AS counts_as FROM budgets_workflow one
     WHERE one.merged_into_id IS NOT NULL
         OR EXISTS (SELECT 1 FROM budgets_workflow alias WHERE alias.merged_into_id = one.id)
 ), part AS ({_own(SHARED, "run", "{}")}
-), run AS ({_own(UNSHARED, "workflow", "sum({})")}
+), run AS (
+    SELECT day.workflow_id AS counts_as, {", ".join(f"day.{name}" for name in COUNTED)} FROM usage_runday AS day
+    WHERE {OF_DAYS.format(row="day")} AND {WITHIN.format(row="day")} AND {UNSHARED.format(row="day")}
+    UNION ALL{_own(f"{UNSHARED} AND {NOT_OF_DAYS}", "workflow", "sum({})")}
     UNION ALL
     SELECT counts_as, {", ".join(BEST.get(name, f"sum({name})") for name in COUNTED)} FROM (
         SELECT counts_as, workflow_id, run_id, {", ".join(f"sum({name}) AS {name}" for name in COUNTED)}
         FROM part JOIN shared ON shared.id = part.workflow_id GROUP BY counts_as, workflow_id, run_id
     ) AS name GROUP BY counts_as, run_id
     UNION ALL
-    SELECT coalesce(shared.counts_as, posting.workflow_id), {ORDERED}
-    FROM usage_runposting AS posting LEFT JOIN shared ON shared.id = posting.workflow_id
+    SELECT counts_as, {ORDERED} FROM usage_runposting AS posting JOIN shared ON shared.id = posting.workflow_id
     WHERE posted_at >= %(starts)s AND posted_at < %(stops)s AND {WITHIN.format(row="posting")}
+    UNION ALL
+    SELECT posting.workflow_id, {ORDERED} FROM usage_runposting AS posting
+    WHERE {NOT_OF_DAYS} AND posted_at >= %(starts)s AND posted_at < %(stops)s
+        AND {WITHIN.format(row="posting")} AND {UNSHARED.format(row="posting")}
 )"""
 SUMS = ", ".join(f"coalesce(sum({name}), 0)" for name in COUNTED)
 TOTAL = f"{RUNS} SELECT {SUMS} FROM run"
 BY_WORKFLOW = f"{RUNS} SELECT counts_as, {SUMS} FROM run GROUP BY counts_as"
-
-# Days of the organisation's zone are read from day sums, any other stretch from quarter hours.
 SPENT = f"""
-WITH days AS (SELECT ({ZONE_OF_DAYS}) AS zone), asked AS (
-    SELECT zone, (%(starts)s::timestamptz AT TIME ZONE zone)::date AS first,
-        (%(stops)s::timestamptz AT TIME ZONE zone)::date AS after FROM days
-), whole AS (
-    SELECT first, after, first::timestamp AT TIME ZONE zone = %(starts)s::timestamptz
-        AND after::timestamp AT TIME ZONE zone = %(stops)s::timestamptz AS is_whole FROM asked
-), spent AS (
+WITH {ASKED}, spent AS (
     SELECT day.workflow_id, day.cost_in_runs FROM usage_coreday AS day
-    WHERE (SELECT is_whole FROM whole) AND day.day >= (SELECT first FROM whole)
-        AND day.day < (SELECT after FROM whole) AND {WITHIN.format(row="day")}
+    WHERE {OF_DAYS.format(row="day")} AND {WITHIN.format(row="day")}
     UNION ALL
     SELECT hour.workflow_id, hour.cost_in_runs FROM usage_quarterhour AS hour
-    WHERE NOT (SELECT is_whole FROM whole) AND hour.bucket >= %(starts)s AND hour.bucket < %(stops)s
+    WHERE {NOT_OF_DAYS} AND hour.bucket >= %(starts)s AND hour.bucket < %(stops)s
         AND {WITHIN.format(row="hour")}
 )
 SELECT coalesce(flow.merged_into_id, flow.id), coalesce(sum(cost_in_runs), 0)::bigint
@@ -142,7 +154,7 @@ def runs_by_workflow(starts: datetime, stops: datetime, workflows: Sequence[int]
     """The same for each workflow (the one it counts as) that has any; they sum to `count_runs`. One statement."""
     with connection.cursor() as cursor:
         cursor.execute(BY_WORKFLOW, _asked(starts, stops, workflows))
-        return {row[0]: _runs(row[1:]) for row in cursor.fetchall()}
+        return {row[0]: _runs(row[1:]) for row in cursor.fetchall() if any(row[1:])}
 
 
 def spent_in_runs(starts: datetime, stops: datetime, workflows: Sequence[int] | None = None) -> dict[int, int]:

@@ -5,6 +5,7 @@ from django.db import connection, transaction
 from usage.rollups.days import MAKE_ANEW, MAKE_VALUES_ANEW
 from usage.rollups.fold import FOLD_LOCK
 from usage.rollups.rebuild import HORIZON, SUMMED_IN, WHOLE_DAYS
+from usage.rollups.run_days import MAKE_RUN_DAYS_ANEW
 from usage.rollups.sums import ROW_COLUMNS, UPSERT_TOKEN_DAYS, UPSERT_WIDE_DAYS
 
 ZONES = """
@@ -21,6 +22,7 @@ STEPS = (
     "DELETE FROM usage_tokenday WHERE day > (%(horizon)s::timestamptz AT TIME ZONE %(zone)s)::date",
     f"WITH rows AS ({FOLDED}) {UPSERT_TOKEN_DAYS}",
     *MAKE_ANEW,
+    *MAKE_RUN_DAYS_ANEW,
     SUMMED_IN,
 )
 

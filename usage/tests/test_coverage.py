@@ -20,6 +20,7 @@ from usage.coverage.sources import source_rates
 from usage.coverage.window import window_of
 from usage.ledger.check import check_ledger
 from usage.models import IngestBatch, LedgerEntry, QuarantinedItem, Run, SourceHour
+from usage.rollups.days import make_days_anew
 from usage.rollups.fold import fold_all
 from usage.tests.events import NOW, a_sender, an_event, price_the_model, take
 
@@ -68,6 +69,7 @@ def fill(now: datetime, days: int, minutes: int = 97) -> None:
     fold_all()
     Run.objects.filter(run_id__in=["r1", "r4", "r8"]).update(outcome="approved")
     Run.objects.filter(run_id="r5").update(outcome="failed")
+    make_days_anew("UTC")
 
 
 def plainly(window) -> dict[str, int]:

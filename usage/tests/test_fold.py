@@ -304,6 +304,7 @@ def test_check_ledger_notices_each_kind_of_damage_and_rebuild_mends_it():
         "usage_coreday",
         "usage_tokenday",
         "usage_run",
+        "usage_runday",
     }
     assert {difference.table for difference in check_ledger()} == damaged
     with pytest.raises(CommandError):

@@ -279,11 +279,11 @@ def test_check_ledger_notices_a_run_that_is_not_what_was_said():
     call("1", "r")
     tell("r", "approved", revenue_usd="2")
     Run.objects.update(revenue=7)
-    assert [one.table for one in check_ledger()] == ["usage_run"]
+    assert [one.table for one in check_ledger()] == ["usage_runday", "usage_run"]
     rebuild_rollups()
     assert (run("r").revenue, check_ledger()) == (2_000_000_000, [])
     Run.objects.update(counts_at=NOW + DAY)
-    assert "counts_at" in check_ledger()[0].problem
+    assert any("counts_at" in one.problem for one in check_ledger())
 
 
 def test_the_workers_task_folds_and_applies():
