@@ -64,7 +64,7 @@ LIMITS: tuple[Limit, ...] = (
           "Tokens in one answer; 1,000 tokens are about 750 words.", ONE_CALL),
     Limit("max_input_tokens", "whole", "tokens", "call", "Largest input", "Inputs have at most {}.",
           "Tokens sent with one call, everything together.", ONE_CALL),
-    Limit("max_history_tokens", "whole", "tokens", "call", "Most history", "Of them, at most {} are earlier turns.",
+    Limit("max_history_tokens", "whole", "tokens", "call", "Most history", "Earlier turns take at most {} of a call.",
           "Tokens of earlier turns within the input.", ONE_CALL, least=0),
     Limit("max_retrieved_chunks", "whole", "passages", "call", "Most passages looked up",
           "A call brings at most {} that were looked up.", "Retrieved passages in one input.", ONE_CALL, 0, 10_000),

@@ -77,8 +77,8 @@ def spent(used: Used) -> int | None:
     return None if not used.cost and used.unpriced > 0 else used.cost
 
 
-def part(cost: int, of: Used | None) -> Said:
-    return Fraction(cost, of.cost) if of and of.cost > 0 else None
+def part(cost: int | None, of: Used | None) -> Said:
+    return Fraction(cost, of.cost) if cost is not None and of and of.cost > 0 else None
 
 
 def per(amount: Any, count: Any) -> Said:
@@ -106,7 +106,7 @@ def workflows(reads: Reads) -> Table:
     for pk, used in dearest(now.workflows):
         flow = now.named[pk]
         said = change(reads, lambda read, pk=pk: read.workflows.get(pk))  # type: ignore[misc]
-        cells = (flow.name, spent(used), part(used.cost, now.total), used.calls, said)
+        cells = (flow.name, spent(used), part(spent(used), now.total), used.calls, said)
         lines.append(Line(cells, (("workflow", flow.slug),)))
     columns = (Column("workflow", "Workflow", WORDS), *SPENT, Column("change", "Change", CHANGE, True))
     return Table("workflows", "Workflows", columns, tuple(lines), nothing(now), "workflow")
@@ -118,7 +118,7 @@ def models(reads: Reads) -> Table:
     for (provider, model), used in dearest(now.models):
         said = change(reads, lambda read, key=(provider, model): read.models.get(key))  # type: ignore[misc]
         priced = used.measured - max(0, used.unpriced)
-        cells = (model, provider, spent(used), part(used.cost, now.total), used.calls, per(used.cost, priced), said)
+        cells = (model, provider, spent(used), part(spent(used), now.total), used.calls, per(used.cost, priced), said)
         lines.append(Line(cells, (("model", model), ("provider", provider))))
     columns = (
         Column("model", "Model", WORDS), Column("provider", "From", WORDS, True), *SPENT,
@@ -132,7 +132,7 @@ def teams(reads: Reads) -> Table:
     names = {**now.team_names, "": "No team"}
     lines = [
         Line(
-            (names.get(team, team), spent(used), part(used.cost, now.total), used.calls,
+            (names.get(team, team), spent(used), part(spent(used), now.total), used.calls,
              change(reads, lambda read, team=team: read.teams.get(team))),  # type: ignore[misc]
             (("team", team),),
         )

@@ -13,6 +13,7 @@ from reports.asking.window import Window, of_days
 from reports.figures.arithmetic import compute
 from reports.figures.figures import figures
 from reports.figures.sums import Read, Used
+from reports.figures.tables import Reads, models
 from usage.models import Run
 from usage.tests.events import NOW, price_the_model
 from usage.tests.telling import call, tell
@@ -66,3 +67,12 @@ def test_a_team_whose_calls_were_taken_back_is_no_team_that_spent():
     teams = {"growth": Used(calls=2, cost=10), "gone": Used()}
     found = compute(Read(total=Used(calls=2, cost=10), teams=teams))
     assert found.cost_per_team == 10
+
+
+def test_what_has_no_price_has_no_share():
+    read = Read(
+        total=Used(calls=3, cost=10, unpriced=1),
+        models={("acme", "known"): Used(calls=2, cost=10), ("acme", "new"): Used(calls=1, unpriced=1)},
+    )
+    known, new = models(Reads(read, None, None, None, None)).lines
+    assert (known.cells[2:4], new.cells[2:4]) == ((10, 1), (None, None))
