@@ -4,7 +4,8 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
-from django.db import transaction
+import time_machine
+from django.db import connection, transaction
 from django.db.models import Sum
 
 from budgets.audit.record import Actor
@@ -14,7 +15,9 @@ from budgets.organisation.edit import close_days
 from budgets.workflows.merge import merge_workflow
 from reports.asking.scope import Scope
 from reports.tests.why_ledger import AFTER, BEFORE, LAYERS, calls, changed, explained, price_models, sent, twice
-from reports.why.explain import cause
+from reports.why import explain as why
+from reports.why.explain import Unread, cause
+from tests.people import viewer
 from usage.ledger.withdraw import ensure_open_month, withdraw
 from usage.models import IngestBatch, LedgerEntry, PriceEntry
 from usage.prices import book
@@ -277,6 +280,34 @@ def test_a_fixed_number_of_statements(django_assert_num_queries):
         explained()
     with django_assert_num_queries(11):
         explained(read_most=0)
+
+
+def detach_november():
+    with connection.cursor() as cursor:
+        cursor.execute("INSERT INTO usage_detached_month (month, row_count) VALUES ('2026-11-01', 5)")
+
+
+def test_what_cannot_be_read_is_said_and_never_compared_with_nothing(monkeypatch, client):
+    sent(calls(BEFORE[0]), calls(AFTER[0], 6))
+    fold_all()
+    scope = Scope(user=("ada",), stage=("draft",))  # which no rollup holds together
+    client.force_login(viewer())
+    days = "period=custom&from=2026-11-09&to=2026-11-10&before-from=2026-11-02&before-to=2026-11-03"
+    pages = [f"/spend/why/?{days}&user=ada&stage=draft", f"/series/spend-why.json?{days}&user=ada&stage=draft"]
+    for change, said in (
+        (lambda: monkeypatch.setattr(why, "SEARCH_MOST", 10), "among more than 10"),
+        (detach_november, "kept from 1 Dec 2026 on"),
+    ):
+        assert explained(scope).total == 0
+        change()
+        with pytest.raises(Unread, match=said):
+            explained(scope)
+        assert cause(scope, BEFORE, AFTER) == ""
+        with time_machine.travel(NOW, tick=False):
+            assert all(said in client.get(page).content.decode() for page in pages)
+            assert client.get(f"/export/spend-why.csv?{days}&user=ada&stage=draft").status_code == 200
+        assert explained().total > 0
+        monkeypatch.undo()
 
 
 def test_nothing_at_all():

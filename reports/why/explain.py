@@ -10,7 +10,7 @@ from django.db import connection
 from django.urls import NoReverseMatch, reverse
 
 from budgets.models import Organisation, Workflow
-from budgets.pages.moments import span_year
+from budgets.pages.moments import day_year, span_year
 from reports.asking.scope import Scope
 from reports.why.cells import Usage
 from reports.why.factors import split
@@ -20,6 +20,7 @@ from reports.why.rollup import UNTOLD, read_rollup, table_for
 from reports.why.saying import LABELS, ORDER, causes, headline, whole_of
 
 READ_MOST = 150_000  # calls of both times together; more are compared by daily sums. Two to three seconds on two cores
+SEARCH_MOST = 2_000_000  # calls that those asked for are searched in, where no rollup holds what is asked for
 Span = tuple[datetime, datetime]  # aware, the second not included
 
 # An upper bound that costs nothing: whole days, whatever is asked of them. Detached months have rollups only.
@@ -39,6 +40,10 @@ BEHIND: dict[str, tuple[str, dict[str, str]]] = {
     "price": ("spend", {"group": "model"}),
 }
 NOWHERE = {"plan", "pending", "rounding"}
+
+
+class Unread(Exception):
+    """Why the two times cannot be compared, as a sentence."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +95,7 @@ def explain(
     """What made `after` cost more or less than `before`: within the scope, exact to the nano-dollar.
 
     Thirteen statements, whatever there is. `than` names the time before in the sentence; its days where it is empty.
-    `named` are the ids of the workflows that may be named to the reader, None for all.
+    `named` are the ids of the workflows that may be named to the reader, None for all. Raises Unread.
     """
     organisation = Organisation.get()
     zone = organisation.zone
@@ -118,7 +123,10 @@ def cause(scope: Scope, before: Span, after: Span, read_most: int = READ_MOST) -
 
     "" where nothing was added. Compare stretches of one length: twice the hours have more runs.
     """
-    found = explain(scope, before, after, read_most=read_most)
+    try:
+        found = explain(scope, before, after, read_most=read_most)
+    except Unread:
+        return ""
     said = causes(found.by_key)
     return f"{said[0].upper()}{said[1:]}." if said else ""
 
@@ -126,7 +134,7 @@ def cause(scope: Scope, before: Span, after: Span, read_most: int = READ_MOST) -
 def _rollup_for(scope: Scope, before: Span, after: Span, organisation: Organisation, read_most: int) -> str | None:
     """The rollup to read instead of the ledger: with too many calls in it, or after their month was detached.
 
-    None where the ledger is read, also where no rollup holds what is asked for. One statement.
+    None where the ledger is read. Raises Unread where it would have to be, and cannot. One statement.
     """
     zone = organisation.zone
     tables = {table_for(scope, *one, zone) for one in (before, after)}
@@ -139,6 +147,17 @@ def _rollup_for(scope: Scope, before: Span, after: Span, organisation: Organisat
         cursor.execute(CALLS.format(scope=scope.core_sql(params)), params)
         calls, detached = cursor.fetchone()
     is_detached = detached is not None and min(before[0], after[0]) < detached
+    if table is None and is_detached:
+        first = organisation.local(detached).date()
+        raise Unread(
+            f"Single calls are kept from {day_year(first)} on, and daily sums do not hold these filters together for "
+            f"exactly this time. Choose later days, or take a filter away."
+        )
+    if table is None and calls > SEARCH_MOST:
+        raise Unread(
+            f"These calls would have to be looked for among more than {SEARCH_MOST:,}, and daily sums do not hold "
+            f"these filters together for exactly this time. Choose fewer days, or take a filter away."
+        )
     return table if table and (calls > read_most or is_detached) else None
 
 

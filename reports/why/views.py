@@ -21,7 +21,7 @@ from reports.spend.naming import names_of
 from reports.why import drawing
 from reports.why.asked import CHOSEN, WAYS, Question, question_of
 from reports.why.budget import AGAINST, PLAN, Overrun, overrun
-from reports.why.explain import Explanation, explain
+from reports.why.explain import Explanation, Unread, explain
 
 CARD_ROWS = 5
 
@@ -33,7 +33,7 @@ def why(request: HttpRequest) -> HttpResponseBase:
     """`/spend/why/`: what made these days cost more or less than those; the whole question stands in the address."""
     organisation = Organisation.get()
     question = question_of(request.GET, request.user, organisation, timezone.now())
-    found = answer(question)
+    found, why_not = answer(question)
     names = names_of(question.scope)
     chips = [
         {
@@ -49,6 +49,7 @@ def why(request: HttpRequest) -> HttpResponseBase:
         "why/page.html",
         shown(found)
         | {
+            "why_not": why_not,
             "here": "spend",
             "organisation": organisation,
             "question": question,
@@ -69,9 +70,9 @@ def why(request: HttpRequest) -> HttpResponseBase:
 def why_series(request: HttpRequest) -> HttpResponseBase:
     """`/series/spend-why.json`: what the chart draws, and the parts as exact figures."""
     question = question_of(request.GET, request.user, Organisation.get(), timezone.now())
-    found = answer(question)
+    found, why_not = answer(question)
     if found is None:
-        return JsonResponse({"figures": None, "notes": list(question.notes)})
+        return JsonResponse({"figures": None, "notes": [*question.notes, why_not]})
     days = {name: _days(one) for name, one in (("days", question.after), ("days_before", question.before))}
     return JsonResponse(drawing.chart(found) | {"figures": drawing.data(found) | days, "notes": list(question.notes)})
 
@@ -82,20 +83,24 @@ def why_series(request: HttpRequest) -> HttpResponseBase:
 def why_csv(request: HttpRequest) -> HttpResponseBase:
     """`/export/spend-why.csv`: a line for each part; they sum to the difference."""
     question = question_of(request.GET, request.user, Organisation.get(), timezone.now())
-    found = answer(question)
+    found, _ = answer(question)
     days = [*_days(question.after), *_days(question.before)] if found else []
     lines = drawing.lines(found, days) if found else iter(())
     header = ["from", "to", "before_from", "before_to", *drawing.HEADER]
     return csv_response("-".join(["why-spend-differs", *days[:2]]), header, lines)
 
 
-def answer(question: Question) -> Explanation | None:
-    """None where there is no complete day to explain yet."""
+def answer(question: Question) -> tuple[Explanation | None, str]:
+    """What was found; or None, and a sentence on why."""
     before, after = question.before, question.after
     if before is None or after is None:
-        return None
+        only = f"{question.window.label} has only begun. Days are compared once they are over"
+        return None, f"{only}; choose days before, or come back tomorrow."
     spans = [(one.starts_at, one.stops_at) for one in (before, after)]
-    return explain(question.scope, spans[0], spans[1], than=question.before_name)
+    try:
+        return explain(question.scope, spans[0], spans[1], than=question.before_name), ""
+    except Unread as error:
+        return None, str(error)
 
 
 def shown(found: Explanation | None) -> dict[str, Any]:
@@ -148,9 +153,9 @@ def budget_why_card(request: HttpRequest, slug: str) -> HttpResponseBase:
 @in_reach
 def budget_why_series(request: HttpRequest, slug: str) -> HttpResponseBase:
     """`/series/budgets/<slug>/why.json`: what the chart draws, and the parts as exact figures."""
-    _, _, found = _explained(request, slug)
+    _, _, found, why_not = _explained(request, slug)
     if found is None:
-        return JsonResponse({"figures": None})
+        return JsonResponse({"figures": None, "notes": [why_not]})
     return JsonResponse(drawing.chart(found.explanation) | {"figures": drawing.data(found.explanation)})
 
 
@@ -159,7 +164,7 @@ def budget_why_series(request: HttpRequest, slug: str) -> HttpResponseBase:
 @in_reach
 def budget_why_csv(request: HttpRequest, slug: str) -> HttpResponseBase:
     """`/export/budgets/<slug>/why.csv`: a line for each part; they sum to what is over the plan."""
-    _, standing, found = _explained(request, slug)
+    _, standing, found, _ = _explained(request, slug)
     dates = [standing.first.isoformat(), standing.last.isoformat()] if standing else []
     lines = drawing.lines(found.explanation, dates) if found else iter(())
     return csv_response(f"budget-{slug}-why", ["from", "to", *drawing.HEADER], lines)
@@ -170,20 +175,26 @@ def _against(request: HttpRequest) -> str:
     return given if given in AGAINST else PLAN
 
 
-def _explained(request: HttpRequest, slug: str) -> tuple[Budget, Standing | None, Overrun | None]:
+def _explained(request: HttpRequest, slug: str) -> tuple[Budget, Standing | None, Overrun | None, str]:
+    """The budget, how it stands, what was found; None for what there is not, and a sentence on why."""
     budget = fetched(Budget.objects.exclude(status=Budget.Status.ARCHIVED), request.user, slug=slug)
     organisation, now = Organisation.get(), timezone.now()
     rows, _ = standings(organisation, now, Budget.objects.filter(pk=budget.pk))
     if not rows:
-        return budget, None, None
+        return budget, None, None, "They show while the budget’s time runs and once it was counted."
     reader, _ = scope_of({}, request.user)
-    return budget, rows[0], overrun(budget, rows[0], organisation, now, _against(request), reader.within)
+    try:
+        found = overrun(budget, rows[0], organisation, now, _against(request), reader.within)
+    except Unread as error:
+        return budget, rows[0], None, str(error)
+    return budget, rows[0], found, ""
 
 
 def _budget(request: HttpRequest, template: str, slug: str) -> HttpResponse:
-    budget, standing, found = _explained(request, slug)
+    budget, standing, found, why_not = _explained(request, slug)
     context = shown(found.explanation if found else None)
     context |= {
+        "why_not": why_not,
         "here": "budgets",
         "budget": budget,
         "standing": standing,
