@@ -13,6 +13,7 @@ from usage.ledger.check_drawn import wrongly_drawn
 from usage.ledger.check_runs import wrong_runs
 from usage.ledger.opening import read_ledger
 from usage.rollups.counted import COUNTED
+from usage.rollups.days import OF_DAYS
 from usage.rollups.rebuild import DETACHED_HOURS, HORIZON, OLD_RUNS, WHOLE_DAYS, WHOLE_HOURS
 from usage.rollups.run_days import RUN_DAY_KEY, RUN_DAYS
 from usage.rollups.sums import BATCHES as RECEIVED
@@ -148,7 +149,7 @@ COMPARISONS: tuple[tuple[str, tuple[str, ...], tuple[str, ...], str], ...] = (
         compare(
             VALUE_KEY,
             SUM_COLUMNS,
-            f"WITH wide_days AS (SELECT * FROM usage_wide_day) {VALUE_DAYS}",
+            f"{OF_DAYS} {VALUE_DAYS}",
             "SELECT * FROM usage_valueday",
             FOLDED,
         ),

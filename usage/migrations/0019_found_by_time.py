@@ -1,4 +1,4 @@
-"""Wide days by value alone; and rows of the ledger are found by when they count, and those of a run by its id, without reading whole months.
+"""Days by the values of one dimension alone; and rows of the ledger are found by when they count, and those of a run by its id, without reading whole months.
 
 Block ranges of the partitions with their first and last `posted_at` and a Bloom filter of their runs: rows come in
 about the order of time, so few ranges match, and nothing is written to the index while a range fills. With two million
@@ -30,9 +30,14 @@ SUMS = (
 )
 # Nobody folds meanwhile.
 FILL = f"""
-LOCK TABLE usage_wide_day IN SHARE MODE;
+LOCK TABLE usage_wide_day, usage_coreday IN SHARE MODE;
 INSERT INTO usage_valueday (dimension, day, value, {", ".join(SUMS)})
 SELECT dimension, day, value, {", ".join(f"sum({one})" for one in SUMS)} FROM usage_wide_day GROUP BY 1, 2, 3
+UNION ALL
+SELECT dimension, day, value, {", ".join(f"sum({one})" for one in SUMS)} FROM usage_coreday
+CROSS JOIN LATERAL (VALUES ('workflow', workflow_id::text), ('team', team), ('provider', provider), ('model', model),
+    ('tier', tier::text), ('environment', environment), ('service_tier', service_tier), ('stage', stage),
+    ('task_type', task_type), ('status', status)) AS stated (dimension, value) GROUP BY 1, 2, 3
 """
 # Today's rows are added to with each fold: with room on their pages no index is touched.
 ROOM = "ALTER TABLE usage_valueday SET (fillfactor = 70)"

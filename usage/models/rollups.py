@@ -163,7 +163,10 @@ class WideDay(Sums):
 
 
 class ValueDay(Sums):
-    """The wide days summed by value alone: what a page that groups by one wide dimension reads."""
+    """Core and wide days summed by one dimension alone: what a page reads that groups by it and filters by no other.
+
+    The value of the dimension `workflow` is its id, of `tier` its number.
+    """
 
     dimension = models.TextField()
     day = models.DateField()

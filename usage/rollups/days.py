@@ -21,11 +21,9 @@ MAKE_ANEW = (
     "DELETE FROM usage_coreday",
     f"WITH quarter_hours AS (SELECT * FROM usage_quarterhour) {UPSERT_CORE_DAYS}",
 )
-# After the wide days themselves were made anew.
-MAKE_VALUES_ANEW = (
-    "DELETE FROM usage_valueday",
-    f"WITH wide_days AS (SELECT * FROM usage_wide_day) {UPSERT_VALUE_DAYS}",
-)
+# After core and wide days were made anew.
+OF_DAYS = "WITH wide_days AS (SELECT * FROM usage_wide_day), days_of_core AS (SELECT * FROM usage_coreday)"
+MAKE_VALUES_ANEW = ("DELETE FROM usage_valueday", f"{OF_DAYS} {UPSERT_VALUE_DAYS}")
 # Between a change of the zone and the sweep that follows it, the days are another zone's: then quarter hours are read.
 # The planner reads only the side that applies.
 SIDES = """
@@ -63,7 +61,7 @@ def days_used(
 def make_days_anew(zone: str) -> None:
     """Sum quarter hours and runs into days of the zone, in the caller's transaction and under its lock of folding."""
     with connection.cursor() as cursor:
-        for step in (*MAKE_ANEW, *MAKE_RUN_DAYS_ANEW):
+        for step in (*MAKE_ANEW, *MAKE_VALUES_ANEW, *MAKE_RUN_DAYS_ANEW):
             cursor.execute(step, {"zone": zone})
 
 

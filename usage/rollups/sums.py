@@ -111,11 +111,16 @@ FROM (
     FROM rows CROSS JOIN LATERAL jsonb_each_text(tags) AS pair WHERE tags IS NOT NULL
 ) AS wide GROUP BY {", ".join(WIDE_KEY)}"""
 
-# The same by value alone, of the wide days that `wide_days` holds: a page that groups by user reads a row for each.
+# Both by the values of one dimension alone, of what `days_of_core` and `wide_days` hold: a page that groups by team or
+# user reads a row for each and day, however many there are of the rest. A workflow's value is its id.
 VALUE_KEY = ("dimension", "day", "value")
+CORE_VALUES = ", ".join(f"('{column.removesuffix('_id')}', {column}::text)" for column in CORE)
+VALUE_SUMS = ", ".join(f"sum({column})::bigint AS {column}" for column in SUM_COLUMNS)
 VALUE_DAYS = f"""
-SELECT dimension, day, value, {", ".join(f"sum({column})::bigint AS {column}" for column in SUM_COLUMNS)}
-FROM wide_days GROUP BY {", ".join(VALUE_KEY)}"""
+SELECT dimension, day, value, {VALUE_SUMS} FROM wide_days GROUP BY {", ".join(VALUE_KEY)}
+UNION ALL
+SELECT dimension, day, value, {VALUE_SUMS} FROM days_of_core
+CROSS JOIN LATERAL (VALUES {CORE_VALUES}) AS stated (dimension, value) GROUP BY {", ".join(VALUE_KEY)}"""
 
 RUN_SUMS = ("calls", "retries", "escalated", "unmeasured", "unpriced", "input_tokens", "output_tokens", "cost")
 RUNS = f"""
@@ -163,10 +168,13 @@ UPSERT_MODEL_DAYS = f"""
 INSERT INTO usage_modelday ({", ".join(MODEL_KEY)}, {", ".join(SUM_COLUMNS)})
 {MODEL_DAYS} ORDER BY {", ".join(MODEL_KEY)}
 ON CONFLICT ({", ".join(MODEL_KEY)}) DO UPDATE SET {adding("usage_modelday", SUM_COLUMNS)}"""
-UPSERT_CORE_DAYS = f"""
+ADD_CORE_DAYS = f"""
 INSERT INTO usage_coreday ({", ".join(CORE_DAY_KEY)}, {", ".join(SUM_COLUMNS)})
-{CORE_DAYS} ORDER BY {", ".join(CORE_DAY_KEY)}
+{{core_days}} ORDER BY {", ".join(CORE_DAY_KEY)}
 ON CONFLICT ({", ".join(CORE_DAY_KEY)}) DO UPDATE SET {adding("usage_coreday", SUM_COLUMNS)}"""
+UPSERT_CORE_DAYS = ADD_CORE_DAYS.format(core_days=CORE_DAYS)
+# Of days that were summed before, in the CTE `days_of_core`.
+UPSERT_SUMMED_CORE_DAYS = ADD_CORE_DAYS.format(core_days="SELECT * FROM days_of_core")
 UPSERT_TOKEN_DAYS = f"""
 INSERT INTO usage_tokenday ({", ".join(TOKEN_KEY)}, {", ".join(TOKEN_SUMS)})
 {TOKEN_DAYS} ORDER BY {", ".join(TOKEN_KEY)}

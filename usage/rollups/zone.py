@@ -18,10 +18,10 @@ WHERE batch_id NOT IN (SELECT id FROM usage_ingestbatch WHERE folded_at IS NULL)
 STEPS = (
     "DELETE FROM usage_wide_day WHERE day > (%(horizon)s::timestamptz AT TIME ZONE %(zone)s)::date",
     f"WITH rows AS ({FOLDED}) {UPSERT_WIDE_DAYS}",
-    *MAKE_VALUES_ANEW,
     "DELETE FROM usage_tokenday WHERE day > (%(horizon)s::timestamptz AT TIME ZONE %(zone)s)::date",
     f"WITH rows AS ({FOLDED}) {UPSERT_TOKEN_DAYS}",
     *MAKE_ANEW,
+    *MAKE_VALUES_ANEW,
     *MAKE_RUN_DAYS_ANEW,
     SUMMED_IN,
 )
