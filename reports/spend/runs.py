@@ -118,7 +118,8 @@ def find_runs(
     runs = RUNS.format(asked=asked)
     with connection.cursor() as cursor:
         cursor.execute(f"{runs} {COUNT}", params)
-        sums = [int(one) for one in cursor.fetchone()]
+        many, cost, calls, unpriced, unmeasured = (int(one) for one in cursor.fetchone())
         cursor.execute(f"{runs} {SOME.format(order=order)}", params)
         lines = tuple(RunLine(*row) for row in cursor.fetchall())
-    return Runs(lines, *sums, read, read != window, "ledger" if needs_calls else "summaries")
+    how: Literal["summaries", "ledger"] = "ledger" if needs_calls else "summaries"
+    return Runs(lines, many, cost, calls, unpriced, unmeasured, read, read != window, how)
