@@ -11,14 +11,14 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
-from budgets.access.roles import VIEW, reach
+from budgets.access.roles import CHANGE_BUDGET, reach
 from budgets.audit.record import Actor
 from budgets.limits.calendar import DAY
 from budgets.models import Organisation
 from budgets.notices.hint import hint_task
 from budgets.pages.answers import go, tell
 from budgets.pages.csv import csv_response, currency_code, exact
-from budgets.pages.door import in_reach, signed_in
+from budgets.pages.door import changes, in_reach
 from budgets.pages.moments import moment, place
 from reports.asking.window import unknown
 from reports.models import Outlook
@@ -78,7 +78,7 @@ def forecasts(request: HttpRequest) -> HttpResponseBase:
             "made": moment(organisation.local(rows[0].outlook.made_at), organisation.local(now)) if rows else "",
             "stale": is_stale(rows, now),
             "needed": DAYS_NEEDED,
-            "may_ask": reach(request.user, VIEW).everything,
+            "may_ask": reach(request.user, CHANGE_BUDGET).everything,
             "zone_words": place(organisation.time_zone),
             "note": note,
         },
@@ -87,7 +87,7 @@ def forecasts(request: HttpRequest) -> HttpResponseBase:
 
 @require_POST
 @never_cache
-@signed_in
+@changes(CHANGE_BUDGET, "forecasts")
 def make_now(request: HttpRequest) -> HttpResponseBase:
     """`/forecast/make/`: make all forecasts anew."""
     _, is_new = ask(Actor.of_request(request))
