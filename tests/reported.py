@@ -3,6 +3,8 @@
 from datetime import datetime
 from types import SimpleNamespace
 
+from allauth.account.models import EmailAddress
+
 from budgets.limits.calendar import DAY, day_starts_at, period_bounds
 from budgets.models import NANO, Workflow
 from reports.mailed.edit import ReportValues, order
@@ -36,6 +38,7 @@ def add_reports(made: SimpleNamespace) -> None:
     """A report that comes by mail."""
     made.user.email = "lena@example.com"
     made.user.save(update_fields=["email"])
+    EmailAddress.objects.create(user=made.user, email=made.user.email, verified=True, primary=True)
     made.mailed = order(made.actor, made.user, ReportValues(None, "weekly", 1, 8, "Europe/Berlin"))
 
 

@@ -27,7 +27,11 @@ OWN = (
 REASON = {"reason": "Because.", "confirm": "1", "name": "x", "amount": "1", "note": "x", "kind": "usage"}
 # What answers without changing anything, whoever asks: leaving, signing in, what a form would mean.
 # Whoever has a role may ask, so there it is only said what is missing.
-ASKING = {"approval-new", "api-approvals", "api-decide", "saved-view-new"}
+ASKING = {"approval-new", "api-approvals", "api-decide", "saved-view-new", "mailed-report-new"}
+# Everybody has reports by mail of their own; those of others are not there.
+OWN_ONLY = {"mailed-report-send", "mailed-report-stop", "mailed-report-resume"}
+# The address itself, sent to one person by mail, is the right to it.
+BY_LETTER = {"mailed-report-end"}
 HARMLESS = {"sign-in", "sign-out", "budget-check", "favicon", "healthz", "readyz", "jwks"}
 HARMLESS |= {"account_login", "account_logout", "profile"}  # a profile is everybody's own
 # Pages of signing in and of one's own account answer everybody, and change nothing of what is sent here.
@@ -58,14 +62,14 @@ def walk(client, made, methods, allowed, **headers):
     """What is wrong with the answers of `client` to each of the methods on each address."""
     wrong = []
     for name, path in addresses(made):
-        if name in HARMLESS:
+        if name in HARMLESS | BY_LETTER:
             continue
         for method in methods:
             as_json = path.startswith("/api/")
             body = {"content_type": "application/json"} if as_json or method != "post" else {}
             with writes() as changed:
                 answer = getattr(client, method)(path, REASON, **body, headers=headers)
-            asks = name in ASKING and answer.status_code == 422
+            asks = (name in ASKING and answer.status_code == 422) or (name in OWN_ONLY and answer.status_code == 404)
             away = answer.status_code == 302 and answer["Location"].startswith("/sign-in/")
             is_own = path.startswith(OWN_ACCOUNT) and answer.status_code < 500
             if changed or not (away or asks or is_own or answer.status_code in allowed):
