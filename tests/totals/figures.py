@@ -5,6 +5,7 @@ from fractions import Fraction
 from typing import Any
 
 from tests.totals.compare import Comparison
+from tests.totals.outcomes import between as counted_between
 from tests.totals.overview import window
 from tests.totals.plain_sum import DAY, Row, by, count, days, midnight, table, total, without_price
 
@@ -151,6 +152,13 @@ def _runs(c: Comparison, period: str, first: Any, last: Any, rows: list[Row]) ->
     c.same(f"Figures {period}: runs", found["runs"], runs)
     values = {one["name"]: one["value"] for one in found["figures"]}
     _each(c, f"Figures {period}: cost per approved asset", values["cost_per_approved"], total(rows), approved)
+    sums = counted_between(c, first, last)
+    for name, part, whole in (
+        ("value_per_dollar", sums["shipped_revenue"], total(rows)),
+        ("review_minutes", int(sums["minutes"] * 100), sums["timed"] * 100),
+    ):
+        shown = None if values[name] is None else Fraction(values[name])
+        c.same(f"Figures {period}: {name}", shown, plain(part, whole) if part else None)
 
 
 def _page(c: Comparison) -> None:

@@ -38,6 +38,7 @@ def state(told: list[dict[str, Any]]) -> dict[str, Any]:
         "revenue": last["revenue"] or 0,
         "reworks": sum(one["outcome"] == "reworked" for one in told),
         "minutes": sum(one["review_minutes"] or 0 for one in told),
+        "timed": sum(one["review_minutes"] is not None for one in told),
     }
 
 
@@ -51,6 +52,7 @@ def counts(rows: list[Row], told: list[dict[str, Any]]) -> Counter[str]:
         runs=1, cost=cost, judged=int(judged), judged_cost=cost if judged else 0,
         approved=int(now["outcome"] in GOOD), shipped=int(now["outcome"] == "shipped"),
         reworked=int(now["reworks"] > 0), minutes=now["minutes"], revenue=now["revenue"],
+        shipped_revenue=now["revenue"] if now["outcome"] == "shipped" else 0, timed=now["timed"],
     )  # fmt: skip
 
 
@@ -105,6 +107,7 @@ def between(c: Comparison, first: date, last: date, slug: str | None = None) -> 
         for name in ("runs", "judged", "approved", "shipped", "reworked"):
             whole[name] = max(one.of[name] for one in of)
         whole["judged_cost"] = whole["cost"] if whole["judged"] else 0
+        whole["shipped_revenue"] = whole["revenue"] if whole["shipped"] else 0
         sums.update(whole)
     for one in mine:
         if one.is_late:

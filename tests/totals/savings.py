@@ -9,7 +9,7 @@ from reports.workflow_audit.follow import follow_all, start
 from tests.totals.company import ME
 from tests.totals.compare import Comparison
 from tests.totals.outcomes import spent_in_runs
-from tests.totals.plain_sum import DAY, Row, total
+from tests.totals.plain_sum import DAY, Row, by, total
 from tests.totals.plain_text import tiles
 
 LENGTH = 30
@@ -75,7 +75,9 @@ def _audit(c: Comparison, first: date, last: date) -> None:
         running = WorkflowAudit.objects.filter(workflow__slug=slug, state="running").first()
         if running is None:
             running = start(ME, Workflow.objects.get(slug=slug), now=c.now)
-            spans = [("baseline", first, last)]
+            used = by([row for row in c.books.rows if row.slug == slug], lambda row: row.day)
+            began = min((day for day, mine in used.items() if total(mine, "calls") > 0), default=first)
+            spans = [("baseline", max(first, began) if began <= last else first, last)]
         else:
             WorkflowAudit.objects.filter(pk=running.pk).update(followed_at=None)
             follow_all(c.now)
