@@ -169,7 +169,9 @@ def custom_days(query: Mapping[str, str], today: date) -> tuple[date, date, str]
         return today, today, f"{day_year(last)} is before {day_year(first)}; turn the two days around."
     if first > today:
         return today, today, f"{day_year(first)} is still to come."
-    if (last - first).days >= LONGEST or first.year < 2000:
+    if first.year < 2000:
+        return today, today, f"{day_year(first)} is too long ago; choose days from 2000 on."
+    if (last - first).days >= LONGEST:
         return today, today, f"That is more than {LONGEST:,} days; choose fewer."
     return first, last, ""
 

@@ -97,7 +97,7 @@ def behind(scope: Scope, window: Window, limit: int) -> tuple[list[Entry], Windo
     """
     found: list[Entry] = []
     newest = of_days(window.last, window.last, window.today, window.zone)
-    for read in (newest, readable(window)) if window.first < window.last else (newest,):
+    for read in (newest, readable(window)) if window.first < window.last else (window,):
         params: dict[str, Any] = {"starts": read.starts_at, "stops": read.stops_at, "limit": limit}
         found = list(_read(BEHIND.format(asked=scope.ledger_sql(params, "l")), params))
         if len(found) >= limit:

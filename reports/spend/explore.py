@@ -8,7 +8,7 @@ from typing import Any
 from reports.asking.window import Window, compared_name, of_days
 from reports.spend.asked import Asked
 from reports.spend.naming import Names, names_of
-from reports.spend.sums import HOUR, Answer, Keys, Row, Used, hours_of, spend, top
+from reports.spend.sums import HOUR, Answer, Keys, Row, Used, hours_of, spend, sum_of, top
 from usage.prices.colours import colours_of
 
 SERIES = 5  # and what is left
@@ -76,6 +76,15 @@ class Explored:
         return compared_name(self.asked.window, self.other, self.asked.compare) if self.other else ""
 
     @property
+    def not_compared(self) -> str:
+        """Why there is no comparison though one was asked for; "" where there is, or none was."""
+        if self.asked.compare == "none" or self.other:
+            return ""
+        if self.asked.window.complete_days <= 0:
+            return "There is no comparison yet: only complete days are compared."
+        return "There is no comparison: not all days of both times could be read."
+
+    @property
     def overlaps(self) -> bool:
         """Whether rows may count the same call twice, so that they do not sum to the total."""
         return "tag" in self.asked.groups
@@ -87,22 +96,22 @@ def explore(asked: Asked, *, draw: bool = True) -> Explored:
     With `draw` for the page, with a row each for the dearest `LISTED`; without it for a file, of all there are.
     """
     most = LISTED if draw else None
-    answer = spend(asked.scope, asked.window, asked.groups, most=most)
+    whole = spend(asked.scope, asked.window, asked.groups, most=None if asked.stack else most)
+    answer = shortened(whole, most)
     read = replace(asked, window=answer.window) if answer.cut else asked
     other = None if answer.cut else asked.before
     earlier = spend(asked.scope, other, asked.groups) if other else None  # of every row that the page lists
     if earlier and earlier.cut:
         other = earlier = None
     today = _today(read) if earlier else None
-    points, complete = _points(read)
-    found = _series(read, answer, points) if draw and not asked.stack else ()
+    points, complete, found = _drawn(read, whole) if draw else ((), 0, ())
     lines = _lines(asked, answer, earlier, today)
     values: dict[str, Sequence[Key]] = {one: [line.keys[i] for line in lines] for i, one in enumerate(asked.groups)}
+    if asked.stack:  # columns and what they are split by may be in no row that is listed
+        values[asked.group] = [*values[asked.group], *(one for one in points if isinstance(one, str))]
+        values[asked.stack] = [*values[asked.stack], *(one.key for one in found)]
     names = names_of(asked.scope, values)
     lines = tuple(replace(line, labels=_labels(asked, names, line.keys)) for line in lines)
-    if draw and asked.stack:
-        points, found = _stacked(asked, answer)
-        complete = len(points)
     series = tuple(replace(one, name=names.of(asked.stack or asked.group, one.key)) for one in found)
     drawn_before = draw and other and not asked.stack
     return Explored(
@@ -118,6 +127,24 @@ def explore(asked: Asked, *, draw: bool = True) -> Explored:
         before_total=earlier.total if earlier else None,
         now_total=answer.total - today.total if earlier and today else answer.total if earlier else None,
     )
+
+
+def _drawn(asked: Asked, answer: Answer) -> tuple[tuple[date | datetime | Key, ...], int, tuple[Series, ...]]:
+    """Points, how many of them are over, series. Columns are of all pairs, also of those that are not listed."""
+    if asked.stack:
+        columns, found = _stacked(asked, answer)
+        return columns, len(columns), found
+    points, complete = _points(asked)
+    return points, complete, _series(asked, answer, points)
+
+
+def shortened(answer: Answer, most: int | None) -> Answer:
+    """With one row for all others after the dearest `most`; None for as it is."""
+    if most is None or len(answer.rows) <= most + 1:
+        return answer
+    rest = sum_of(row.used for row in answer.rows[most:])
+    keys = (None,) * len(answer.rows[0].keys)
+    return replace(answer, rows=(*answer.rows[:most], Row(keys, None, rest)))
 
 
 def _labels(asked: Asked, names: Names, keys: Keys) -> tuple[str, ...]:

@@ -53,6 +53,7 @@ def explorer(request: HttpRequest) -> HttpResponseBase:
             "tiles": tiles(found),
             "has_rest": any(None in line.keys for line in found.lines),
             "listed": LISTED,
+            "not_compared": found.not_compared,
             "menus": menus(asked),
         },
     )
@@ -71,7 +72,7 @@ def series(request: HttpRequest) -> HttpResponseBase:
         "rows": [drawing.figures_of(line, found) for line in table.ordered(found)],
         "all": drawing.used_of(found.total),
         "rows_sum_to_all": not found.overlaps,
-        "notes": list(asked.notes),
+        "notes": [*asked.notes, *filter(None, [found.not_compared])],
     }
     return JsonResponse(drawing.chart(found, reverse("spend")) | {"figures": figures})
 
@@ -137,6 +138,7 @@ def values(request: HttpRequest, dimension: str) -> HttpResponseBase:
                 for one in shown
             ],
             "more": max(0, len(keys) - OFFERED),
+            "read_words": span_year(whole.window.first, whole.window.last),
             "target": reverse(back if back in BACK_TO else "spend"),
             "back": asked.address() if back not in BACK_TO else asked.where(),
         },

@@ -78,7 +78,7 @@ def test_chosen_days_that_still_run_count_today_and_compare_complete_days():
         ("2026-11-12", "2026-11-10", "turn the two days around"),
         ("2027-01-01", "2027-01-02", "still to come"),
         ("2020-01-01", "2026-01-02", "more than 1,100 days"),
-        ("0001-01-01", "0001-01-02", "more than 1,100 days"),
+        ("0001-01-01", "0001-01-02", "choose days from 2000 on"),
     ],
 )
 def test_days_that_make_no_sense_are_told_and_this_month_shown(first: str, last: str, said: str):

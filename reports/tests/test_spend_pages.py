@@ -154,6 +154,36 @@ def test_what_is_not_listed_is_compared_with_all_that_is_not_listed(
     assert [line.before is None for line in explore(asked).lines].count(False) == 2  # the dearest, and all others
 
 
+def test_columns_are_of_all_pairs_also_of_those_not_listed(lena: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    query = f"{DAYS}&group=workflow&stack=user&metric=calls"
+    whole = lena.get(f"/series/spend.json?{query}").json()
+    monkeypatch.setattr(explore_module, "LISTED", 2)
+    drawn = lena.get(f"/series/spend.json?{query}").json()
+    assert len(drawn["figures"]["rows"]) == 3 < len(whole["figures"]["rows"])
+    assert drawn["figures"]["rows"][2]["names"] == ["Everything else", "Everything else"]
+    assert (drawn["labels"], drawn["series"]) == (whole["labels"], whole["series"])
+    assert drawn["figures"]["all"] == whole["figures"]["all"]
+    assert sum(row["calls"] for row in drawn["figures"]["rows"]) == whole["figures"]["all"]["calls"]
+    assert "dearest have a row" in text_of(lena, f"/spend/?{query}")
+
+
+def test_why_there_is_no_comparison_is_said(lena: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    today = "period=custom&from=2026-11-05&to=2026-11-05&compare=previous"
+    assert "only complete days are compared" in text_of(lena, f"/spend/?{today}")
+    asked = f"{DAYS}&customer=acme&stage=draft&compare=previous"
+    assert "There is no comparison" not in text_of(lena, f"/spend/?{asked}")
+    monkeypatch.setattr(sums, "READ_MOST", 30)
+    assert "not all days of both times could be read" in text_of(lena, f"/spend/?{asked}")
+    assert "could be read" in lena.get(f"/series/spend.json?{asked}").json()["figures"]["notes"][0]
+    listed = text_of(lena, f"/spend/values/stage/?{DAYS}&customer=acme")
+    assert "What there is in 25 Oct" not in listed
+
+
+def test_calls_of_a_month_that_began_today_are_all_listed(lena: Client) -> None:
+    with time_machine.travel("2026-11-01T20:00:00Z", tick=False):
+        assert "All of them are listed" in text_of(lena, "/spend/calls/")
+
+
 def test_nothing_is_said_of_an_address_that_is_understood(lena: Client) -> None:
     for query in ("", f"{DAYS}&group=team&stack=model&compare=none&metric=calls&sort=name&page=1&team=&user=ana"):
         for address in ("/spend/", "/spend/values/team/"):
