@@ -227,6 +227,9 @@ def test_a_sample_is_said_and_scaled_to_what_was_spent(lena, monkeypatch):
     assert batch.before < batch.cost == 300_000_000
     page = text(lena.get("/savings/"))
     assert "Scaled up from a sample" in page
+    drafts = [one for of in result.workflows.values() if (one := of.levers.get("routing-down")) and one.terms]
+    said = f"on {sum(one.calls for one in drafts)} calls of the sample, scaled up"
+    assert said in text(lena.get("/savings/levers/routing-down/"))
     with time_machine.travel(NOW, tick=False):
         again, _ = take.ask()
         take.work_off()

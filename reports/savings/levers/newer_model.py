@@ -88,7 +88,8 @@ LEVER = Lever(
     stage=THEN,
     how="Calls go to the newest model of the same provider and family that costs less.",
     risk="Answers differ in tone and length: a newer model may use other numbers of tokens for the same text.",
-    needs="An evaluation on your own prompts: the newer model’s answers must be approved as often.",
+    needs="An evaluation on your own prompts: the newer model’s answers must be approved as often. The "
+    "draft puts it into its tier, so every workflow that uses the tier moves.",
     source="Names and prices of the price book.",
     learn=learn,
     applies=applies,
