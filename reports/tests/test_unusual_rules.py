@@ -7,11 +7,13 @@ import pytest
 from budgets.alerts.rules import archive, mute
 from budgets.audit.record import Actor
 from budgets.models import NANO, Alert, AlertRule, AuditEntry, Notice
+from budgets.organisation.configuration import current_generation
 from budgets.tests.made import ACTOR
+from budgets.workflows.pause import pause_workflow, resume_workflow
 from reports.models import Finding
 from reports.tests.test_unusual_pages import a_finding
 from reports.tests.unusual_made import DAY, HOUR, NOW, a_company, a_workflow
-from reports.unusual.acting import RefusedUndo, act_due, undo_act
+from reports.unusual.acting import RefusedUndo, act, act_due, undo_act
 from reports.unusual.handling import set_state
 from routing.alerts.look import look
 from routing.alerts.triggers import TRIGGERS
@@ -184,3 +186,51 @@ def test_whoever_may_not_change_the_workflow_sees_who_can(copy):
     copy.refresh_from_db()
     assert copy.paused_at is None
     assert owner.post(f"/unusual/{finding.pk}/take-back/").status_code == 409
+
+
+def test_what_somebody_let_go_on_is_not_stopped_again_by_another_finding_of_the_same(copy):
+    a_spend_rule(minimum="20", act="pause")
+    first = a_finding(copy, kind="loop", subject="loop-1")
+    act_due(NOW)
+    first.refresh_from_db()
+    undo_act(LENA, first)
+    a_finding(copy)  # a series sees the same spend a quarter hour later
+    assert act_due(NOW + MINUTE) == []
+    copy.refresh_from_db()
+    assert copy.paused_at is None
+
+
+def test_what_somebody_resumed_by_hand_is_not_stopped_again(copy):
+    a_spend_rule(minimum="20", act="pause")
+    a_finding(copy, kind="loop", subject="loop-1")
+    act_due(NOW)
+    resume_workflow(LENA, copy)
+    a_finding(copy)
+    assert act_due(NOW + MINUTE) == []
+
+
+def test_what_was_paused_already_was_not_paused_by_a_rule(copy):
+    a_spend_rule(minimum="20", act="pause")
+    pause_workflow(LENA, copy, "A holiday")
+    finding = a_finding(copy)
+    assert act_due(NOW) == []
+    finding.refresh_from_db()
+    assert finding.acted == ""
+
+
+def test_an_answer_that_came_meanwhile_is_heard(copy):
+    """Somebody calls it expected after the rule was asked, before its turn comes."""
+    rule = a_spend_rule(minimum="20", act="pause")
+    finding = a_finding(copy)
+    set_state(LENA, finding, Finding.State.EXPECTED)
+    assert act(finding.pk, rule, NOW) is None
+    copy.refresh_from_db()
+    assert copy.paused_at is None
+
+
+def test_looking_again_at_what_is_only_told_changes_no_configuration(copy):
+    a_spend_rule(minimum="20", act="cap")
+    a_finding(copy)
+    before = current_generation()
+    assert act_due(NOW) == []
+    assert current_generation() == before

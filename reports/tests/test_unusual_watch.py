@@ -25,6 +25,7 @@ from reports.tests.unusual_made import (
     office_hours,
 )
 from reports.unusual import watch as watching
+from reports.unusual.detector import STATE_VERSION
 from reports.unusual.handling import set_state, undo_handling
 from reports.unusual.listing import begins_on, undo_of
 from reports.unusual.watch import watch
@@ -124,6 +125,30 @@ def test_less_than_a_third_of_a_days_spend_is_no_finding(copy):
     burst(copy, NOW + QUARTER, 18.0)  # and with a second one it is
     looked(NOW + 2 * QUARTER)
     assert Finding.objects.get().amount > 30 * NANO
+
+
+def test_less_than_a_hundredth_of_the_companys_day_is_no_finding():
+    """A small workflow of a company that spends about 2,000 dollars a day: ten dollars more are nobody's worry."""
+    a_company()
+    small, large = a_workflow("small"), a_workflow("large", "ops")
+    history(small, days=15, dollars=lambda when: 0.05)
+    history(large, days=15, dollars=lambda when: 20 + when.minute / 60)
+    learnt()
+    burst(small, dollars=15.0)
+    fill(large, NOW, NOW + 2 * QUARTER, lambda when: 20 + when.minute / 60)
+    looked(NOW + QUARTER)
+    assert not Finding.objects.exists()
+    burst(small, NOW + QUARTER, 15.0)
+    looked(NOW + 2 * QUARTER)
+    assert Finding.objects.get().name == "Small"
+
+
+def test_what_another_version_remembers_is_learnt_anew(copy):
+    WatchedSeries.objects.update(state={"version": 0})
+    burst(copy)
+    looked(NOW + QUARTER)
+    assert Finding.objects.get().name == "Ad copy"
+    assert {one.state["version"] for one in WatchedSeries.objects.all()} == {STATE_VERSION}
 
 
 def test_before_seven_days_nothing_is_told_and_the_page_says_from_when():

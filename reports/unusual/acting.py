@@ -7,6 +7,7 @@ from decimal import ROUND_UP, Decimal
 from typing import Any
 
 from django.db import connection, transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from budgets.audit.newest import newest_entry
@@ -22,6 +23,7 @@ from reports.unusual.wording import title
 
 CHANGE_WORKFLOW = "budgets.change_workflow"
 ACTOR = Actor.job("unusual spend")
+TOOK_BACK = "took back what was done about"
 RECENT = timedelta(days=1)
 LEAST_RUNS = 20  # fewer say nothing about what a run needs
 ROOM = 2  # times what 99 of 100 runs needed
@@ -67,33 +69,60 @@ def act_due(now: datetime | None = None) -> list[Finding]:
 
 def act(pk: int, rule: AlertRule, now: datetime) -> Finding | None:
     """Do what the rule says about one finding, unless another was quicker; None where nothing was done."""
-    with changing_configuration():
-        finding = Finding.objects.select_for_update(no_key=True, of=("self",)).select_related("workflow").get(pk=pk)
-        if finding.acted or finding.workflow is None:
-            return None
-        workflow = finding.workflow.merged_into or finding.workflow
-        wanted = rule.options["act"]
-        if wanted == CAP and finding.kind not in OF_RUNS:
-            return None
-        reason = f"{title(finding)}. Done by the alert rule “{rule.name}”."[:500]
-        before = newest_entry(Workflow, workflow.pk)
-        limits = usual_limits(workflow.pk, finding, now) if wanted == CAP else None
-        try:
-            if limits is not None and workflow.is_claimed:
-                _limit(workflow, limits, reason)
-                finding.acted = Finding.Act.CAPPED
-            else:
-                pause_workflow(ACTOR, workflow, reason)
-                finding.acted = Finding.Act.PAUSED
-        except (RefusedEdit, InvalidWorkflow):
-            return None
-        entry = newest_entry(Workflow, workflow.pk)
-        changed = entry is not None and (before is None or entry.pk != before.pk)
-        finding.acted_entry = entry.pk if entry is not None and changed else None
-        finding.save(update_fields=["acted", "acted_entry"])
-        what = "had its runs limited" if finding.acted == Finding.Act.CAPPED else "had its workflow paused"
-        record(ACTOR, what, finding, None, {"acted": finding.acted, "workflow": workflow.slug}, reason)
-    return finding
+    rows = Finding.objects.select_related("workflow__merged_into")
+    if not _is_due(rows.get(pk=pk), rule):  # without a lock: looking again and again changes no configuration
+        return None
+    try:
+        with changing_configuration():
+            finding = rows.select_for_update(no_key=True, of=("self",)).get(pk=pk)
+            if not _is_due(finding, rule):
+                return None
+            _do(finding, rule, now)
+            return finding
+    except (RefusedEdit, InvalidWorkflow):
+        return None
+
+
+def _is_due(finding: Finding, rule: AlertRule) -> bool:
+    """Whether it goes on, nobody has judged it, and nobody wanted its workflow to go on as it is since it began."""
+    if finding.acted or finding.ended_at is not None or not finding.is_open or finding.workflow is None:
+        return False
+    if rule.options["act"] == CAP and finding.kind not in OF_RUNS:
+        return False
+    workflow = finding.workflow.merged_into or finding.workflow
+    return workflow.paused_at is None and not _was_let_go_on(workflow, finding.since)
+
+
+def _was_let_go_on(workflow: Workflow, since: datetime) -> bool:
+    """Whether somebody resumed it, or took back what was done about its unusual spend, after that instant: what other
+    findings say of the same spend must not do it again."""
+    names = Workflow.objects.counted_as(workflow.slug)
+    undone = Finding.objects.filter(workflow__in=names, acted_undone=True).values_list("pk", flat=True)
+    entries = AuditEntry.objects.filter(at__gt=since)
+    resumed = Q(object_type=Workflow._meta.label_lower, object_id=str(workflow.pk), act="resumed")
+    taken_back = Q(object_type=Finding._meta.label_lower, object_id__in=[str(pk) for pk in undone], act=TOOK_BACK)
+    return entries.filter(resumed | taken_back).exists()
+
+
+def _do(finding: Finding, rule: AlertRule, now: datetime) -> None:
+    """Raises RefusedEdit, which undoes all of it, where everything is so already: that is nobody's doing here."""
+    assert finding.workflow is not None
+    workflow = finding.workflow.merged_into or finding.workflow
+    reason = f"{title(finding)}. Done by the alert rule “{rule.name}”."[:500]
+    before = newest_entry(Workflow, workflow.pk)
+    limits = usual_limits(workflow.pk, finding, now) if rule.options["act"] == CAP else None
+    if limits is not None and workflow.is_claimed:
+        _limit(workflow, limits, reason)
+        finding.acted, what = Finding.Act.CAPPED, "had its runs limited"
+    else:
+        pause_workflow(ACTOR, workflow, reason)
+        finding.acted, what = Finding.Act.PAUSED, "had its workflow paused"
+    entry = newest_entry(Workflow, workflow.pk)
+    if entry is None or (before is not None and entry.pk == before.pk):
+        raise RefusedEdit("It has such limits already.")
+    finding.acted_entry = entry.pk
+    finding.save(update_fields=["acted", "acted_entry"])
+    record(ACTOR, what, finding, None, {"acted": finding.acted, "workflow": workflow.slug}, reason)
 
 
 def usual_limits(workflow_id: int, finding: Finding, now: datetime) -> RunLimits | None:
@@ -126,7 +155,7 @@ def undo_act(actor: Actor, finding: Finding) -> Finding:
             raise RefusedUndo(str(error)) from error
         row.acted_undone = True
         row.save(update_fields=["acted_undone"])
-        record(actor, "took back what was done about", row, {"undone": False}, {"undone": True}, reason)
+        record(actor, TOOK_BACK, row, {"undone": False}, {"undone": True}, reason)
     return row
 
 

@@ -10,7 +10,7 @@ from budgets.limits.calendar import DAY, day_of, day_starts_at
 from budgets.models import NANO, Organisation
 from reports.models import Finding, Watch
 from reports.unusual.creep import Creep
-from reports.unusual.keeping import MINIMUM, WATCH_LOCK
+from reports.unusual.keeping import MINIMUM, OF_COMPANY, WATCH_LOCK
 from reports.unusual.runaways import sum_of
 from reports.unusual.scopes import WORKFLOW, Scope, epoch, named
 
@@ -45,10 +45,12 @@ def look_for_creep(now: datetime | None = None) -> list[Finding]:
         growing = {key: days for key, days in spent.items() if is_creeping(days, first, today)}
         _end(set(growing), now)
         scopes = {one.key: one for one in named(WORKFLOW, list(growing))}
+        week = sum(days.get(today - n * DAY, 0) for days in spent.values() for n in range(1, WEEK + 1))
+        least = max(MINIMUM, week // OF_COMPANY)
         found = [
             finding
             for key, days in growing.items()
-            if key in scopes and (finding := _kept(scopes[key], days, today, now, organisation.zone))
+            if key in scopes and (finding := _kept(scopes[key], days, today, now, organisation.zone, least))
         ]
         Watch.objects.filter(pk=1).update(creep_on=today)
         return found
@@ -73,8 +75,8 @@ def _end(growing: set[str], now: datetime) -> None:
     rows.filter(until__lte=now - LASTS).update(ended_at=now)
 
 
-def _kept(scope: Scope, days: dict[date, int], today: date, now: datetime, zone: Any) -> Finding | None:
-    """Each of the last seven days beside the same weekday four weeks before."""
+def _kept(scope: Scope, days: dict[date, int], today: date, now: datetime, zone: Any, least: int) -> Finding | None:
+    """Each of the last seven days beside the same weekday four weeks before; `least` nano-dollars above are told."""
     known = Finding.objects.filter(kind=Finding.Kind.CREEP, dimension=WORKFLOW, key=scope.key)
     recent = known.filter(until__gt=now - LASTS)
     if recent.exists() or known.filter(ended_at=None).exists():
@@ -91,7 +93,7 @@ def _kept(scope: Scope, days: dict[date, int], today: date, now: datetime, zone:
         cause="It rose slowly and steadily over the last weeks; no single day stands out.",
     )  # fmt: skip
     sum_of(finding)
-    if (finding.amount or 0) < MINIMUM or _is_taught(known, finding):
+    if (finding.amount or 0) < least or _is_taught(known, finding):
         return None
     finding.save()
     return finding

@@ -1,30 +1,43 @@
 """Write what was found: make, extend and end findings of spend above its usual. Each may be done again and changes
 nothing."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from budgets.models import NANO
 from reports.models import Finding
 from reports.unusual.judging import GAP, Point, Span
 from reports.unusual.measures import MEASURES, Sums, by_grain
-from reports.unusual.scopes import Scope, epoch, instant, used
+from reports.unusual.scopes import WORKFLOW, Scope, epoch, instant, used
 
 WATCH_LOCK = 7_061_081  # advisory lock number, ours by choice; one look at a time
 MINIMUM = 5 * NANO  # what is less above its usual is no finding
 LONGEST = timedelta(days=7)  # what lasts longer is the new usual
 REFRESHED = timedelta(days=35)  # late calls, corrections and withdrawals still change what was spent
-SHARE = 3  # nor is what is less than a third of what the scope spends a day
+SHARE = 3  # nor is what is less than a third of what the scope spends a day,
+OF_COMPANY = 100  # or than a hundredth of what the company does
 EXPLAINED = 2  # a team or model is not told of again where its workflows are at least a half of it
 
 
-def keep(scope: Scope, span: Span, peaks: Mapping[str, float], now: datetime, expected: int = 0) -> Finding | None:
+def least_of_company(scopes: Iterable[Scope]) -> int:
+    """Nano-dollars above usual that are much for the company: of what its costliest workflows spend a day."""
+    return max(MINIMUM, sum(scope.a_day for scope in scopes if scope.dimension == WORKFLOW) // OF_COMPANY)
+
+
+def keep(
+    scope: Scope,
+    span: Span,
+    peaks: Mapping[str, float],
+    now: datetime,
+    expected: int = 0,
+    least: int = MINIMUM,
+) -> Finding | None:
     """The finding of this scope that the span made or changed. `peaks`: of all measures and grains in the span;
-    `expected`: nano-dollars above usual that somebody had expected of its workflows."""
+    `expected`: nano-dollars above usual that somebody had expected of its workflows; `least` is `least_of_company`."""
     known = _known(scope, span, now)
     if known is not None:
         return _extended(known, span, peaks)
-    if span.amount < max(MINIMUM, scope.a_day // SHARE) or is_explained(scope, span, expected):
+    if span.amount < max(least, scope.a_day // SHARE) or is_explained(scope, span, expected):
         return None
     return _made(scope, span, peaks, now)
 

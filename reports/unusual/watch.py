@@ -18,7 +18,7 @@ from budgets.models import Organisation
 from reports.models import Finding, Watch, WatchedSeries
 from reports.unusual import keeping
 from reports.unusual.causes import tell_causes
-from reports.unusual.detector import SHIPPED_THRESHOLD, Detector
+from reports.unusual.detector import SHIPPED_THRESHOLD, STATE_VERSION, Detector
 from reports.unusual.expecting import Expectations
 from reports.unusual.judging import Graded, Seen, Span, spans_of
 from reports.unusual.measures import GRAINS, HOUR, NOTHING, QUARTER, Sums, by_grain, measures_of, value_of
@@ -77,6 +77,7 @@ def _look(row: Watch, now: datetime, to: datetime, deadline: float) -> Looked:
     _forget_where_more_came(scopes, known)
     expecting = Expectations(to - HISTORY, to, Organisation.get().zone)
     found: list[Finding] = []
+    least = keeping.least_of_company(scopes)
     done = waiting = 0
     for batch in _batches(scopes, known, to):
         if time.monotonic() > deadline:
@@ -84,7 +85,7 @@ def _look(row: Watch, now: datetime, to: datetime, deadline: float) -> Looked:
             continue
         sums = used(batch[0].dimension, [one.key for one in batch], _from(batch, known, to), to)
         for scope in batch:
-            found += _look_at(scope, sums[scope.key], known, expecting, grains, to, now)
+            found += _look_at(scope, sums[scope.key], known, expecting, grains, to, now, least)
             done += 1
     return Looked(done, waiting, tuple(found))
 
@@ -93,9 +94,15 @@ Key = tuple[str, str, str, int]  # dimension, key, measure, grain
 
 
 def _series(scopes: Sequence[Scope]) -> dict[Key, WatchedSeries]:
+    """What is remembered of them; what another version of the detector wrote is forgotten, and learnt anew."""
     keys = {scope.key for scope in scopes}
     rows = WatchedSeries.objects.filter(key__in=keys)
-    return {(one.dimension, one.key, one.measure, one.grain): one for one in rows}
+    old = {(one.dimension, one.key) for one in rows if one.state.get("version") != STATE_VERSION}
+    for dimension, key in old:
+        WatchedSeries.objects.filter(dimension=dimension, key=key).delete()
+    return {
+        (one.dimension, one.key, one.measure, one.grain): one for one in rows if (one.dimension, one.key) not in old
+    }
 
 
 def _forget_where_more_came(scopes: Sequence[Scope], known: dict[Key, WatchedSeries]) -> None:
@@ -142,6 +149,7 @@ def _look_at(
     grains: Sequence[int],
     to: datetime,
     now: datetime,
+    least: int,
 ) -> list[Finding]:
     first = known.get((scope.dimension, scope.key, "money", QUARTER))
     began = first.began_at if first else instant(min(quarters)) if quarters else None
@@ -156,7 +164,7 @@ def _look_at(
     found = []
     for span in sorted(spans, key=lambda one: (one.since, one.grain)):
         expected = expecting.quieted_of(scope, span)
-        if finding := keeping.keep(scope, span, peaks_in(span, graded), now, expected):
+        if finding := keeping.keep(scope, span, peaks_in(span, graded), now, expected, least):
             found.append(finding)
     keeping.end(scope, to, now)
     return found
