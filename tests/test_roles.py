@@ -187,10 +187,11 @@ def test_who_comes_in_where(made):
 ADMINISTRATORS = re.compile(r"(settings|api/v1|export)/(people|keys)\b")
 # What those see whose role is for a team. Everything else is about the company.
 FOR_TEAMS = re.compile(
-    r"(?!calendar/import|workflows/(unassigned|assign)|plan/budgets|plan/<int:year>/(copy|no-team))"
+    r"(?!calendar/import|forecast/make|workflows/(unassigned|assign)|plan/budgets|plan/<int:year>/(copy|no-team))"
     r"($|api/$|menu/|budget|workflows|plan/|calendar|approvals|alerts|slack/actions|outcomes|unusual|figures|routing/snippets"
     r"|(export|series)/(budgets|workflows|plan|calendar|approvals|approval-rules|alerts|alert-rules|snippets|outcomes|unusual|figures)\b"
-    r"|savings/|export/(savings|what-if)\b"
+    r"|savings/|export/(savings|what-if)\b|settings/chargeback/|export/chargeback\b|settings/reports/"
+    r"|forecast/|(export|series)/forecast\b"
     r"|spend/|views/|(export|series)/(spend-why\b|spend[./]|views\.)"
     r"|api/v1/(budgets|workflows|teams|plan|activities|approval-requests|grants|alerts|alert-rules|alert-triggers|tiers|events|outcomes|runs|snippets|findings|figures)\b)"
 )
