@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 from django.db.models import Count, F, Q, QuerySet, Sum
 
 from budgets.access.reachable import reachable
+from budgets.access.roles import VIEW, reach
 from budgets.models import Organisation, Workflow
 from usage.coverage.window import Window, window_of
 from usage.models import OutcomeMessage, Run
@@ -52,11 +53,19 @@ class Chosen:
         found = Run.objects.filter(
             calls__gt=0, counts_at__gte=self.window.starts_at, counts_at__lt=self.window.stops_at
         )
+        flows = self.workflows()
+        if flows is not None:
+            found = found.filter(workflow_id__in=flows.values("pk"))
+        return found.filter(run_id__icontains=self.query) if self.query else found
+
+    def workflows(self) -> QuerySet[Workflow] | None:
+        """Those asked for, in reach of who asks; None: all, and nothing need be asked of each run."""
+        if self.workflow is None and reach(self.user, VIEW).everything:
+            return None
         flows = reachable(Workflow, self.user)
         if self.workflow is not None:
             flows = flows.filter(Q(pk=self.workflow.pk) | Q(merged_into=self.workflow))
-        found = found.filter(workflow_id__in=flows.values("pk"))
-        return found.filter(run_id__icontains=self.query) if self.query else found
+        return flows
 
     def runs(self) -> QuerySet[Run]:
         """Those of the tab, in the order asked for."""
@@ -64,9 +73,22 @@ class Chosen:
 
     def totals(self) -> tuple[dict[str, int], int]:
         """Tab → runs, and nano-dollars of the tab that is shown. One statement."""
-        counts = {f"n{at}": Count("pk", filter=fits) for at, (_, fits) in enumerate(TABS.values())}
-        found = self.under().aggregate(cost=Sum("cost", filter=TABS[self.outcome][1]), **counts)
-        return {key: found[f"n{at}"] for at, key in enumerate(TABS)}, int(found["cost"] or 0)
+        twice = Q(duplicates__gt=0)
+        # Summed by outcome: asking each run whether it is of each tab takes six times as long.
+        sums = self.under().order_by().values("outcome").annotate(
+            of=Count("pk"), twice=Count("pk", filter=twice), spent=Sum("cost"), spent_twice=Sum("cost", filter=twice)
+        )  # fmt: skip
+        counts, cost = dict.fromkeys(TABS, 0), dict.fromkeys(TABS, 0)
+        for one in sums:
+            tab = "none" if one["outcome"] == Run.Outcome.OPEN else one["outcome"]
+            for key, count, spent in (
+                ("", one["of"], one["spent"]),
+                (tab, one["of"], one["spent"]),
+                ("twice", one["twice"], one["spent_twice"]),
+            ):
+                counts[key] += count
+                cost[key] += spent or 0
+        return counts, cost[self.outcome]
 
     @property
     def kept(self) -> dict[str, str]:
@@ -86,10 +108,10 @@ class Chosen:
 
     def waiting(self) -> QuerySet[OutcomeMessage]:
         """Messages about runs that made no call yet, the newest first."""
-        flows = reachable(Workflow, self.user)
-        if self.workflow is not None:
-            flows = flows.filter(Q(pk=self.workflow.pk) | Q(merged_into=self.workflow))
-        found = OutcomeMessage.objects.filter(state="waiting", taken_back_at=None, workflow_id__in=flows.values("pk"))
+        found = OutcomeMessage.objects.filter(state="waiting", taken_back_at=None)
+        flows = self.workflows()
+        if flows is not None:
+            found = found.filter(workflow_id__in=flows.values("pk"))
         return found.order_by("-pk")
 
 

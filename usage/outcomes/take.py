@@ -39,9 +39,9 @@ KNOWN = """
 SELECT source_id, replace(key::text, '-', ''), replace(content::text, '-', '') FROM usage_outcomemessage
 WHERE taken_back_at IS NULL
     AND (source_id, key) IN (SELECT source_id, key::uuid FROM unnest(%s::int[], %s::text[]) AS sent (source_id, key))"""
-FULL = """
-SELECT workflow_id, run_id FROM usage_outcomemessage
-WHERE (workflow_id, run_id) IN (SELECT * FROM unnest(%s::int[], %s::text[])) GROUP BY 1, 2 HAVING count(*) >= %s"""
+TAKEN = """
+SELECT workflow_id, run_id, count(*) FROM usage_outcomemessage
+WHERE (workflow_id, run_id) IN (SELECT * FROM unnest(%s::int[], %s::text[])) GROUP BY 1, 2"""
 Identity = tuple[int | None, str]
 CONFLICT = "An outcome with this id was taken before with other content. The first counts."
 
@@ -94,10 +94,15 @@ class Taking:
             self.made = [made[one.identity] for one in pending if one.identity in made]
             late = [one for one in pending if one.identity not in made]
             if late:
-                cursor.execute(KNOWN, [[one.identity[0] for one in late], [one.identity[1] for one in late]])
-                before = {(source, key): content for source, key, content in cursor.fetchall()}
+                before = self.known_before(cursor, late)
                 for one in late:
                     self.seen_before(one, before.get(one.identity, one.content))
+
+    @staticmethod
+    def known_before(cursor: Any, asked: Sequence[Pending]) -> dict[Identity, str]:
+        """Identity → content of those that were taken before."""
+        cursor.execute(KNOWN, [[one.identity[0] for one in asked], [one.identity[1] for one in asked]])
+        return {(source, key): content for source, key, content in cursor.fetchall()}
 
     def pending(self) -> list[Pending]:
         """Those that are possible and not repeated within the batch itself."""
@@ -154,10 +159,18 @@ class Taking:
     def with_room(self, cursor: Any, pending: list[Pending], known: dict[str, Named]) -> list[Pending]:
         """Without those of runs that have as many messages as are read for one run."""
         keys = [(known[one.message.workflow or UNASSIGNED].id, one.message.run_id or "") for one in pending]
-        cursor.execute(FULL, [[workflow for workflow, _ in keys], [run for _, run in keys], MOST_OF_A_RUN])
-        full, room = set(cursor.fetchall()), []
+        cursor.execute(TAKEN, [[workflow for workflow, _ in keys], [run for _, run in keys]])
+        taken = Counter({(workflow, run): count for workflow, run, count in cursor.fetchall()})
+        coming = Counter(keys)
+        close = [one for one, key in zip(pending, keys, strict=True) if taken[key] + coming[key] > MOST_OF_A_RUN]
+        again = self.known_before(cursor, close) if close else {}
+        room = []
         for one, key in zip(pending, keys, strict=True):
-            if key in full:
+            if one.identity in again:  # is no more than what is there
+                room.append(one)
+                continue
+            taken[key] += 1
+            if taken[key] > MOST_OF_A_RUN:
                 sentence = f"This run has {MOST_OF_A_RUN} outcomes already; it takes no more."
                 self.verdicts[one.item.index] = ("rejected", Refusal("too-many-outcomes", sentence, "run_id"))
             else:

@@ -229,3 +229,13 @@ def test_statements_do_not_grow_with_outcomes(key, django_assert_max_num_queries
     post(MANY, [said | {"run_id": "first"}], key)
     with django_assert_max_num_queries(8):
         post(MANY, [said | {"run_id": f"r{n}", "id": str(n)} for n in range(300)], key)
+
+
+def test_one_batch_brings_a_run_no_more_than_it_takes_and_sending_again_stays_safe(key):
+    said = {"run_id": "r", "workflow": "seo-briefs", "outcome": "reworked"}
+    many = [said | {"id": str(n)} for n in range(MOST_OF_A_RUN + 5)]
+    answer = post(MANY, many, key).json()
+    assert (answer["accepted"], answer["rejected"]) == (MOST_OF_A_RUN, 5)
+    again = post(MANY, many, key).json()
+    assert (again["accepted"], again["duplicate"], again["rejected"]) == (0, MOST_OF_A_RUN, 5)
+    assert OutcomeMessage.objects.count() == MOST_OF_A_RUN
