@@ -155,6 +155,13 @@ def test_people_of_a_team_see_their_workflows_only(finding):
     assert Client().get("/unusual/").status_code == 302
 
 
+def test_filters_do_not_say_which_other_teams_there_are(finding):
+    a_workflow("logs", "ops")
+    olga = client_of("olga", "budget_owner", finding.team)
+    notes = [olga.get(f"/unusual/?team={team}").context["chosen"].note for team in ("ops", "nobody", "growth")]
+    assert [note.replace("ops", "nobody") for note in notes] == [notes[1], notes[1], ""]
+
+
 def test_a_workflow_that_is_merged_or_moves_takes_its_findings_along(finding):
     other = a_workflow("logs", "ops")
     ben = client_of("ben", "viewer", other.team)

@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from budgets.access.reachable import fetched
+from budgets.access.reachable import fetched, reachable
 from budgets.access.roles import VIEW, may
 from budgets.access.sent import asked, body, invalid
 from budgets.audit.record import Actor
@@ -131,7 +131,7 @@ class FindingListView(Found, generics.ListAPIView[Finding]):
     def get_queryset(self) -> QuerySet[Finding]:
         given = self.request.query_params
         team = given.get("team", "").replace("\0", "")[:128]
-        if team and not Team.objects.filter(slug=team).exists():
+        if team and not reachable(Team, self.request.user).filter(slug=team).exists():
             raise invalid({"team": f"There is no team with the short name “{team}”."})
         wanted = Chosen(
             asked(self.request, "state", list(STATES)),

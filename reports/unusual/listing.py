@@ -8,7 +8,7 @@ from typing import Any
 from django.contrib.auth.models import User
 from django.db.models import Case, IntegerField, Min, Q, QuerySet, Value, When
 
-from budgets.access.reachable import teams_of
+from budgets.access.reachable import reachable, teams_of
 from budgets.access.roles import reach
 from budgets.audit.newest import newest_entry
 from budgets.limits.calendar import day_of
@@ -59,8 +59,8 @@ class Chosen:
         return rows
 
 
-def chosen(given: Mapping[str, str]) -> Chosen:
-    """Understand the query string; what makes no sense is ignored with a note."""
+def chosen(given: Mapping[str, str], user: Any) -> Chosen:
+    """Understand the query string; what makes no sense is ignored with a note, as is a team out of sight."""
     ignored = []
     state, kind = given.get("state", ""), given.get("kind", "")
     team = given.get("team", "").replace("\0", "")[:128]
@@ -70,7 +70,7 @@ def chosen(given: Mapping[str, str]) -> Chosen:
     if kind and kind not in KINDS:
         ignored.append(f"“{kind[:20]}” is no kind of unusual spend")
         kind = ""
-    if team and not Team.objects.filter(slug=team).exists():
+    if team and not reachable(Team, user).filter(slug=team).exists():
         ignored.append(f"there is no team “{team[:20]}”")
         team = ""
     if (page := given.get("page", "")) and not is_number(page):

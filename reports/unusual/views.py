@@ -46,7 +46,7 @@ HEADER = [
 def finding_list(request: HttpRequest) -> HttpResponseBase:
     """`/unusual/`: what is to be checked first; filters `state`, `kind`, `team`, `q`, `own`."""
     organisation, now = Organisation.get(), timezone.now()
-    wanted = chosen(request.GET.dict())
+    wanted = chosen(request.GET.dict(), request.user)
     theirs = findings_for(request.user)
     paginator = Paginator(open_first(wanted.of(theirs, request.user)), PER_PAGE)
     found = paginator.get_page(request.GET.get("page"))
@@ -75,7 +75,7 @@ def finding_list(request: HttpRequest) -> HttpResponseBase:
 @in_reach
 def findings_csv(request: HttpRequest) -> HttpResponseBase:
     """`/export/unusual.csv`: the list's filter, every row."""
-    wanted = chosen(request.GET.dict())
+    wanted = chosen(request.GET.dict(), request.user)
     rows = open_first(wanted.of(findings_for(request.user), request.user))
     return csv_response("unusual-spend", HEADER, (_line(row) for row in rows.iterator(chunk_size=500)))
 
