@@ -212,6 +212,7 @@ def _bounds(window: Window) -> dict[str, Any]:
         "starts": window.starts_at,
         "stops": window.stops_at,
         "zone": window.zone.key,
+        "days": list(window.days),
     }
 
 
@@ -292,6 +293,8 @@ def _wide_cells(
     few = only is not None and group[:1] == (wide,) and "" not in only and not scope.values(wide)
     if few:  # by the key of the table; all others together are what is left
         asked += " AND value = ANY(%(only)s::text[])"
+    if few or scope.values(wide):  # each day and value by the key of the table, not all values of those days
+        asked += " AND day = ANY(%(days)s::date[])"
     stated = WIDE_DAYS.format(
         table="usage_wide_day" if beside else "usage_valueday", keys=keys, joined=joined, asked=asked
     )
