@@ -155,6 +155,12 @@ def test_people_of_a_team_see_their_workflows_only(finding):
     assert Client().get("/unusual/").status_code == 302
 
 
+def test_what_was_taken_back_since_is_nothing_above_usual(lena, finding):
+    Finding.objects.update(actual=0, expected=4 * NANO, amount=-4 * NANO)
+    assert "Nothing above usual is left for Ad copy" in lena.get("/unusual/").content.decode()
+    assert "Ad copy" not in lena.get("/unusual/card/").content.decode()
+
+
 def test_filters_do_not_say_which_other_teams_there_are(finding):
     a_workflow("logs", "ops")
     olga = client_of("olga", "budget_owner", finding.team)

@@ -6,6 +6,7 @@ from urllib.parse import urlencode
 
 from django.contrib.auth.models import User
 from django.core.paginator import Paginator
+from django.db.models import Q
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.utils import timezone
@@ -113,6 +114,7 @@ def card(request: HttpRequest) -> HttpResponseBase:
     """`/unusual/card/`: the newest that somebody should look at, for the Overview."""
     organisation, now = Organisation.get(), timezone.now()
     rows = findings_for(request.user).filter(state__in=[Finding.State.OPEN, Finding.State.CHECKING])
+    rows = rows.filter(Q(amount=None) | Q(amount__gt=0))  # calls may have been taken back since
     newest = list(open_first(rows)[: ON_CARD + 1])
     context = {
         "rows": rows_of(newest[:ON_CARD], request.user, organisation, now),  # type: ignore[arg-type]

@@ -31,6 +31,8 @@ def title(finding: Finding) -> str:
     what = SAID.get(Finding.Kind(finding.kind))
     if finding.amount is None:
         return f"{whole(finding.actual)} for {finding.name}: {what}"
+    if finding.amount <= 0:  # calls were taken back since, or corrected
+        return f"Nothing above usual is left for {finding.name}{f': {what}' if what else ''}"
     return f"{whole(finding.amount)} more than usual for {finding.name}{f': {what}' if what else ''}"
 
 
