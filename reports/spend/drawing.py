@@ -5,7 +5,7 @@ from typing import Any
 
 from budgets.pages import amounts
 from budgets.pages.csv import currency_code, exact
-from budgets.pages.moments import clock, day, weekday
+from budgets.pages.moments import clock, day, day_year, weekday
 from reports.asking.window import of_days
 from reports.spend.asked import METRICS
 from reports.spend.explore import Explored, Line
@@ -46,15 +46,16 @@ def chart(found: Explored, address: str = "") -> dict[str, Any]:
 def labels_of(found: Explored) -> tuple[list[str], list[str]]:
     """Short and full text of each point: days, hours by the organisation's clock, or names."""
     zone, short, full = found.asked.window.zone, [], []
-    one_day = found.asked.window.first == found.asked.window.last
+    first, last = found.asked.window.first, found.asked.window.last
+    one_day, one_year = first == last, first.year == last.year
     for point in found.points:
         if isinstance(point, datetime):
             local = point.astimezone(zone)
             short.append(clock(local) if one_day else f"{day(local.date())} {clock(local)}")
             full.append(f"{weekday(local.date())}, {clock(local)} {local.tzname()}")
         elif isinstance(point, date):
-            short.append(day(point))
-            full.append(weekday(point))
+            short.append(day(point) if one_year else day_year(point))
+            full.append(weekday(point) if one_year else f"{weekday(point)} {point.year}")
         else:
             name = found.names.of(found.asked.group, point)
             short.append(name if len(name) <= 22 else f"{name[:20]}…")

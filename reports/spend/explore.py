@@ -96,7 +96,9 @@ def explore(asked: Asked, *, draw: bool = True) -> Explored:
     With `draw` for the page, with a row each for the dearest `LISTED`; without it for a file, of all there are.
     """
     most = LISTED if draw else None
-    whole = spend(asked.scope, asked.window, asked.groups, most=None if asked.stack else most)
+    whole = spend(
+        asked.scope, asked.window, asked.groups, most=most if asked.figure == "cost" and not asked.stack else None
+    )
     answer = shortened(whole, most)
     read = replace(asked, window=answer.window) if answer.cut else asked
     other = None if answer.cut else asked.before
@@ -130,7 +132,7 @@ def explore(asked: Asked, *, draw: bool = True) -> Explored:
 
 
 def _drawn(asked: Asked, answer: Answer) -> tuple[tuple[date | datetime | Key, ...], int, tuple[Series, ...]]:
-    """Points, how many of them are over, series. Columns are of all pairs, also of those that are not listed."""
+    """Points, how many of them are over, series. They are of all rows, since the table lists the dearest only."""
     if asked.stack:
         columns, found = _stacked(asked, answer)
         return columns, len(columns), found
@@ -168,14 +170,15 @@ def _lines(asked: Asked, answer: Answer, earlier: Answer | None, today: Answer |
         return tuple(Line(row.keys, (), row.used) for row in answer.rows)
     found = {row.keys: row.used for row in answer.rows}
     before, running = (_beside(found, rows) for rows in (earlier.rows, today.rows if today else ()))
-    some_unknown = any(None in row.keys for row in earlier.rows)
+    # With more rows before than are read, one of these may be among those that have no row of their own.
+    some_unknown = any(None in row.keys for row in earlier.rows) and not found.keys() <= before.keys()
     figure = asked.figure
 
     def line(keys: Keys) -> Line:
         used = found.get(keys, Used())
         now = used - running.get(keys, Used())
         then = getattr(before.get(keys, Used()), figure)
-        if keys not in before and some_unknown:  # it may be among those that have no row of their own
+        if some_unknown and (keys not in before or None in keys):
             then = None
         return Line(keys, (), used, getattr(now, figure), then)
 

@@ -204,7 +204,10 @@ def run_csv_by_id(request: HttpRequest, workflow: str) -> HttpResponseBase:
 def _seconds(found: FoundRun) -> str:
     gap = found.last - min([found.first, *(timeline.began(one) for one in found.entries if one.is_call)])
     seconds = gap / timedelta(seconds=1)
-    return f"{seconds:,.1f} seconds" if seconds < 120 else f"{seconds / 60:,.0f} minutes"
+    for size, words in ((86_400, "days"), (3_600, "hours"), (60, "minutes")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:,.1f} {words}"
+    return f"{seconds:,.1f} seconds"
 
 
 def _run(request: HttpRequest, slug: str, run_id: str, limit: int) -> tuple[Workflow, FoundRun]:

@@ -160,6 +160,7 @@ def test_a_long_run_is_shown_in_part_and_summed_whole(lena: Client, monkeypatch:
     whole = lena.get(run_address("seo", "long")).content.decode()
     monkeypatch.setattr(run_pages, "SHOWN", 2)
     page = lena.get(run_address("seo", "long")).content.decode()
+    assert re.search(r">(\d|,|\.)+ (seconds|minutes)<", whole)
     assert "2 rows of the ledger" in page and "The first 2; the CSV has more." in page
     assert "2 later calls are not drawn." in page and "not drawn" not in whole
     figures = [re.findall(r'<dd class="[vs]">([^<]+)', one) for one in (whole, page)]

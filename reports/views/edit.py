@@ -59,7 +59,7 @@ def _is_ours(path: str) -> bool:
     """Whether there is such a page among PATHS, also as a browser tidies the path."""
     if not path.startswith(PATHS) or len(path) > 200 or ".." in path or any(one in path for one in "%?#\\\0\t\r\n"):
         return False
-    return is_valid_path(path)
+    return bool(is_valid_path(path))
 
 
 def save_view(actor: Actor, name: str, path: str, query: str, shared: bool) -> SavedView:
