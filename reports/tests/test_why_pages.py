@@ -92,6 +92,16 @@ def test_each_part_opens_what_is_behind_it(page):
         assert "workflow=briefs" in part["link"]
 
 
+def test_what_is_no_more_is_opened_in_the_days_that_had_it(page):
+    begun = "period=custom&from=2026-11-09&to=2026-11-10&before-from=2026-10-05&before-to=2026-10-06"
+    ended = "period=custom&from=2026-10-05&to=2026-10-06&before-from=2026-11-09&before-to=2026-11-10"
+    for query in (begun, ended):
+        parts = page.get(f"/series/spend-why.json?{query}").json()["figures"]["parts"]
+        (link,) = [one["link"] for one in parts if one["part"] == "workflows"]
+        assert "from=2026-11-09&to=2026-11-10" in link  # it has no calls in October
+        assert ">brand<" in page.get(link).content.decode()
+
+
 def test_a_fixed_number_of_statements(page, django_assert_num_queries):
     page.get(f"/spend/why/?{BOTH}")
     with django_assert_num_queries(19):

@@ -107,7 +107,7 @@ def explain(
     found = split(low, high)
     than = than or _days(before, organisation)
     return Explanation(
-        parts=parts_of(scope, after, organisation, found.parts, found.by_workflow, (low, high), named),
+        parts=parts_of(scope, (before, after), organisation, found.parts, found.by_workflow, (low, high), named),
         total=found.difference,
         sentence=headline(found.difference, found.parts, than, measure),
         before=low.total,
@@ -163,7 +163,7 @@ def _rollup_for(scope: Scope, before: Span, after: Span, organisation: Organisat
 
 def parts_of(
     scope: Scope,
-    after: Span,
+    spans: tuple[Span, Span],
     organisation: Organisation,
     amounts: Mapping[str, int],
     by_workflow: Mapping[str, Mapping[int, int]],
@@ -185,11 +185,19 @@ def parts_of(
                 label=LABELS[key],
                 amount=amounts[key],
                 sentence=said[key],
-                link=link_to(key, scope, after, organisation, slug if several else ""),
+                link=link_to(key, scope, spans[_side(key, top.get(key), usage)], organisation, slug if several else ""),
                 mostly=name if several else "",
             )
         )
     return tuple(made)
+
+
+def _side(key: str, workflow: int | None, usage: tuple[Usage, Usage]) -> int:
+    """On which side the calls behind a part are: 1, the later one, but for what is only, or mostly, on the other."""
+    low, high = usage
+    if key in low.apart or key in high.apart:
+        return int(abs(high.apart.get(key, 0)) >= abs(low.apart.get(key, 0)))
+    return int(any(one.workflow == workflow or not workflow for one in high.cells) or not low.cells)
 
 
 def _top(part: int, where: Mapping[int, int]) -> int | None:
@@ -199,12 +207,12 @@ def _top(part: int, where: Mapping[int, int]) -> int | None:
     return top if top is not None and where[top] * side * 2 >= abs(part) else None
 
 
-def link_to(key: str, scope: Scope, after: Span, organisation: Organisation, workflow: str = "") -> str:
+def link_to(key: str, scope: Scope, days_of: Span, organisation: Organisation, workflow: str = "") -> str:
     """The address of the calls behind a part; "" where there are none to show."""
     if key in NOWHERE:
         return ""
     page, more = BEHIND.get(whole_of(key), ("spend-calls", {}))
-    first, last = after[0], after[1] - timedelta(microseconds=1)
+    first, last = days_of[0], days_of[1] - timedelta(microseconds=1)
     days = {"period": "custom"}
     days |= {"from": organisation.local(first).date().isoformat(), "to": organisation.local(last).date().isoformat()}
     narrowed = scope.only("workflow", workflow) if workflow and key != "workflows" else scope
