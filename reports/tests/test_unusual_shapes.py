@@ -105,6 +105,16 @@ def test_a_retry_storm(copy):
     assert finding.expected == 300 * 3 * NANO // 100 // 100  # a hundredth of what all of them cost
 
 
+def test_a_person_whose_calls_are_repeated_again_and_again_is_told_once(copy):
+    for day in range(1, 21):
+        WideDay.objects.create(
+            dimension="user", day=NOW.date() - day * DAY, value="ann", workflow_id=copy.pk, provider="acme",
+            model=MODEL, calls=20, cost=NANO,
+        )  # fmt: skip
+    calls(300, user="ann", attempt=lambda n: 1 if n % 10 == 0 else 2, status=lambda n: "error")
+    assert [finding.kind for finding in found()] == ["retries"]
+
+
 def test_a_context_that_grows_with_every_turn(copy):
     calls(20, run_id="talk-1", step=lambda n: n % 4 + 1, input_tokens=lambda n: 2_000 * (n + 1))
     (finding,) = found()

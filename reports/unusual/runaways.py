@@ -24,6 +24,7 @@ from reports.unusual.shapes import Part, Shape, Usual
 QUIET = timedelta(hours=1)  # of its last call; then it is over
 Kind = Finding.Kind
 OF_RUNS = {Kind.LOOP, Kind.CONTEXT}  # each has its own name, so lessons are of the workflow
+OF_WORKFLOWS = {Kind.RETRIES, Kind.OUTPUT, Kind.BURST}  # seen in the same calls; from somewhere new is told always
 DAYS = timedelta(days=28)
 
 
@@ -134,6 +135,8 @@ class Keeper:
             return None
         if kind not in OF_RUNS and self._told_as_usual(scope, since, above, shape):
             return None
+        if kind in OF_WORKFLOWS and self._told_as_shape(kind, scope, since, above):
+            return None
         planned = next(
             (
                 one.activity.name
@@ -172,6 +175,14 @@ class Keeper:
         if row.cause != shape.said:
             Finding.objects.filter(pk=row.pk).update(cause=shape.said[:500])
         return True
+
+    def _told_as_shape(self, kind: Finding.Kind, scope: Scope, since: datetime, above: int) -> bool:
+        """Whether other shapes that go on are most of it: a person whose calls are all repeated is one finding."""
+        rows = Finding.objects.filter(
+            kind__in=OF_RUNS | OF_WORKFLOWS, dimension=WORKFLOW, key=scope.key, ended_at=None, until__gt=since
+        ).exclude(kind=kind)
+        told = sum(row.actual if row.amount is None else max(0, row.amount) for row in rows)
+        return told * EXPLAINED >= above
 
 
 def points_of(parts: Sequence[Part], expected: int | None) -> list[list[int | None]]:
