@@ -105,6 +105,6 @@ def pages_of_meaning(made: SimpleNamespace) -> list[str]:
     return [
         "/figures/", "/figures/?period=last-month&workflow=ad-copy&compare=weekdays", "/figures/?model=no-such",
         "/spend/why/", "/spend/why/?compare=weekdays&model=no-such", "/budgets/ad-copy/why/",
-        "/budgets/ad-copy/why/card/", "/budgets/hard-limit/why/?against=before",
-        "/unusual/", "/unusual/?q=nothing-is-called-so", "/unusual/card/", f"/unusual/{made.finding.pk}/",
+        "/budgets/hard-limit/why/?against=before",
+        "/unusual/", "/unusual/?q=nothing-is-called-so", f"/unusual/{made.finding.pk}/",
     ]  # fmt: skip

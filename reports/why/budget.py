@@ -68,16 +68,7 @@ def overrun(
     total = standing.spent - found.before
     than = words
     if against == PLAN:
-        if gap := found.before - plan:
-            side = "above" if gap > 0 else "below"
-            parts.append(
-                _part(
-                    "plan",
-                    gap,
-                    f"{words} used {amount(found.before, budget.metric)}, which is {side} the plan of "
-                    f"{amount(plan, budget.metric)}.",
-                )
-            )
+        parts += _off_plan(found.before, plan, words, budget.metric)
         total = standing.spent - plan
         than = (
             f"the limit of {amount(plan, budget.metric)}"
@@ -93,6 +84,16 @@ def overrun(
         sentence=headline(total, {one.key: one.amount for one in parts}, than, budget.metric),
     )
     return Overrun(explanation, plan, whole, before, words)
+
+
+def _off_plan(before: int, plan: int, words: str, metric: str) -> list[Part]:
+    """What the days compared with were above or below the plan themselves."""
+    gap = before - plan
+    if not gap:
+        return []
+    side = "above" if gap > 0 else "below"
+    said = f"{words} used {amount(before, metric)}, which is {side} the plan of {amount(plan, metric)}."
+    return [_part("plan", gap, said)]
 
 
 def scope_of(budget: Budget) -> Scope:
