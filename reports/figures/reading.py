@@ -51,37 +51,56 @@ WITH {source}, named AS (
 )
 SELECT dimension, value, cost, calls, cost_of_all::bigint, calls_of_all::bigint, values_of_all FROM ranked
 WHERE place <= %(most)s ORDER BY dimension, place"""
-# Only runs under several names have to be found together; the others are told apart by their rows. A run of a closed
-# day is as it was when that closed: what its row says less what was posted since.
+# Only runs under several names have to be found together; the others are counted by their steps, so that a million of
+# them is a few hundred rows. A run of a closed day is as it was when that closed: what its row says less what was
+# posted since, so such runs are taken from where their rows count and put where they counted.
 LOOPS = """
 WITH shared AS MATERIALIZED (
     SELECT one.id, coalesce(one.merged_into_id, one.id) AS counts_as FROM budgets_workflow AS one
     WHERE one.merged_into_id IS NOT NULL
         OR EXISTS (SELECT 1 FROM budgets_workflow AS alias WHERE alias.merged_into_id = one.id)
-), apart AS (
-    SELECT posting.workflow_id, posting.run_id, sum(posting.runs) AS runs, sum(posting.steps) AS steps
+), late AS MATERIALIZED (
+    SELECT run.workflow_id, run.run_id, run.calls, run.max_step, run.retries,
+        (run.calls > 0)::int - sum(posting.runs) AS runs_then,
+        CASE WHEN run.calls > 0 THEN run.max_step ELSE 0 END - sum(posting.steps) AS steps_then
     FROM usage_runposting AS posting JOIN usage_run AS run USING (workflow_id, run_id)
-    WHERE run.counts_at >= %(starts)s AND run.counts_at < %(stops)s GROUP BY 1, 2
-), seen AS (
-    SELECT run.workflow_id, run.run_id, run.retries,
-        CASE WHEN run.calls > 0 THEN run.max_step ELSE 0 END - coalesce(apart.steps, 0) AS max_step
-    FROM usage_run AS run LEFT JOIN apart USING (workflow_id, run_id)
     WHERE run.counts_at >= %(starts)s AND run.counts_at < %(stops)s
-        AND (run.calls > 0)::int - coalesce(apart.runs, 0) > 0
         AND (%(ids)s::int[] IS NULL OR run.workflow_id = ANY(%(ids)s::int[]))
-), one AS (
-    SELECT workflow_id AS counts_as, max_step AS steps, retries FROM seen
-    WHERE workflow_id NOT IN (SELECT id FROM shared)
+    GROUP BY run.id
+), counted AS (
+    SELECT workflow_id AS counts_as, max_step AS steps, count(*) AS runs,
+        count(*) FILTER (WHERE retries > 0) AS repeated
+    FROM usage_run
+    WHERE counts_at >= %(starts)s AND counts_at < %(stops)s AND calls > 0
+        AND (%(ids)s::int[] IS NULL OR workflow_id = ANY(%(ids)s::int[]))
+        AND workflow_id NOT IN (SELECT id FROM shared)
+    GROUP BY 1, 2
     UNION ALL
-    SELECT counts_as, max(max_step), sum(retries) FROM seen JOIN shared ON shared.id = seen.workflow_id
-    GROUP BY counts_as, run_id
+    SELECT workflow_id, max_step, -1, -(retries > 0)::int FROM late
+    WHERE calls > 0 AND workflow_id NOT IN (SELECT id FROM shared)
+    UNION ALL
+    SELECT workflow_id, steps_then, 1, (retries > 0)::int FROM late
+    WHERE runs_then > 0 AND workflow_id NOT IN (SELECT id FROM shared)
+    UNION ALL
+    SELECT counts_as, max(steps), 1, (sum(retries) > 0)::int FROM (
+        SELECT shared.counts_as, run.run_id, run.retries, coalesce(late.steps_then, run.max_step) AS steps
+        FROM usage_run AS run JOIN shared ON shared.id = run.workflow_id LEFT JOIN late USING (workflow_id, run_id)
+        WHERE run.workflow_id = ANY(ARRAY(SELECT id FROM shared))
+            AND run.counts_at >= %(starts)s AND run.counts_at < %(stops)s
+            AND coalesce(late.runs_then, (run.calls > 0)::int) > 0
+            AND (%(ids)s::int[] IS NULL OR run.workflow_id = ANY(%(ids)s::int[]))
+    ) AS name GROUP BY counts_as, run_id
+), one AS (
+    SELECT counts_as, steps, sum(runs) AS runs, sum(repeated) AS repeated FROM counted GROUP BY 1, 2
 ), cap AS (
     SELECT id, (guardrails ->> 'max_run_steps')::bigint AS steps FROM budgets_workflow
     WHERE guardrails ->> 'max_run_steps' IS NOT NULL
 )
-SELECT one.counts_as, count(*), count(*) FILTER (WHERE one.steps > 0), count(*) FILTER (WHERE one.retries > 0),
-    count(*) FILTER (WHERE cap.id IS NOT NULL), count(*) FILTER (WHERE one.steps > cap.steps), max(one.steps)
-FROM one LEFT JOIN cap ON cap.id = one.counts_as GROUP BY 1"""
+SELECT one.counts_as, sum(runs)::bigint, coalesce(sum(runs) FILTER (WHERE one.steps > 0), 0)::bigint,
+    sum(repeated)::bigint, coalesce(sum(runs) FILTER (WHERE cap.id IS NOT NULL), 0)::bigint,
+    coalesce(sum(runs) FILTER (WHERE one.steps > cap.steps), 0)::bigint,
+    (max(one.steps) FILTER (WHERE runs > 0))::bigint
+FROM one LEFT JOIN cap ON cap.id = one.counts_as GROUP BY 1 HAVING sum(runs) > 0"""
 ROWS_SHOWN = 10
 RUNS_KNOW = frozenset({"workflow", "team"})
 
