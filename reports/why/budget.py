@@ -42,17 +42,11 @@ def overrun(
 
     A team's budget counts what names the team, also in workflows that are not its own: `named` as in `explain`.
     """
-    zone = organisation.zone
-    period = Period(
-        standing.first,
-        standing.last,
-        day_starts_at(standing.first, zone),
-        day_starts_at(standing.last + DAY, zone),
-    )
+    zone, first, last = organisation.zone, standing.first, standing.last
+    period = Period(first, last, day_starts_at(first, zone), day_starts_at(last + DAY, zone))
     whole = standing.is_over
     before = before_of(budget, period, organisation, now, whole)
-    last = organisation.local(before[1] - timedelta(microseconds=1)).date()
-    words = span_year(organisation.local(before[0]).date(), last)
+    words = span_year(*(organisation.local(at).date() for at in (before[0], before[1] - timedelta(microseconds=1))))
     found = explain(
         scope_of(budget),
         before,
