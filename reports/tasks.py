@@ -4,7 +4,7 @@ from celery import shared_task
 
 from reports.mailed import sending
 from reports.outlook import make
-from reports.savings.take import ask_nightly, work_off
+from reports.savings import take
 from reports.unusual.acting import act_due
 from reports.unusual.creeping import look_for_creep
 from reports.unusual.runaways import look_for_runaways
@@ -27,11 +27,11 @@ def send_reports() -> int:
     return sending.send_reports()
 
 
-@shared_task(name="reports.tasks.work_out_savings")
+@shared_task(name=take.TASK)
 def work_out_savings() -> int:
     """Try the levers on the last thirty days: each night, when somebody asks, and what a dead worker left; how many."""
-    ask_nightly()
-    return work_off()
+    take.ask_nightly()
+    return take.work_off()
 
 
 @shared_task(name="reports.tasks.follow_audits")

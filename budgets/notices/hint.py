@@ -42,20 +42,17 @@ def _send_for_ever() -> None:
 def send_now() -> None:
     """Send the hint tasks once; a broker that does not answer is logged, not raised."""
     for task in settings.HINT_TASKS:
-        try:
-            current_app.send_task(task, retry=False, expires=30, ignore_result=True)
-        except Exception as error:
-            logger.warning("The broker did not take %s (%s); the sweep will do it", task, error)
+        _send(task, expires=30)
 
 
 def hint_task(task: str) -> None:
     """Have one task begun once the transaction is committed; in a thread, since a broker may not answer for long."""
-    thread = threading.Thread(target=_send_one, args=[task], name="tokenops-hint", daemon=True)
+    thread = threading.Thread(target=_send, args=[task], name="tokenops-hint", daemon=True)
     transaction.on_commit(thread.start)
 
 
-def _send_one(task: str) -> None:
+def _send(task: str, **options: int) -> None:
     try:
-        current_app.send_task(task, retry=False, ignore_result=True)
+        current_app.send_task(task, retry=False, ignore_result=True, **options)
     except Exception as error:
         logger.warning("The broker did not take %s (%s); the sweep will do it", task, error)

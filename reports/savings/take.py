@@ -26,6 +26,7 @@ from routing.replay.ledger import Counted, Window, count_calls
 from usage.models import PriceEntry
 from usage.prices import book
 
+TASK = "reports.tasks.work_out_savings"
 State = SavingsRun.State
 SAVINGS_LOCK = 7_061_083  # advisory lock number, ours by choice: one worker at a time, so that others stay free
 DAYS = 30

@@ -17,6 +17,7 @@ from budgets.access.reachable import reachable
 from budgets.access.roles import CHANGE_BUDGET, CHANGE_POLICY, may, reach
 from budgets.audit.record import Actor
 from budgets.models import Organisation, Workflow
+from budgets.notices.hint import hint_task
 from budgets.pages.answers import go, tell, tell_problem
 from budgets.pages.csv import csv_response, currency_code, exact
 from budgets.pages.door import REFUSAL, changes, in_reach
@@ -24,13 +25,12 @@ from budgets.pages.moments import moment, place, span_year
 from reports.asking.window import unknown
 from reports.models import SavingsRun
 from reports.savings import saying
-from reports.savings.begin import begin
 from reports.savings.lever import STAGES
 from reports.savings.levers import BY_KEY
 from reports.savings.prepare import Link, changes_policy, draft_of, limit_links
 from reports.savings.reading import Reading, newest_for
 from reports.savings.showing import LeverRow, Row
-from reports.savings.take import DAYS
+from reports.savings.take import DAYS, TASK, ask
 from reports.spend.addresses import run_address
 from routing.policy.shape import InvalidPolicy
 from usage.models import LedgerEntry
@@ -85,7 +85,8 @@ def again(request: HttpRequest) -> HttpResponseBase:
     """Have it worked out now, for those who may change budgets or workflows; it changes what this page says."""
     if not may_ask(request):
         raise PermissionDenied(REFUSAL.format(what="budgets or workflows"))
-    _, new = begin(Actor.of_request(request))
+    _, new = ask(Actor.of_request(request))
+    hint_task(TASK)
     tell(request, "It is being worked out. You may leave this page." if new else "It is being worked out already.")
     return go(request, reverse("savings"))
 

@@ -1,17 +1,14 @@
 """Ask for a replay and tell a worker once that is committed; a lost message is made up for by the sweep."""
 
-import logging
-import threading
 from datetime import datetime
 
-from celery import current_app, shared_task
-from django.db import transaction
+from celery import shared_task
 
 from budgets.audit.record import Actor
+from budgets.notices.hint import hint_task
 from routing.models import PolicyReplay
 from routing.replay.take import ask, replay_waiting
 
-logger = logging.getLogger(__name__)
 TASK = "routing.tasks.replay_policies"
 
 
@@ -26,14 +23,5 @@ def begin(
 ) -> tuple[PolicyReplay, bool]:
     """As `routing.replay.take.ask`, and have it begun."""
     replay, new = ask(actor, version_id, starts_at, ends_at, workflow)
-    # In a thread: a broker that does not answer must not hold up whoever asks.
-    hint = threading.Thread(target=_hint, name="tokenops-replay-hint", daemon=True)
-    transaction.on_commit(hint.start)
+    hint_task(TASK)
     return replay, new
-
-
-def _hint() -> None:
-    try:
-        current_app.send_task(TASK, retry=False)
-    except Exception:  # the broker is a hint, the database is the truth
-        logger.warning("The broker did not take a replay; the sweep will.", exc_info=True)

@@ -3,25 +3,22 @@
 The work itself is done by a worker (`work.py`); these only say that it is wanted.
 """
 
-import logging
 import re
-import threading
 from collections.abc import Collection, Mapping
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from celery import current_app
 from django.db import transaction
 
 from budgets.access.problems import Problem
 from budgets.audit.record import Actor, record
+from budgets.notices.hint import hint_task
 from usage.imports.kind import Kind
 from usage.imports.kinds import all_kinds
 from usage.imports.writing import ORDERS
 from usage.ingest.event import SLUG
 from usage.models import Import
 
-logger = logging.getLogger(__name__)
 CHECK_TASK, RUN_TASK = "usage.tasks.check_imports", "usage.tasks.run_imports"
 Status = Import.Status
 DECIMALS = (("point", "A point: 1,234.5"), ("comma", "A comma: 1.234,5"))
@@ -63,7 +60,7 @@ def choose(actor: Actor, run_id: int, mapping: Mapping[str, str], options: Mappi
         run.problems.all().delete()
         run.save(update_fields=[*COUNTS, "mapping", "options", "problem", "status", "summary"])
         record(actor, "chose columns of", run, before, {"columns": run.mapping, "options": dict(options)})
-        _tell(CHECK_TASK)
+        hint_task(CHECK_TASK)
     return run
 
 
@@ -84,7 +81,7 @@ def confirm(actor: Actor, run_id: int) -> Import:
         run.requested_by, run.requested_by_text = actor.user, actor.text[:150]
         run.save(update_fields=[*COUNTS, "status", "requested_by", "requested_by_text"])
         record(actor, "import started", run, {"status": Status.CHECKED}, {"status": run.status, **facts})
-        _tell(RUN_TASK)
+        hint_task(RUN_TASK)
     return run
 
 
@@ -121,7 +118,7 @@ def go_on(actor: Actor, run_id: int) -> Import:
         run.problem, run.attempts = "", 0
         run.save(update_fields=["status", "problem", "attempts"])
         record(actor, "import taken up again", run, {"status": Status.FAILED}, {"status": run.status})
-        _tell(CHECK_TASK if run.status == Status.CHECKING else RUN_TASK)
+        hint_task(CHECK_TASK if run.status == Status.CHECKING else RUN_TASK)
     return run
 
 
@@ -139,7 +136,7 @@ def begin_undo(actor: Actor, run_id: int) -> Import:
         run.undo_done = run.attempts = 0
         run.save(update_fields=["status", "problem", "undo_rows", "undo_done", "attempts"])
         record(actor, "undo started", run, {"status": before}, {"status": run.status})
-        _tell(RUN_TASK)
+        hint_task(RUN_TASK)
     return run
 
 
@@ -214,15 +211,3 @@ def _problems_with_options(kind: Kind, run: Import, options: Mapping[str, Any]) 
     if options.get("order") == "" and run.options.get("order") == "" and not run.options.get("known"):
         problems["order"] = "Say whether the day or the month comes first: in this file it could be either."
     return problems
-
-
-def _tell(task: str) -> None:
-    # In a thread: a broker that does not answer must not hold up whoever decides.
-    transaction.on_commit(threading.Thread(target=_hint, args=[task], name="tokenops-import-hint", daemon=True).start)
-
-
-def _hint(task: str) -> None:
-    try:
-        current_app.send_task(task, retry=False)
-    except Exception:  # the broker is a hint, the database is the truth
-        logger.warning("The broker did not take %s; the sweep will do it.", task, exc_info=True)

@@ -1,19 +1,18 @@
 """Send many refused items again: asked for in one statement, done in the background, each item with its own end."""
 
 import logging
-import threading
 import time
 from dataclasses import dataclass
 from datetime import datetime
 
-from celery import current_app
 from django.contrib.auth.models import User
-from django.db import OperationalError, connection, transaction
+from django.db import OperationalError, connection
 from django.db.models import Count, F, Max, Q, QuerySet
 from django.utils import timezone
 
 from budgets.audit.record import Actor
 from budgets.models import AuditEntry
+from budgets.notices.hint import hint_task
 from usage.ingest.requeue import refuse_again, send_now
 from usage.ingest.write import Answer
 from usage.models import QuarantinedItem
@@ -54,17 +53,8 @@ def ask_to_send(items: QuerySet[QuarantinedItem], by: User | None) -> int:
         items.filter(status=QuarantinedItem.Status.OPEN).order_by().update(queued_at=timezone.now(), queued_by=by)
     )
     if asked:
-        # In a thread: a broker that does not answer must not hold up whoever asks.
-        hint = threading.Thread(target=_hint, name="tokenops-resend-hint", daemon=True)
-        transaction.on_commit(hint.start)
+        hint_task(TASK)
     return asked
-
-
-def _hint() -> None:
-    try:
-        current_app.send_task(TASK, retry=False)
-    except Exception:  # the broker is a hint, the database is the truth
-        logger.warning("The broker did not take a request to send again; the sweep will.", exc_info=True)
 
 
 def waiting() -> QuerySet[QuarantinedItem]:

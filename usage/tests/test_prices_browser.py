@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from budgets.audit.record import Actor
 from budgets.models import Organisation, Workflow
+from budgets.notices import hint
 from budgets.organisation.configuration import changing_configuration
 from tests.browser import axe_findings
 from usage.models import PriceEntry, PriceRefresh, RepriceRun
@@ -30,7 +31,7 @@ FACTS = {"input": "9", "output": "10", "valid_from": "2026-01-01T00:00:00+00:00"
 @pytest.fixture
 def company(monkeypatch: Any) -> User:
     """Usage with and without a price, an own price, a refresh and a re-price preview that wait."""
-    monkeypatch.setattr(begin.current_app, "send_task", lambda *_, **__: None)
+    monkeypatch.setattr(hint.current_app, "send_task", lambda *_, **__: None)
     Organisation.objects.get_or_create(id=1, defaults={"time_zone": "Europe/Berlin"})
     Workflow.objects.get_or_create(slug="unassigned", defaults={"name": "No workflow yet", "status": "reserved"})
     now, actor = timezone.now(), Actor.command("test")

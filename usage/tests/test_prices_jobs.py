@@ -9,6 +9,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 
 from budgets.audit.record import Actor
+from budgets.notices import hint
 from budgets.organisation.configuration import changing_configuration
 from usage.models import LedgerEntry, PriceEntry, PriceRefresh, RepriceRun
 from usage.prices import begin, reprice, tasks
@@ -75,7 +76,7 @@ def test_a_broker_that_is_down_does_not_stop_a_confirmation(monkeypatch: pytest.
     def refuses(*_: Any, **__: Any) -> None:
         raise OSError("no broker")
 
-    monkeypatch.setattr(begin.current_app, "send_task", refuses)
+    monkeypatch.setattr(hint.current_app, "send_task", refuses)
     run = reprice.preview(ACTOR, NOW - timedelta(days=1), NOW)
     assert begin.begin_reprice(run.pk, ACTOR).status == "running"
 

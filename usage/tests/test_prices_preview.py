@@ -12,6 +12,7 @@ from django.test import Client
 
 from budgets.audit.record import Actor
 from budgets.models import AuditEntry, Organisation, Workflow
+from budgets.notices import hint
 from budgets.organisation.configuration import changing_configuration
 from budgets.tests.made import at_once
 from usage.models import LedgerEntry, PriceEntry, RepriceRun
@@ -30,7 +31,7 @@ WINDOW = (NOW - timedelta(days=60), NOW + timedelta(days=1))
 @pytest.fixture(autouse=True)
 def now_stands_still(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reprice.timezone, "now", lambda: NOW)
-    monkeypatch.setattr(begin.current_app, "send_task", lambda *_, **__: None)
+    monkeypatch.setattr(hint.current_app, "send_task", lambda *_, **__: None)
 
 
 def set_price(**values: str) -> None:
