@@ -188,7 +188,7 @@ def _event(members: Mapping[str, Any], prepared: Prepared) -> Event:
         event = in_utc(msgspec.convert({name: value for name, value in members.items() if value is not None}, Event))
         check(event, prepared.now, prepared.oldest)
     except msgspec.ValidationError as error:
-        raise LineError(field_of(error), f"{sentence(error)}.") from None
+        raise LineError(field_of(error), sentence(error)) from None
     except Refusal as refusal:
         raise LineError(refusal.field, refusal.detail) from None
     return event

@@ -1,9 +1,10 @@
-"""What each field of an event may be, in a sentence, taken from the event's own definition."""
+"""What each field of an event may be, in a sentence, taken from the event's own definition; and of other messages."""
 
 from functools import cache
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 from usage.ingest.event import MAX_COST, MAX_TOKENS, Event
 
@@ -23,11 +24,17 @@ MORE = {
 
 
 @cache
-def fields() -> dict[str, dict[str, Any]]:
-    """The event's JSON schema, field by field."""
-    schema: dict[str, Any] = msgspec.json.schema(Event)["$defs"]["Event"]
+def fields(of: type[Struct] = Event) -> dict[str, dict[str, Any]]:
+    """The JSON schema of a message, field by field."""
+    schema: dict[str, Any] = msgspec.json.schema(of)["$defs"][of.__name__]
     found: dict[str, dict[str, Any]] = schema["properties"]
     return found
+
+
+def choices(of: type[Struct], field: str) -> tuple[str, ...]:
+    """The words that a field of a message may be; none where it is no choice between words."""
+    found = fields(of).get(field, {})
+    return tuple(word for one in found.get("anyOf", [found]) for word in one.get("enum", ()))
 
 
 def allowed(field: str) -> str:

@@ -9,12 +9,15 @@ import msgspec
 from msgspec import Raw, Struct
 
 from budgets.access.problems import Problem
+from usage.ingest.allowed import choices
 from usage.ingest.event import Event, Refusal, holds_unstorable_text
 from usage.ingest.litellm import MARK, understood
 
 CLOUD_EVENT = "application/cloudevents+json"
 CLOUD_EVENTS = "application/cloudevents-batch+json"
 JSON_TYPES = {"application/json", ""}
+NO_CHOICE = "Invalid enum value "  # how msgspec begins, before the value in quotes
+LONGEST_SAID = 60  # characters of a value that a refusal repeats
 
 
 class Item(Struct, gc=False):
@@ -209,16 +212,22 @@ def enveloped(index: int, raw: bytes, data: bytes, ce_id: str, ce_source: str, c
     return item
 
 
-def sentence(error: msgspec.ValidationError) -> str:
-    """msgspec's message, with the path said as a field's name."""
-    message, _, path = str(error).partition(" - at `$")
-    place = path.rstrip("`").lstrip(".")
-    return f"{place}: {message}" if place else message
+def sentence(error: msgspec.ValidationError, of: type[Struct] = Event) -> str:
+    """What is wrong with a message of this kind: the field, what was sent there, and the words that it may be."""
+    message, _, path = str(error).rpartition(" - at `$")
+    place, message = (path.rstrip("`").lstrip("."), message) if message else ("", path)
+    said = f"{place}: {message}." if place else f"{message}."
+    if not (words := choices(of, field_of(error))):
+        return said
+    if message.startswith(NO_CHOICE):
+        said = f"{place} cannot be “{message.removeprefix(NO_CHOICE)[1:-1][:LONGEST_SAID]}”."
+    return f"{said} Use one of: {', '.join(words)}."
 
 
 def field_of(error: msgspec.ValidationError) -> str:
     """The member that the message speaks of; "" where it is none."""
-    place = str(error).partition(" - at `$")[2].rstrip("`").lstrip(".")
+    message, _, path = str(error).rpartition(" - at `$")
+    place = path.rstrip("`").lstrip(".") if message else ""
     if not place and "missing required field" in str(error):
         return str(error).rpartition("field `")[2].rstrip("`")
     return place.partition("[")[0]

@@ -48,7 +48,7 @@ def read(raw: bytes, stated: dict[str, Any]) -> Outcome:
     try:
         message = _decoder.decode(raw)
     except msgspec.ValidationError as error:
-        raise Refusal("invalid", sentence(error), field_of(error)) from None
+        raise Refusal("invalid", sentence(error, Outcome), field_of(error)) from None
     except RecursionError:
         raise Refusal("too-deep", "The outcome is nested too deeply.") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:

@@ -9,6 +9,7 @@ from usage.models import OutcomeMessage, Run
 from usage.outcomes.message import BEST_SCORE, MAX_CASES, MAX_REVENUE, MAX_REVIEW, MAX_SAVED, Outcome
 
 NUMBER = {"inputmode": "decimal"}
+KINDS = ", ".join(OutcomeMessage.Kind.labels)
 
 
 def amount(label: str, most: Decimal | int, places: int = 2, help_text: str = "") -> forms.DecimalField:
@@ -22,7 +23,12 @@ def amount(label: str, most: Decimal | int, places: int = 2, help_text: str = ""
 class OutcomeForm(forms.Form):
     """`said` after `is_valid`."""
 
-    outcome = forms.ChoiceField(label="What became of it", choices=OutcomeMessage.Kind.choices)
+    outcome = forms.ChoiceField(
+        label="What became of it", choices=OutcomeMessage.Kind.choices, error_messages={
+            "required": f"Say what became of it: {KINDS}.",
+            "invalid_choice": f"“%(value)s” is no outcome. Use one of: {KINDS}.",
+        },
+    )  # fmt: skip
     reviewer = forms.CharField(label="Who reviewed it", max_length=128, required=False)
     review_minutes = amount("Minutes the review took", MAX_REVIEW)
     satisfaction = amount("Satisfaction, 0 to 5", BEST_SCORE, help_text="5 is best.")

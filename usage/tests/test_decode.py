@@ -39,6 +39,23 @@ def test_good_items_are_not_refused_for_bad_ones():
     assert items[3].refusal.field == "workflow"
 
 
+@pytest.mark.parametrize(
+    ("field", "sent", "said"),
+    [
+        ("status", "fine", "status cannot be “fine”. Use one of: blocked, cancelled, error, ok, timeout."),
+        ("cache", "y" * 200, f"cache cannot be “{'y' * 60}”. Use one of: embedding, none, prompt, response, retr"),
+        ("service_tier", "", "service_tier cannot be “”. Use one of: batch, flex, priority, standard."),
+        ("service_tier", 3, "service_tier: Expected `str | null`, got `int`. Use one of: batch, flex, priority, st"),
+        ("operation", "it - at `$.model`", "operation cannot be “it - at `$.model`”. Use one of: audio, chat, com"),
+        ("input_tokens", -1, "input_tokens: Expected `int` >= 0."),
+    ],
+)
+def test_a_word_that_is_none_is_refused_with_the_field_what_was_sent_and_the_words_there_are(field, sent, said):
+    (item,) = read(an_event("a", **{field: sent}))
+    assert item.refusal.field == field
+    assert item.refusal.detail.startswith(said)
+
+
 def test_cloud_events_take_id_and_time_from_the_envelope():
     data = an_event("x")
     del data["id"], data["time"]

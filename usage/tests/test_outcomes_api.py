@@ -133,6 +133,14 @@ def test_what_cannot_be_is_refused_at_its_field(key, body, field):
     assert not OutcomeMessage.objects.exists()
 
 
+def test_an_outcome_that_is_none_is_refused_with_the_words_there_are(key):
+    said = "outcome cannot be “marvellous”. Use one of: approved, completed, failed, rejected, reworked, shipped."
+    assert post(ONE, {"outcome": "marvellous"}, key).json()["detail"] == said
+    many = post(MANY, [{"run_id": "r", "outcome": "marvellous"}, {"run_id": "r"}], key).json()["items"]
+    assert many[0]["problem"]["detail"] == said
+    assert many[1]["problem"]["detail"].endswith(said.partition(". ")[2])
+
+
 @pytest.mark.parametrize(
     ("raw", "status"),
     [

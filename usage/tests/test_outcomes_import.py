@@ -43,6 +43,9 @@ def test_a_file_is_checked_line_by_line_and_taken_once():
     assert [(line, column) for line, column, _ in said(run_of)] == [
         (5, "Status"), (6, "Score"), (7, "Decided_at"), (8, "Run"), (9, "Cases"), (10, "Misrouted"), (11, "Id"),
     ]  # fmt: skip
+    assert said(run_of)[0][2] == (
+        "“fine” is no outcome. Use one of: completed, approved, rejected, reworked, shipped, failed."
+    )
     assert dict(map(tuple, run_of.summary)) == {"Runs": "2", "Approved": "1", "Sent back": "1", "Shipped": "1"}
     apply_outcomes()
     one = run("brief-1")

@@ -165,6 +165,11 @@ def test_what_cannot_be_is_refused_beside_its_field(boss, runs, wrong):
     assert OutcomeMessage.objects.count() == before
 
 
+def test_an_outcome_that_is_none_is_refused_with_those_there_are(boss, runs):
+    said = text(boss.post(f"/outcomes/{run('dear').pk}/", {"outcome": "fine"}))
+    assert "“fine” is no outcome. Use one of: Completed, Approved, Rejected, Sent back, Shipped, Failed." in said
+
+
 def test_a_team_sees_its_runs_and_its_owner_and_approver_set_them(client, runs):
     brand = Team.objects.get(slug="brand")
     own, theirs = run("dear").pk, run("theirs").pk
