@@ -188,7 +188,7 @@ def named(provider: str, model: str) -> str:
 
 
 def share(part: int, whole: int) -> str:
-    """ "12 %", "under 1 %"."""
+    """ "12%", "under 1%"."""
     if part and part * PERCENT < whole:
-        return "under 1 %"
-    return f"{part * PERCENT // whole if whole else 0} %"
+        return "under 1%"
+    return f"{part * PERCENT // whole if whole else 0}%"

@@ -13,7 +13,7 @@ def headline(shown: Shown, days: str) -> str:
     if shown.saved <= 0:
         return f"On the {shown.calls:,} calls of {days} no lever would have saved anything."
     percent = shown.saved * 100 // shown.cost
-    share = f"{percent} % of" if percent else "of"
+    share = f"{percent}% of" if percent else "of"
     return (
         f"On the {shown.calls:,} calls of {days}, all levers together would have saved {whole(shown.saved)}, "
         f"{share} {whole(shown.cost)}."

@@ -78,7 +78,7 @@ def test_a_rule_never_sends_what_somebody_waits_for():
 
 
 def test_a_share_of_a_sample_is_of_the_sample():
-    assert "200 calls (100 %)" in learnt("batch", use(quiet=200, night=200), calls=2_000).says
+    assert "200 calls (100%)" in learnt("batch", use(quiet=200, night=200), calls=2_000).says
 
 
 def test_tokens_a_day_are_those_of_all_calls_not_of_the_sample():

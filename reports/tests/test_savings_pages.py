@@ -149,7 +149,7 @@ def test_people_of_a_team_see_their_workflows_only(run):
     Workflow.objects.filter(slug="answers").update(team=other)
     client = signed_in("viewer", other)
     assert {one["short_name"] for one in lines(client, "/export/savings-workflows.csv")} == {"answers"}
-    assert "would have saved $0.01, 2 % of $0.31" in text(client.get("/savings/"))
+    assert "would have saved $0.01, 2% of $0.31" in text(client.get("/savings/"))
     assert client.get("/savings/levers/batch/in/batch/").status_code == 404
     assert {one["short_name"] for one in lines(client, "/export/what-if.csv")} == {"answers"}
 

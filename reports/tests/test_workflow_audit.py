@@ -154,7 +154,7 @@ def test_the_page_from_start_to_report(briefs):
     followed(audit, 2)
     with time_machine.travel(NOW + 2 * DAY, tick=False):
         page = client.get("/workflows/briefs/audit/").content.decode()
-        assert "In 2 complete days an approved asset cost $12.000, 20 % more so far than the $10.000 before." in page
+        assert "In 2 complete days an approved asset cost $12.000, 20% more so far than the $10.000 before." in page
         assert "$6.00" in page
         report = client.get(f"/workflows/briefs/audit/{audit.pk}/").content.decode()
         assert "what 2 days of audit changed" in report
@@ -201,7 +201,7 @@ def test_statements(briefs, django_assert_num_queries):
         (Figures(days=30), Figures(days=1, cost=5), "No asset was approved in 1 complete day yet"),
         (Figures(days=30), Figures(days=2, in_runs=4 * NANO, approved=2), "cost $2.000. Before, none was approved"),
         (Figures(30, in_runs=2 * NANO, approved=1), Figures(2, in_runs=2 * NANO, approved=1), "as much as before"),
-        (Figures(30, in_runs=4 * NANO, approved=1), Figures(2, in_runs=3 * NANO, approved=1), "25 % less than the"),
+        (Figures(30, in_runs=4 * NANO, approved=1), Figures(2, in_runs=3 * NANO, approved=1), "25% less than the"),
     ],
 )
 def test_the_sentence(before, since, said):

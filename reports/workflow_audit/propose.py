@@ -75,7 +75,7 @@ def _tier(workflow: Workflow, baseline: Baseline, zone: ZoneInfo) -> Iterable[Pr
     tier = min(calls, key=lambda one: (-calls[one], one))
     if tier in TIERS and (workflow.default_tier is None or tier < workflow.default_tier):
         share = calls[tier] * 100 // max(1, sum(calls.values()))
-        why = f"{share} % of its calls were served by {TIERS[tier]} models; dearer ones then count as exceptions."
+        why = f"{share}% of its calls were served by {TIERS[tier]} models; dearer ones then count as exceptions."
         yield Proposal("tier", f"{TIERS[tier]} as its usual models", why, tier=tier)
 
 

@@ -51,7 +51,7 @@ def _text(value: Decimal | None) -> str:
 
 def _share(words: str, before: Figures, since: Figures, was: int, now: int) -> Line:
     a, b = _percent(was, before.calls), _percent(now, since.calls)
-    return Line(words, "–" if a is None else f"{a} %", "–" if b is None else f"{b} %", change(a, b))
+    return Line(words, "–" if a is None else f"{a}%", "–" if b is None else f"{b}%", change(a, b))
 
 
 def _percent(part: int, whole: int) -> Decimal | None:
@@ -82,7 +82,7 @@ def sentence(before: Figures, since: Figures, runs: bool) -> str:
         return f"{so_far}, as much as before."
     word = "more" if percent > 0 else "less"
     tail = " so far" if runs else ""
-    return f"{so_far}, {abs(percent)} % {word}{tail} than the {per_unit(before.in_runs, before.approved)} before."
+    return f"{so_far}, {abs(percent)}% {word}{tail} than the {per_unit(before.in_runs, before.approved)} before."
 
 
 def _days(number: int) -> str:

@@ -5,14 +5,14 @@ from reports.savings.lever import LEAST_CALLS, SHOW, Known, Lever, Shape, Terms
 
 
 def learn(shape: Shape, known: Known) -> Terms | None:
-    """The length that 99 % of the answers keep to."""
+    """The length that 99% of the answers keep to."""
     most = shape.output_99
     if shape.calls < LEAST_CALLS or not most or shape.longest_output <= most:
         return None
     if not shape.tightens("max_output_tokens", most):
         return None
     says = (
-        f"99 % of {shape.calls:,} answers have at most {most:,} tokens, about {most * 3 // 4:,} words; "
+        f"99% of {shape.calls:,} answers have at most {most:,} tokens, about {most * 3 // 4:,} words; "
         f"the longest has {shape.longest_output:,}."
     )
     return Terms(says, {"max_output_tokens": most}, values={"most": most})

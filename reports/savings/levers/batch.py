@@ -62,7 +62,7 @@ LEVER = Lever(
     place=50,
     stage=FIRST,
     how="Calls that name neither a user nor a session, of a kind that goes as a batch in part already or that is made "
-    "at night only (95 % between 20:00 and 6:00), go at the batch price.",
+    "at night only (95% between 20:00 and 6:00), go at the batch price.",
     risk="Answers come within a day, not within seconds.",
     needs="The word of the workflow’s owner that nobody waits, and batch prices in the price book.",
     source="The kinds of calls that you send as a batch, and the hours of the others; batch prices of the price book.",

@@ -5,7 +5,7 @@ from reports.savings.lever import LEAST_CALLS, SHOW, Known, Lever, Shape, Terms,
 
 
 def learn(shape: Shape, known: Known) -> Terms | Unknown | None:
-    """The length of history that 95 % of the calls keep to."""
+    """The length of history that 95% of the calls keep to."""
     if not shape.layered:
         return Unknown("Calls do not state what their input is made of (context), so the share of history is unknown.")
     most = shape.history_95
@@ -14,7 +14,7 @@ def learn(shape: Shape, known: Known) -> Terms | Unknown | None:
     if not shape.tightens("max_history_tokens", most):
         return None
     says = (
-        f"95 % of {shape.layered:,} calls send at most {most:,} tokens of earlier turns; "
+        f"95% of {shape.layered:,} calls send at most {most:,} tokens of earlier turns; "
         f"the longest sends {shape.most_history:,}."
     )
     return Terms(says, {"max_history_tokens": most}, values={"most": most})

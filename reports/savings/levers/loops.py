@@ -5,14 +5,14 @@ from reports.savings.lever import FIRST, LEAST_CALLS, Known, Lever, Shape, Terms
 
 
 def learn(shape: Shape, known: Known) -> Terms | None:
-    """The steps that 99 % of the runs keep to, where the longest run has at least twice the usual number."""
+    """The steps that 99% of the runs keep to, where the longest run has at least twice the usual number."""
     most = shape.steps_99
     if shape.runs < LEAST_CALLS or shape.most_steps <= most or shape.most_steps < 2 * shape.steps_50:
         return None
     if not shape.tightens("max_run_steps", most):
         return None
     says = (
-        f"99 % of {shape.runs:,} runs have at most {most:,} steps, half of them at most {shape.steps_50:,}; "
+        f"99% of {shape.runs:,} runs have at most {most:,} steps, half of them at most {shape.steps_50:,}; "
         f"the longest has {shape.most_steps:,}."
     )
     return Terms(says, {"max_run_steps": most}, values={"most": most})

@@ -7,7 +7,7 @@ LEAST = 5  # tools that are offered in any case
 
 
 def learn(shape: Shape, known: Known) -> Terms | Unknown | None:
-    """Twice as many tools as 99 % of the calls use."""
+    """Twice as many tools as 99% of the calls use."""
     if not shape.exposed:
         return Unknown("Calls do not state how many tools they offer (tools_exposed).")
     if shape.most_tools <= LEAST:
@@ -18,7 +18,7 @@ def learn(shape: Shape, known: Known) -> Terms | Unknown | None:
     if shape.most_tools <= most or not shape.tightens("max_tools_exposed", most):
         return None
     says = (
-        f"99 % of {shape.tooled:,} calls use at most {shape.tools_used_99:,} tools; "
+        f"99% of {shape.tooled:,} calls use at most {shape.tools_used_99:,} tools; "
         f"up to {shape.most_tools:,} are offered."
     )
     return Terms(says, {"max_tools_exposed": most}, values={"most": most})
