@@ -87,8 +87,11 @@ def _teams(tables: dict[str, Table]) -> str:
         said.append("No team answers for what was spent.")
     else:
         return teams.empty
-    if products.lines:
-        said.append(f"Of the products, {products.lines[0].cells[0]}: {whole(products.lines[0].cells[1])}.")
+    dear = [line.cells for line in products.lines if line.cells[1] is not None]
+    if dear:
+        said.append(f"Of the products, {dear[0][0]}: {whole(dear[0][1])}.")
+    elif products.lines:
+        said.append("Of the products none has a price yet.")
     else:
         said.append(products.empty.replace("application", "product or application"))
     return " ".join(said)
@@ -101,7 +104,7 @@ def _worth(reads: Reads, table: Table) -> str:
         return f"It cannot be said: {table.empty[0].lower()}{table.empty[1:]}"
     if not known:
         went = reads.now.went_in_all or Went()
-        why = "no outcome states what it brought in" if went.judged else "no run has an outcome yet"
+        why = "no outcome states that a run brought anything in" if went.judged else "no run has an outcome yet"
         if went.revenue:
             why = "no run that was shipped states what it brought in"
         return f"It cannot be said yet: {why}."

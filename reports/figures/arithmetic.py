@@ -9,9 +9,11 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from fractions import Fraction
 
-from reports.figures.sums import CACHES, LAYERS, Read, Used, Went
+from reports.figures.sums import CACHES, LAYERS, Read, Used, Went, added
+from usage.prices.known import known_cost
 
 NANO = 1_000_000_000
+NO_PRICE = "none of these calls has a price yet"
 LEAST_GROWTH = Fraction(1, 20)  # of usage, below which a growth of cost for each growth of usage says nothing
 Number = int | Decimal | Fraction
 Said = Fraction | None
@@ -89,6 +91,15 @@ class _Saying:
         else:
             self.found[name] = Fraction(part) / Fraction(whole)
 
+    def put_each(self, name: str, cost: int | None, many: int, why: str) -> None:
+        """`cost` for each of `many`; None of them has a price where that is None."""
+        self.put(name, cost, many, NO_PRICE if cost is None and many > 0 else why)
+
+
+def cost_of_runs(went: Went, used: Used) -> int | None:
+    """What runs cost; None where that is nothing and calls of the same scope, `used`, have no price."""
+    return None if not went.cost and used.unpriced + used.unmeasured > 0 else went.cost
+
 
 def compute(read: Read, before: Read | None = None) -> Figures:
     """The figures of what was read; `before`: the same of the days that growth is measured from."""
@@ -102,7 +113,7 @@ def compute(read: Read, before: Read | None = None) -> Figures:
     plain = {name: value for name, value in said.found.items() if "." not in name}
     return Figures(
         **plain,
-        cost=read.total.cost if read.total else None,
+        cost=known_cost(read.total) if read.total else None,
         calls=read.total.calls if read.total else None,
         runs=read.went_in_all.runs if read.went_in_all else None,
         cache_hits={kind: said.found[f"cache_hits.{kind}"] for kind in CACHES},
@@ -120,15 +131,15 @@ def _of_spend(said: _Saying, read: Read) -> None:
     no_output = nothing if not used.calls else "no call says how much it put out"
     said.put("input_to_output", used.input_tokens, used.output_tokens, no_output)
     said.put("retry_rate", used.retries, used.calls, nothing)
-    of_teams = [one.cost for team, one in read.teams.items() if team and (one.calls or one.cost)]
+    of_teams = [one for team, one in read.teams.items() if team and (one.calls or one.cost)]
     why = nothing if not used.calls else "no call is of a team’s workflow or names a team"
-    said.put("cost_per_team", sum(of_teams), len(of_teams), why)
+    said.put_each("cost_per_team", known_cost(added(of_teams, Used())), len(of_teams), why)
     for name in ("user", "customer", "application"):
         wide = (read.wide or {}).get(name)
         why = read.missing.get("wide", "") or nothing if not used.calls else f"no call names its {name}"
         if "wide" in read.missing:
             why = read.missing["wide"]
-        said.put(f"cost_per_{name}", wide.cost if wide else None, wide.values if wide else None, why)
+        said.put_each(f"cost_per_{name}", wide.cost if wide else None, wide.values if wide else 0, why)
 
 
 def _of_caches(said: _Saying, read: Read) -> None:
@@ -157,10 +168,11 @@ def _of_runs(said: _Saying, read: Read) -> None:
     went, missing = read.went_in_all or Went(), read.missing.get("went", "")
     no_runs = missing or "no call names its run"
     no_outcome = no_runs if not went.runs else "no run has an outcome yet"
+    cost = cost_of_runs(went, read.total or Used())
     why = no_outcome if not went.judged else "no run was approved or shipped"
-    said.put("cost_per_approved", went.cost, went.approved, why)
+    said.put_each("cost_per_approved", cost, went.approved, why)
     why = no_outcome if not went.judged else "no run was completed, approved or shipped"
-    said.put("cost_per_completed", went.cost, went.completed, why)
+    said.put_each("cost_per_completed", cost, went.completed, why)
     why = no_outcome if not went.judged else "no run was shipped"
     tokens = sum(used.tokens for used in read.workflows.values() if used.calls_in_runs > 0)
     if read.total is None:
@@ -175,22 +187,25 @@ def _of_runs(said: _Saying, read: Read) -> None:
     said.put("anomaly_rate", None if read.findings is None else read.findings * 1000, went.runs, no_findings)
     no_review = no_outcome if not went.judged else "nobody reviewed a run"
     said.put("rework_rate", went.reworked, went.reviewed, no_review)
-    said.put("misrouted_share", went.misrouted, went.judged, no_outcome)
+    no_way = no_outcome if not went.judged else "no outcome states whether a run went the wrong way"
+    said.put("misrouted_share", went.misrouted, went.judged if went.routed or went.misrouted else 0, no_way)
     said.put("review_minutes", went.review_minutes, went.timed, "no review says how long it took")
     said.put("satisfaction", went.satisfaction, went.scored, no_outcome if not went.judged else "no run has a score")
 
 
 def _of_value(said: _Saying, read: Read) -> None:
     went, missing = read.went_in_all or Went(), read.missing.get("went", "")
-    no_value = missing or "no outcome states {}"
+    no_value = missing or "no outcome states that {}"
     revenue, minutes = went.shipped_revenue or None, went.minutes_saved or None
-    why = no_value.format("what it brought in")
+    why = no_value.format("a run brought anything in")
     if went.revenue and not revenue:
         why = "no run that was shipped states what it brought in"
-    said.put("value_per_dollar", revenue, went.cost, why)
+    cost = cost_of_runs(went, read.total or Used())
+    no_cost = NO_PRICE if cost is None else "these runs cost nothing"
+    said.put("value_per_dollar", revenue, cost, no_cost if revenue else why)
     each = None if minutes is None else minutes * NANO
-    said.put("minutes_saved_per_dollar", each, went.cost, no_value.format("how many minutes it saved"))
-    said.put("cost_per_case", went.cost, went.cases, no_value.format("how many cases it resolved"))
+    said.put("minutes_saved_per_dollar", each, cost, no_cost if minutes else no_value.format("a run saved time"))
+    said.put_each("cost_per_case", cost, went.cases, no_value.format("a case was resolved"))
 
 
 def _of_coverage(said: _Saying, read: Read) -> None:

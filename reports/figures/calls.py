@@ -15,10 +15,10 @@ from usage.rollups.sums import CALLS
 ROWS = "posted_at >= %(starts)s AND posted_at < %(stops)s"
 AGENTS = f"""
 SELECT agent, coalesce(sum({CALLS}), 0)::bigint, coalesce(sum({CALLS}) FILTER (WHERE attempt > 1), 0)::bigint,
-    coalesce(sum(cost), 0)::bigint, count(DISTINCT (workflow_id, run_id)) FILTER (WHERE run_id <> ''),
+    sum(cost)::bigint, count(DISTINCT (workflow_id, run_id)) FILTER (WHERE run_id <> ''),
     coalesce(max(step), 0)
 FROM usage_ledger WHERE {ROWS} AND agent <> '' AND {{asked}} GROUP BY agent
-HAVING sum({CALLS}) > 0 ORDER BY 3 DESC, 6 DESC, 4 DESC, 1"""
+HAVING sum({CALLS}) > 0 ORDER BY 3 DESC, 6 DESC, 4 DESC NULLS LAST, 1"""
 # A run counts at its own time what its row says less its postings, and each posting at its own time.
 REVENUE = f"""
 WITH stated AS (
@@ -42,12 +42,12 @@ SELECT customer, sum(revenue)::bigint FROM whose JOIN earned USING (workflow_id,
 
 @dataclass(frozen=True, slots=True)
 class Agent:
-    """An agent's calls; `longest` is the highest step of any of its calls. Money in nano-dollars."""
+    """An agent's calls; `longest` is the highest step of any. `cost` in nano-dollars; None where none has a price."""
 
     name: str
     calls: int
     retries: int
-    cost: int
+    cost: int | None
     runs: int
     longest: int
 

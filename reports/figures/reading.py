@@ -14,6 +14,7 @@ from reports.asking.window import Window
 from reports.figures.sources import Sources, sources_of
 from reports.figures.sums import CACHES, LAYERS, Made, Named, Read, Used, Went, Wide
 from reports.models import Finding, Watch
+from usage.prices.known import known_cost
 from usage.rollups.runs import runs_by_workflow, spent_in_runs
 
 PREMIUM = 3  # and every tier above
@@ -42,15 +43,19 @@ SELECT coalesce(flow.merged_into_id, flow.id), cache, sum(calls)::bigint, sum(ca
 FROM made JOIN budgets_workflow AS flow ON flow.id = made.workflow_id GROUP BY 1, 2"""
 WIDE = """
 WITH {source}, named AS (
-    SELECT dimension, value, sum(cost)::bigint AS cost, sum(calls)::bigint AS calls FROM wide
-    GROUP BY dimension, value HAVING sum(calls) <> 0 OR sum(cost) <> 0
+    SELECT dimension, value, sum(cost)::bigint AS cost, sum(calls)::bigint AS calls,
+        sum(unpriced + unmeasured)::bigint AS unknown
+    FROM wide GROUP BY dimension, value HAVING sum(calls) <> 0 OR sum(cost) <> 0
 ), ranked AS (
-    SELECT dimension, value, cost, calls, row_number() OVER (PARTITION BY dimension ORDER BY cost DESC, value) AS place,
-        sum(cost) OVER of_it AS cost_of_all, sum(calls) OVER of_it AS calls_of_all, count(*) OVER of_it AS values_of_all
+    SELECT dimension, value, cost, calls, unknown,
+        row_number() OVER (PARTITION BY dimension ORDER BY cost DESC, value) AS place,
+        sum(cost) OVER of_it AS cost_of_all, sum(calls) OVER of_it AS calls_of_all,
+        sum(unknown) OVER of_it AS unknown_of_all, count(*) OVER of_it AS values_of_all
     FROM named WINDOW of_it AS (PARTITION BY dimension)
 )
-SELECT dimension, value, cost, calls, cost_of_all::bigint, calls_of_all::bigint, values_of_all FROM ranked
-WHERE place <= %(most)s ORDER BY dimension, place"""
+SELECT dimension, value, cost, calls, unknown, cost_of_all::bigint, calls_of_all::bigint, unknown_of_all::bigint,
+    values_of_all
+FROM ranked WHERE place <= %(most)s ORDER BY dimension, place"""
 # Only runs under several names have to be found together; the others are counted by their steps, so that a million of
 # them is a few hundred rows. A run of a closed day is as it was when that closed: what its row says less what was
 # posted since, so such runs are taken from where their rows count and put where they counted.
@@ -208,12 +213,16 @@ def _wide(sources: Sources, most: int) -> dict[str, Wide] | None:
     if sources.wide is None:
         return None
     found: dict[str, Wide] = {}
-    for dimension, value, cost, calls, of_all, calls_of_all, many in _rows(
+    for dimension, value, *of_it, cost, calls, unknown, many in _rows(
         WIDE.format(source=sources.wide), {**sources.values, "most": most}
     ):
-        before = found.get(dimension, Wide())
-        found[dimension] = Wide(of_all, int(calls_of_all), many, (*before.rows, (value, cost, calls)))
+        rows = found.get(dimension, Wide()).rows
+        found[dimension] = Wide(_known(cost, calls, unknown), calls, many, (*rows, (value, _known(*of_it), of_it[1])))
     return found
+def _known(cost: int, calls: int, unknown: int) -> int | None:
+    return known_cost(Used(cost=cost, calls=calls, unmeasured=unknown))
+
+
 
 
 def _went(window: Window, ids: Collection[int] | None) -> dict[int, Went]:

@@ -25,7 +25,7 @@ TOKENS = f"""
 SELECT workflow_id, cache, {", ".join(TOKEN_SUMS)} FROM usage_tokenday
 WHERE day >= %(first)s AND day <= %(last)s AND {{scope}}"""
 WIDE = """
-SELECT dimension, value, workflow_id, cost, calls FROM usage_wide_day
+SELECT dimension, value, workflow_id, cost, calls, unpriced, unmeasured FROM usage_wide_day
 WHERE dimension = ANY(%(dimensions)s::text[]) AND day >= %(first)s AND day <= %(last)s AND {scope}"""
 ROWS = f"""rows AS MATERIALIZED (
     SELECT {ROW_COLUMNS} FROM usage_ledger WHERE posted_at >= %(starts)s AND posted_at < %(stops)s AND {{scope}}

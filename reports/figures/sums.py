@@ -102,6 +102,7 @@ class Went(Adding):
     reviewed: int = 0
     reworked: int = 0
     misrouted: int = 0
+    routed: int = 0
     reviews: int = 0
     duplicates: int = 0
     review_minutes: Decimal = Decimal(0)
@@ -140,12 +141,15 @@ class Named:
 
 @dataclass(frozen=True, slots=True)
 class Wide:
-    """A dimension that calls may state: what those cost that do, how many values there are, the dearest of them."""
+    """A dimension that calls may state: what those cost that do, how many values there are, the dearest of them.
 
-    cost: int = 0
+    A cost is None where none of its calls has a price.
+    """
+
+    cost: int | None = 0
     calls: int = 0
     values: int = 0
-    rows: tuple[tuple[str, int, int], ...] = ()  # value, cost, calls
+    rows: tuple[tuple[str, int | None, int], ...] = ()  # value, cost, calls
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from reports.figures.arithmetic import Said, elasticity
+from reports.figures.arithmetic import Said, cost_of_runs, elasticity
 from reports.figures.calls import Agent
 from reports.figures.meaning import EACH, MINUTES, PLAIN, RATIO, SHARE, TIMES
 from reports.figures.shapes import caught_of, shape_of, steps_of
 from reports.figures.showing import CENTS, CHANGE, COUNT, EARNED, WORDS, change_words
 from reports.figures.sums import Read, Used, Went
+from usage.prices.known import known_cost, priced
 
 SHOWN = 5  # rows of a table on the page
 
@@ -72,11 +73,6 @@ class Reads:
     revenue: Mapping[str, int] | None
 
 
-def spent(used: Used) -> int | None:
-    """What it cost; None where calls were made and none of them has a price."""
-    return None if not used.cost and used.unpriced > 0 else used.cost
-
-
 def part(cost: int | None, of: Used | None) -> Said:
     return Fraction(cost, of.cost) if cost is not None and of and of.cost > 0 else None
 
@@ -90,9 +86,11 @@ def change(reads: Reads, of: Callable[[Read], Used | None]) -> str:
     if reads.done is None or reads.before is None:
         return ""
     done, before = of(reads.done), of(reads.before)
-    if done is not None and done.cost > 0 and (before is None or before.cost <= 0):
+    if done is None or known_cost(done) is None or (before is not None and known_cost(before) is None):
+        return ""
+    if done.cost > 0 and (before is None or before.cost <= 0):
         return "new"
-    return change_words(Fraction(done.cost), Fraction(before.cost)) if done and before else ""
+    return change_words(Fraction(done.cost), Fraction(before.cost)) if before else ""
 
 
 def dearest(items: Mapping[Any, Used]) -> list[tuple[Any, Used]]:
@@ -106,7 +104,7 @@ def workflows(reads: Reads) -> Table:
     for pk, used in dearest(now.workflows):
         flow = now.named[pk]
         said = change(reads, lambda read, pk=pk: read.workflows.get(pk))  # type: ignore[misc]
-        cells = (flow.name, spent(used), part(spent(used), now.total), used.calls, said)
+        cells = (flow.name, known_cost(used), part(known_cost(used), now.total), used.calls, said)
         lines.append(Line(cells, (("workflow", flow.slug),)))
     columns = (Column("workflow", "Workflow", WORDS), *SPENT, Column("change", "Change", CHANGE, True))
     return Table("workflows", "Workflows", columns, tuple(lines), nothing(now), "workflow")
@@ -117,8 +115,8 @@ def models(reads: Reads) -> Table:
     lines = []
     for (provider, model), used in dearest(now.models):
         said = change(reads, lambda read, key=(provider, model): read.models.get(key))  # type: ignore[misc]
-        priced = used.measured - max(0, used.unpriced)
-        cells = (model, provider, spent(used), part(spent(used), now.total), used.calls, per(used.cost, priced), said)
+        cost = known_cost(used)
+        cells = (model, provider, cost, part(cost, now.total), used.calls, per(cost, priced(used)), said)
         lines.append(Line(cells, (("model", model), ("provider", provider))))
     columns = (
         Column("model", "Model", WORDS), Column("provider", "From", WORDS, True), *SPENT,
@@ -132,7 +130,7 @@ def teams(reads: Reads) -> Table:
     names = {**now.team_names, "": "No team"}
     lines = [
         Line(
-            (names.get(team, team), spent(used), part(spent(used), now.total), used.calls,
+            (names.get(team, team), known_cost(used), part(known_cost(used), now.total), used.calls,
              change(reads, lambda read, team=team: read.teams.get(team))),  # type: ignore[misc]
             (("team", team),),
         )
@@ -161,7 +159,7 @@ def customers(reads: Reads) -> Table:
     lines = []
     for name, cost, calls in found.rows if found else ():
         earned = revenue.get(name)
-        left = None if earned is None else earned - cost
+        left = None if earned is None or cost is None else earned - cost
         cells = (name, cost, part(cost, now.total), calls, earned, left, per(left, earned))
         lines.append(Line(cells, (("customer", name),)))
     columns = (
@@ -220,10 +218,12 @@ def value(reads: Reads) -> Table:
         flow = now.named[pk]
         if went.runs <= 0 and not went.cost:
             continue
+        cost = cost_of_runs(went, now.workflows.get(pk, Used()))
         revenue = went.shipped_revenue or None
-        each = per(went.cost, went.approved)
-        worth = per(revenue, went.cost)
-        cells = (flow.name, went.cost, went.approved if went.judged else None, each, revenue, worth, verdict(went))
+        each = per(cost, went.approved)
+        worth = per(revenue, cost)
+        approved = went.approved if went.judged else None
+        cells = (flow.name, cost, approved, each, revenue, worth, verdict(went, cost))
         rows.append((worth is None, -(worth or 0), -went.cost, flow.slug, Line(cells, (("workflow", flow.slug),))))
     columns = (
         Column("workflow", "Workflow", WORDS), Column("cost_of_runs", "Runs cost", CENTS),
@@ -235,8 +235,10 @@ def value(reads: Reads) -> Table:
     return Table("value", "Workflows", columns, lines, sentence(now.missing.get("went") or "No call names its run."))
 
 
-def verdict(went: Went) -> str:
-    """In a few words, whether it is worth its money, as far as outcomes say."""
+def verdict(went: Went, cost: int | None) -> str:
+    """In a few words, whether it is worth its money, as far as prices and outcomes say."""
+    if cost is None:
+        return "Cost not known"
     if went.shipped_revenue:
         return "Earns more than it costs" if went.shipped_revenue >= went.cost else "Costs more than it earns"
     if went.approved > 0:
@@ -297,7 +299,10 @@ def review(reads: Reads) -> Table:
         caught, flow = caught_of(went), now.named[pk]
         if caught is None:
             continue
-        cells = (flow.name, caught.reviewed, caught.found, caught.minutes or None, caught.cost, caught.per_hour)
+        cost, per_hour = caught.cost, caught.per_hour
+        if cost_of_runs(went, now.workflows.get(pk, Used())) is None:
+            cost = per_hour = None
+        cells = (flow.name, caught.reviewed, caught.found, caught.minutes or None, cost, per_hour)
         rows.append((-caught.cost, flow.slug, Line(cells, (("workflow", flow.slug),))))
     columns = (
         Column("workflow", "Workflow", WORDS), Column("reviewed", "Reviewed", COUNT),

@@ -321,7 +321,8 @@ def test_answers_say_what_is_not_known(client, used):
     assert "a run is known by its workflow and team, not by model" in answers("?model=nobody-knows")[-1]
     Run.objects.update(revenue=0)
     make_days_anew(ZONE.key)
-    assert answers("?period=this-month")[-1] == "It cannot be said yet: no outcome states what it brought in."
+    why = "no outcome states that a run brought anything in"
+    assert answers("?period=this-month")[-1] == f"It cannot be said yet: {why}."
     Run.objects.update(revenue=1)
     make_days_anew(ZONE.key)
     assert (

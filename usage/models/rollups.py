@@ -180,7 +180,8 @@ class Run(models.Model):
     One whose calls were all withdrawn keeps its row with `calls` 0, and counts as a run nowhere.
     It counts at `counts_at`, the posting time of its last call; once that is closed it stays, and what changes later
     counts by `RunPosting`. What became of it follows from its messages (`OutcomeMessage`), as `usage.outcomes.state`
-    says: minutes, scores and reviews are sums of all, value, asset, reviewer and `misrouted` the last stated.
+    says: minutes, scores and reviews are sums of all, value, asset, reviewer and `misrouted` the last stated; of these
+    null is what no message states.
     """
 
     class Outcome(models.TextChoices):
@@ -218,10 +219,10 @@ class Run(models.Model):
     satisfaction = models.DecimalField(
         max_digits=8, decimal_places=2, default=0, db_default=0, help_text="The sum of the scores, each from 0 to 5."
     )
-    misrouted = models.BooleanField(default=False, db_default=False)
-    revenue = models.BigIntegerField(default=0, db_default=0, help_text="Nano-dollars.")
-    minutes_saved = models.DecimalField(max_digits=12, decimal_places=2, default=0, db_default=0)
-    cases = models.IntegerField(default=0, db_default=0)
+    misrouted = models.BooleanField(null=True)
+    revenue = models.BigIntegerField(null=True, help_text="Nano-dollars.")
+    minutes_saved = models.DecimalField(max_digits=12, decimal_places=2, null=True)
+    cases = models.IntegerField(null=True)
     asset = models.TextField(default="", db_default="")
 
     class Meta:

@@ -1,4 +1,4 @@
-"""`POST /api/v1/runs/<run_id>/outcome` and `POST /api/v1/outcomes`: say what became of runs."""
+"""`POST /api/v1/runs/<run_id>/outcome` and `POST /api/v1/outcomes`: say what became of runs. GET reads it."""
 
 from collections.abc import Sequence
 from typing import Any, cast
@@ -10,6 +10,7 @@ from django.db import Error as DatabaseError
 from django.db import connection
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import serializers
+from rest_framework.authentication import BaseAuthentication
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -23,6 +24,7 @@ from usage.ingest.event import holds_unstorable_text
 from usage.ingest.views import AnswerSerializer, media_type, read_body, sender_of, unavailable
 from usage.ingest.write import Answer
 from usage.models import OutcomeMessage
+from usage.outcomes.api_reading import OutcomeList, RunOutcome
 from usage.outcomes.decode import Item, decode_many, is_object, item_of
 from usage.outcomes.message import BEST_SCORE, MAX_CASES, MAX_REVENUE, MAX_REVIEW, MAX_SAVED
 from usage.outcomes.take import Taking, with_id
@@ -95,11 +97,13 @@ class OutcomeTakenSerializer(serializers.Serializer[Any]):
 class Sending(APIView):
     """Taking needs a key with the scope `ingest`, like events."""
 
-    authentication_classes = [ApiKeyAuthentication]
     permission_classes: list[type[BasePermission]] = [Scoped]
     parser_classes: list[Any] = []
     required_scope = "ingest"
     narrowed = True
+
+    def get_authenticators(self) -> list[BaseAuthentication]:
+        return [ApiKeyAuthentication()] if self.request.method == "POST" else super().get_authenticators()
 
     def body(self, request: Request) -> bytes:
         """Plain JSON within the limit of events; 413 and 415 otherwise."""
@@ -120,8 +124,8 @@ class Sending(APIView):
             raise unavailable(error) from error
 
 
-class OutcomeView(Sending):
-    """One run's outcome."""
+class OutcomeView(Sending, RunOutcome):
+    """One run's outcome: said, and read."""
 
     @extend_schema(
         operation_id="send_outcome",
@@ -161,8 +165,8 @@ class OutcomeView(Sending):
         return Response({"status": said["status"], "id": item.sent_id, "run_id": run_id})
 
 
-class OutcomesView(Sending):
-    """Many runs' outcomes."""
+class OutcomesView(Sending, OutcomeList):
+    """Many runs' outcomes: said, and read."""
 
     @extend_schema(
         operation_id="send_outcomes",

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 from urllib.parse import urlencode
 
@@ -30,6 +31,19 @@ SORTS = {
     "latest": ("-counts_at", "-pk"),
     "minutes": ("-review_minutes", "-cost", "-pk"),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What all calls of some runs cost, nano-dollars, and of how many that is not known."""
+
+    cost: int
+    calls: int
+    unpriced: int
+    unmeasured: int
+
+
+SPENT = ("cost", "calls", "unpriced", "unmeasured")
 
 
 @dataclass(frozen=True)
@@ -71,24 +85,23 @@ class Chosen:
         """Those of the tab, in the order asked for."""
         return self.under().filter(TABS[self.outcome][1]).order_by(*SORTS[self.sort])
 
-    def totals(self) -> tuple[dict[str, int], int]:
-        """Tab → runs, and nano-dollars of the tab that is shown. One statement."""
+    def totals(self) -> tuple[dict[str, int], Spent]:
+        """Tab → runs, and what those of the tab that is shown cost. One statement."""
         twice = Q(duplicates__gt=0)
         # Summed by outcome: asking each run whether it is of each tab takes six times as long.
         sums = self.under().order_by().values("outcome").annotate(
-            of=Count("pk"), twice=Count("pk", filter=twice), spent=Sum("cost"), spent_twice=Sum("cost", filter=twice)
+            of=Count("pk"), twice=Count("pk", filter=twice),
+            **{f"{one}_of": Sum(one) for one in SPENT},
+            **{f"{one}_twice": Sum(one, filter=twice) for one in SPENT},
         )  # fmt: skip
-        counts, cost = dict.fromkeys(TABS, 0), dict.fromkeys(TABS, 0)
+        counts, spent = dict.fromkeys(TABS, 0), dict.fromkeys(SPENT, 0)
         for one in sums:
             tab = "none" if one["outcome"] == Run.Outcome.OPEN else one["outcome"]
-            for key, count, spent in (
-                ("", one["of"], one["spent"]),
-                (tab, one["of"], one["spent"]),
-                ("twice", one["twice"], one["spent_twice"]),
-            ):
-                counts[key] += count
-                cost[key] += spent or 0
-        return counts, cost[self.outcome]
+            for key, of in (("", "of"), (tab, "of"), ("twice", "twice")):
+                counts[key] += one[of]
+                if key == self.outcome:
+                    spent = {name: sum_ + (one[f"{name}_{of}"] or 0) for name, sum_ in spent.items()}
+        return counts, Spent(**spent)
 
     @property
     def kept(self) -> dict[str, str]:
@@ -138,11 +151,24 @@ def chosen_of(query: Mapping[str, str], organisation: Organisation, user: Any, n
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A run with the workflow that it counts under."""
+    """A run with the workflow that it counts under; what nobody said of it is None."""
 
     run: Run
     slug: str
     name: str
+
+    @property
+    def outcome_said(self) -> str | None:
+        return None if self.run.outcome == Run.Outcome.OPEN else self.run.outcome
+
+    @property
+    def review_minutes_said(self) -> Decimal | None:
+        return self.run.review_minutes if self.run.timed else None
+
+    @property
+    def satisfaction_said(self) -> Decimal | None:
+        """The sum of the scores."""
+        return self.run.satisfaction if self.run.scored else None
 
 
 def rows_of(runs: "Iterator[Run] | list[Run]", names: Mapping[int, tuple[str, str]] | None = None) -> Iterator[Row]:

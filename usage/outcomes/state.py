@@ -48,10 +48,10 @@ class Standing:
     timed: int = 0
     scored: int = 0
     satisfaction: Decimal = Decimal(0)
-    misrouted: bool = False
-    revenue: int = 0
-    minutes_saved: Decimal = Decimal(0)
-    cases: int = 0
+    misrouted: bool | None = None
+    revenue: int | None = None
+    minutes_saved: Decimal | None = None
+    cases: int | None = None
     asset: str = ""
     duplicate_ids: frozenset[int] = frozenset()
 
@@ -73,10 +73,10 @@ def standing(messages: Iterable[Told]) -> Standing:
         timed=sum(one.review_minutes is not None for one in told),
         scored=len(scores),
         satisfaction=sum(scores, Decimal(0)),
-        misrouted=bool(last["misrouted"]),
-        revenue=last["revenue"] or 0,
-        minutes_saved=last["minutes_saved"] or Decimal(0),
-        cases=last["cases"] or 0,
+        misrouted=last["misrouted"],
+        revenue=last["revenue"],
+        minutes_saved=last["minutes_saved"],
+        cases=last["cases"],
         asset=next((one.asset for one in reversed(told) if one.asset), ""),
         duplicate_ids=doubled,
     )

@@ -1,6 +1,6 @@
 """What became of runs, in the browser: the list with its CSV, and one run with everything said of it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from django.core.paginator import Paginator
@@ -15,6 +15,7 @@ from budgets.access.reachable import fetched
 from budgets.access.roles import may
 from budgets.audit.record import Actor
 from budgets.models import Organisation, Workflow
+from budgets.pages.amounts import cents
 from budgets.pages.answers import go, tell, tell_problem
 from budgets.pages.csv import csv_response, currency_code, exact
 from budgets.pages.door import changes_in_reach, in_reach
@@ -26,6 +27,8 @@ from usage.models import OutcomeMessage, Run
 from usage.outcomes import change
 from usage.outcomes.forms import OutcomeForm
 from usage.outcomes.listing import SORTS, TABS, Chosen, Row, chosen_of, names_of, rows_of
+from usage.prices.known import known_cost
+from usage.prices.showing import cost_in_file, cost_words
 
 PER_PAGE = 50
 WAITING_SHOWN = 20
@@ -64,8 +67,9 @@ def outcomes(request: HttpRequest) -> HttpResponseBase:
             "chosen": chosen,
             "kept": chosen.kept.items(),
             "page": runs,
-            "rows": [(row, *_shown(row.run, organisation)) for row in rows_of(list(runs.object_list), names)],
-            "cost": cost,
+            "rows": [(row, *_shown(row.run, organisation), cost_words(row.run))
+                     for row in rows_of(list(runs.object_list), names)],
+            "cost": cost_words(cost),
             "tabs": [(key, words, counts[key], chosen.address(outcome=key)) for key, (words, _) in TABS.items()],
             "periods": PERIODS.items(),
             "sorts": [(key, WORDS[key]) for key in SORTS],
@@ -102,10 +106,11 @@ def _lines(chosen: Chosen) -> Iterable[list[Any]]:
     for row in rows:
         run = row.run
         yield [
-            row.slug, run.run_id, "" if run.outcome == "open" else run.outcome, run.last_call.isoformat(),
-            run.counts_at.isoformat(), run.calls, exact(run.cost), currency_code(), run.reviewer, run.reviews,
-            run.duplicates, run.reworks, f"{run.review_minutes:f}", f"{run.satisfaction:f}" if run.scored else "",
-            run.scored, int(run.misrouted), exact(run.revenue), f"{run.minutes_saved:f}", run.cases, run.asset,
+            row.slug, run.run_id, row.outcome_said, run.last_call.isoformat(), run.counts_at.isoformat(), run.calls,
+            cost_in_file(run), currency_code(), run.reviewer, run.reviews, run.duplicates, run.reworks,
+            row.review_minutes_said, row.satisfaction_said, run.scored,
+            None if run.misrouted is None else int(run.misrouted),
+            None if run.revenue is None else exact(run.revenue), run.minutes_saved, run.cases, run.asset,
         ]  # fmt: skip
 
 
@@ -166,6 +171,9 @@ def _page(request: HttpRequest, run: Run, workflow: Workflow, form: OutcomeForm,
             "words": words,
             "tone": tone,
             "last": last,
+            "cost": cost_words(run),
+            "is_known": known_cost(run) is not None,
+            "values": list(_values(run)),
             "score": run.satisfaction / run.scored if run.scored else None,
             "told": [
                 (one, moment(organisation.local(one.time), now), shown_name(one.entered_by) if one.entered_by else "")
@@ -176,6 +184,16 @@ def _page(request: HttpRequest, run: Run, workflow: Workflow, form: OutcomeForm,
         },
         status=status,
     )
+
+
+def _values(run: Run) -> Iterator[str]:
+    """What is stated that it brought, in words."""
+    if run.revenue is not None:
+        yield cents(run.revenue)
+    if run.minutes_saved is not None:
+        yield f"{run.minutes_saved.normalize():,f} min saved"
+    if run.cases is not None:
+        yield f"{run.cases:,} case{'' if run.cases == 1 else 's'} resolved"
 
 
 @require_POST

@@ -9,13 +9,15 @@ STATE = (
     "outcome", "reworks", "reviews", "duplicates", "reviewer", "review_minutes", "timed", "scored", "satisfaction",
     "misrouted", "revenue", "minutes_saved", "cases", "asset",
 )  # fmt: skip
+STATED = ("misrouted", "revenue", "minutes_saved", "cases")  # of STATE: null where no message says
 FLAGS = (
     "runs", "judged", "completed", "approved", "shipped", "rejected", "failed", "reviewed", "reworked", "misrouted",
+    "routed",
 )  # fmt: skip
 COUNTED = (
     "runs", "cost", "steps", "judged", "judged_cost", "completed", "approved", "shipped", "rejected", "failed",
-    "reviewed", "reworked", "misrouted", "reviews", "duplicates", "review_minutes", "timed", "scored", "satisfaction",
-    "revenue", "shipped_revenue", "minutes_saved", "cases",
+    "reviewed", "reworked", "misrouted", "routed", "reviews", "duplicates", "review_minutes", "timed", "scored",
+    "satisfaction", "revenue", "shipped_revenue", "minutes_saved", "cases",
 )  # fmt: skip
 
 
@@ -31,11 +33,13 @@ def counted(state: str, calls: str, cost: str, steps: str) -> dict[str, str]:
         "failed": f"{state}.outcome = 'failed'",
         "reviewed": f"({state}.outcome IN ('approved', 'shipped', 'rejected') OR {state}.reworks > 0)",
         "reworked": f"{state}.reworks > 0",
-        "misrouted": f"{state}.misrouted",
+        "misrouted": f"coalesce({state}.misrouted, false)",
+        "routed": f"{state}.misrouted IS NOT NULL",
     }
     found = {name: f"({calls} > 0 AND {says})::int" for name, says in is_true.items()}
     for name in COUNTED:
-        own = {"cost": cost, "judged_cost": cost, "steps": steps, "shipped_revenue": f"{state}.revenue"}
+        own = {"cost": cost, "judged_cost": cost, "steps": steps, "shipped_revenue": f"coalesce({state}.revenue, 0)"}
+        own |= {stated: f"coalesce({state}.{stated}, 0)" for stated in STATED}
         only = {"judged_cost": f" AND {is_true['judged']}", "shipped_revenue": f" AND {is_true['shipped']}"}
         condition, amount = f"{calls} > 0{only.get(name, '')}", own.get(name, f"{state}.{name}")
         found.setdefault(name, f"CASE WHEN {condition} THEN {amount} ELSE 0 END")

@@ -4,7 +4,7 @@
 lock of folding, so that the runs read here are as they stay until they are written.
 """
 
-from usage.rollups.counted import COUNTED, STATE, counted, less
+from usage.rollups.counted import COUNTED, STATE, STATED, counted, less
 from usage.rollups.run_days import amounts, change_run_days, day, of_new_postings, posted
 from usage.rollups.sums import BUCKET, CALLS, RUNS, UPSERT_RUNS
 
@@ -21,7 +21,7 @@ SELECT workflow_id, run_id, max(posted_at) AS any_at, max(posted_at) FILTER (WHE
     coalesce(max(step) FILTER (WHERE {EARLY}), 0) AS early_step
 FROM rows WHERE run_id <> '' GROUP BY workflow_id, run_id"""
 CAME = f"SELECT * FROM ({RUNS}) AS summed JOIN ({POSTED}) AS posted USING (workflow_id, run_id)"
-NOTHING = {"outcome": "'open'", "misrouted": "false", "reviewer": "''", "asset": "''"}
+NOTHING = {"outcome": "'open'", "reviewer": "''", "asset": "''"} | dict.fromkeys(STATED, "NULL")
 BEFORE = ", ".join(f"coalesce(old.{name}, {NOTHING.get(name, 0)}) AS {name}" for name in STATE)
 # Runs as `rows` leave them. One that counts on a closed day stays there.
 RUNS_NOW = f"""

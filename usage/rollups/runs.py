@@ -109,10 +109,10 @@ class Runs:
 
     `cost` is what the runs cost, whenever their calls were; `judged` those that have any outcome. `completed` came to
     a good end (completed, approved or shipped), `approved` are approved or shipped. `reviewed`: approved, shipped,
-    rejected or sent back by somebody; `reworked`: sent back at least once. `reviews` counts reviews, `duplicates` those
-    of what was reviewed already, `timed` the messages that `review_minutes` sums, `scored` the scores that
-    `satisfaction` sums; `shipped_revenue` is the `revenue` of runs that are shipped. In a window with corrections for
-    closed days, counts are differences and may be below zero.
+    rejected or sent back by somebody; `reworked`: sent back at least once; `routed`: of which is stated whether they
+    were `misrouted`. `reviews` counts reviews, `duplicates` those of what was reviewed already, `timed` the messages
+    that `review_minutes` sums, `scored` the scores that `satisfaction` sums; `shipped_revenue` is the `revenue` of runs
+    that are shipped. In a window with corrections for closed days, counts are differences and may be below zero.
     """
 
     runs: int = 0
@@ -128,6 +128,7 @@ class Runs:
     reviewed: int = 0
     reworked: int = 0
     misrouted: int = 0
+    routed: int = 0
     reviews: int = 0
     duplicates: int = 0
     review_minutes: Decimal = Decimal(0)

@@ -61,7 +61,7 @@ def test_every_field_reaches_the_run_and_its_sums():
     )  # fmt: skip
     assert count_runs(*NOVEMBER) == Runs(
         runs=1, cost=CALL_COST, judged=1, judged_cost=CALL_COST, completed=1, approved=1, reviewed=1, misrouted=1,
-        reviews=1, review_minutes=Decimal("4.5"), timed=1, scored=1, satisfaction=Decimal("4.25"),
+        routed=1, reviews=1, review_minutes=Decimal("4.5"), timed=1, scored=1, satisfaction=Decimal("4.25"),
         revenue=120_000_000_001, minutes_saved=Decimal(90), cases=3,
     )  # fmt: skip
     assert not RunPosting.objects.exists()
@@ -165,7 +165,7 @@ def test_taking_back_and_bringing_back_is_the_message_gone_and_there():
     with_both = asdict_of(run("r"))
     last = OutcomeMessage.objects.latest("id")
     take_back(ACTOR, last)
-    assert (run("r").outcome, run("r").revenue, run("r").reworks) == ("reworked", 0, 1)
+    assert (run("r").outcome, run("r").revenue, run("r").reworks) == ("reworked", None, 1)
     bring_back(ACTOR, last)
     assert asdict_of(run("r")) == with_both
     assert check_ledger() == []

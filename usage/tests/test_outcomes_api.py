@@ -204,7 +204,7 @@ def test_only_a_key_that_sends_may_send(key, client, admin_user):
     assert post(ONE, {"outcome": "approved"}, "tok_wrong").status_code == 401
     client.force_login(admin_user)
     assert client.post(ONE, "{}", content_type="application/json").status_code in {401, 403}
-    assert client.get(ONE, headers={"authorization": f"Bearer {key}"}).status_code == 405
+    assert client.get(ONE, headers={"authorization": f"Bearer {key}"}).status_code == 403
 
 
 def test_a_key_of_a_team_speaks_of_its_teams_workflows():
