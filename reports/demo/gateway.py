@@ -37,7 +37,7 @@ def falls_under(scope: Mapping[str, str], call: Mapping[str, Any]) -> bool:
             key, _, wanted = value.partition("=")
             if tags.get(key) != wanted:
                 return False
-        elif str(call.get(dimension) or "") != value:
+        elif str(call.get("run_id" if dimension == "run" else dimension) or "") != value:
             return False
     return True
 

@@ -35,10 +35,13 @@ def document(*budgets: dict[str, Any], blocked: tuple[dict[str, str], ...] = ())
         ({"tag": "brand=kids"}, True),
         ({"tag": "brand=outlet"}, False),
         ({"customer": "nobody"}, False),
+        ({"workflow": "ads", "run": "r-17"}, True),
+        ({"workflow": "ads", "run": "r-18"}, False),
+        ({"workflow": "ads", "of_a_later_version": "x"}, False),
     ],
 )
 def test_a_call_falls_under_a_scope_when_it_has_all_of_it(scope: dict[str, str], inside: bool) -> None:
-    call = {"workflow": "ads", "team": "support", "tier": 2, "tags": {"brand": "kids"}}
+    call = {"workflow": "ads", "team": "support", "tier": 2, "tags": {"brand": "kids"}, "run_id": "r-17"}
     assert falls_under(scope, call) is inside
 
 

@@ -124,13 +124,17 @@ class BudgetContent(msgspec.Struct, frozen=True):
     hard: bool
 
 
-class Blocked(msgspec.Struct, frozen=True):
-    """A subject that must not call now: what falls under `scope`, why, and until when (null: until it is resumed)."""
+class Blocked(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A subject that must not call now: what falls under `scope`, why, and until when (null: until it is resumed).
+
+    `finding` is the id of the unusual spend that a run was stopped for; left out where there is none.
+    """
 
     scope: dict[str, str]
-    code: str  # workflow_paused, budget_exhausted
+    code: str  # workflow_paused, run_stopped, budget_exhausted
     reason: str
     until: str | None
+    finding: int | None = None
 
 
 class GrantContent(msgspec.Struct, frozen=True):

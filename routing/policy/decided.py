@@ -130,6 +130,8 @@ def change_in_words(change: Mapping[str, Any], names: Names, zone: ZoneInfo, bud
     if kind == "reset":
         at = datetime.fromisoformat(str(change["at"])).astimezone(zone)
         return f"The next period of the budget, from {day_year(at.date())}, {clock(at)}."
+    if kind == "resume" and "run" in change:
+        return _goes_on(change, zone)
     if kind == "shorten":
         return _shorter(str(change.get("layer", "input")), int(change.get("to", 0)))
     tier = names.tier(int(change["tier"])) if "tier" in change else ""
@@ -139,6 +141,13 @@ def change_in_words(change: Mapping[str, Any], names: Names, zone: ZoneInfo, bud
         "resume": "Somebody lets the workflow go on.",
         "budget": f"More in the budget “{_budget(change, budgets)}”.",
     }.get(str(kind), "Something else about the call.")
+
+
+def _goes_on(change: Mapping[str, Any], zone: ZoneInfo) -> str:
+    if "at" not in change:
+        return "Somebody lets the run go on."
+    at = datetime.fromisoformat(str(change["at"])).astimezone(zone)
+    return f"Somebody lets the run go on; by itself it may from {day_year(at.date())}, {clock(at)}."
 
 
 def _shorter(layer: str, to: int) -> str:

@@ -35,6 +35,7 @@ ACTIONS: Final = {
 }
 REASONS: Final = {
     "workflow_paused": "The workflow is paused",
+    "run_stopped": "The run is stopped",
     "input_too_long": "Too much text sent",
     "history_too_long": "Too much of the conversation sent",
     "retrieval_too_long": "Too much looked-up text sent",

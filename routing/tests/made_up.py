@@ -7,6 +7,7 @@ MODELS = [("openai", "mini"), ("openai", "mid"), ("acme", "mid"), ("acme", "big"
 ACTIONS = ["alert", "throttle", "downgrade", "summarize", "human_review", "require_approval", "block"]
 CACHES = ["prompt", "semantic", "response", "retrieval", "embedding"]
 WORKFLOWS = ["ads", "briefs", "alias", "paused", "unknown"]
+RUNS = ["run-1", "run-2"]
 TEXTS = {
     "stage": ["draft", "publish", "{stage}"],
     "task_type": ["generation", "extraction", "ünïcode"],
@@ -97,6 +98,17 @@ class Dice:
                     ("alias", "workflow_paused"),
                 )
                 if self.chance(0.3)
+            ]
+            + [
+                {
+                    "scope": {"workflow": slug, "run": run} | ({"of_a_later_version": "x"} if self.chance(0.2) else {}),
+                    "code": self.one(["run_stopped", "run_stopped", "workflow_paused"]),
+                    "reason": "Goes in {circles}.",
+                    "until": self.maybe(0.6, lambda: instant(self.near())),
+                }
+                for slug in ("ads", "alias", "paused")
+                for run in RUNS
+                if self.chance(0.2)
             ],
             "grants": [self.grant(place, numbers) for place in range(self.whole(0, 3))],
         }
@@ -285,7 +297,7 @@ class Dice:
         return self.cut(
             {
                 "workflow": self.maybe(0.9, lambda: self.one(WORKFLOWS)),
-                "run_id": self.maybe(0.5, lambda: self.one(["run-1", "run-2"])),
+                "run_id": self.maybe(0.5, lambda: self.one(RUNS)),
                 **{name: self.maybe(0.5, lambda values=values: self.one(values)) for name, values in TEXTS.items()},
                 "step": self.maybe(0.3, lambda: self.whole(1, 12)),
                 "attempt": self.maybe(0.3, lambda: self.whole(1, 4)),

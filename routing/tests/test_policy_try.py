@@ -52,6 +52,11 @@ def test_every_action_has_its_words(action, said):
         ({"kind": "grant", "tier": 3}, "An approval for Premium."),
         ({"kind": "use", "tier": 9}, "Using tier 9."),
         ({"kind": "resume"}, "Somebody lets the workflow go on."),
+        ({"kind": "resume", "run": "r-17"}, "Somebody lets the run go on."),
+        (
+            {"kind": "resume", "run": "r-17", "at": "2026-11-30T23:00:00Z"},
+            "Somebody lets the run go on; by itself it may from 1 Dec 2026, 00:00.",
+        ),
         ({"kind": "budget", "budget": "q4"}, "More in the budget “Launch”."),
         (
             {"kind": "reset", "at": "2026-11-30T23:00:00Z"},

@@ -44,7 +44,7 @@ def codes_that_the_sdk_says() -> set[str]:
     """Every text in the modules of the decision that has a sentence."""
     folder = vectors.FOLDER.parent
     said = set()
-    for name in ("decide.py", "limits.py"):
+    for name in ("decide.py", "limits.py", "switches.py"):
         for node in ast.walk(ast.parse((folder / name).read_text())):
             if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value in WORDS:
                 said.add(node.value)
@@ -249,6 +249,18 @@ def test_what_is_not_known_of_a_scope_or_rule_does_not_hold():
     assert decide_prepared(Prepared({**document, "grants": [grant]}), call, NOW).allowed
     narrower = {**grant, "scope": {"workflow": "seo", "weekday": "sunday"}}
     assert not decide_prepared(Prepared({**document, "grants": [narrower]}), call, NOW).allowed
+
+    for code, scope in (
+        ("run_stopped", {"workflow": "seo", "run": "r-1", "weekday": "sunday"}),
+        ("run_stopped", {"run": "r-1"}),
+        ("workflow_paused", {"workflow": "seo", "weekday": "sunday"}),
+        ("workflow_paused", {}),
+        ("planet_stopped", {"workflow": "seo"}),
+        ("planet_stopped", {}),
+    ):
+        blocked = [{"scope": scope, "code": code, "reason": "", "until": None}]
+        call = read_request({"workflow": "seo", "run_id": "r-1"})
+        assert decide_prepared(Prepared({**document, "blocked": blocked}), call, NOW).allowed, (code, scope)
 
     rule = {"id": "r", "name": "R", "when": {"stage": ["draft"], "moon": ["full"]}, "then": {"tier": 2, "mood": "calm"}}
     policy = {**document["policy"], "rules": [rule]}

@@ -1,9 +1,11 @@
 """The parts of the LiteLLM plugin that need no LiteLLM; the plugin in a real proxy is tested by make test-litellm."""
 
 import json
+from datetime import UTC, datetime
 from types import SimpleNamespace as Object
 
 import pytest
+from tokenops_sdk import Prepared, decide_prepared
 from tokenops_sdk.asking import Decision, Model, Reason, Request, RunSoFar
 from tokenops_sdk.litellm.asking import as_slug, capped, context_of, described, operation_of, request_of, tag_pairs
 from tokenops_sdk.litellm.groups import Groups
@@ -11,6 +13,9 @@ from tokenops_sdk.litellm.payload import event_of, identity, named
 from tokenops_sdk.litellm.refusing import detail_of, header, headers_of, status_of
 from tokenops_sdk.litellm.runs import Runs
 from tokenops_sdk.litellm.streams import Stream, ending
+from vectors import document
+
+NOW = datetime(2026, 3, 10, 9, tzinfo=UTC)
 
 PAYLOAD = {
     "id": "chatcmpl-1", "litellm_call_id": "call-1", "call_type": "acompletion", "status": "success",
@@ -82,6 +87,16 @@ def test_the_key_goes_before_headers_these_before_metadata_and_that_before_tags(
     found = described({"X-TokenOps-Workflow": "By Header"}, said, ["workflow:by-tag", "domain:b2b"])
     assert (found["workflow"], found["stage"], found["step"], found["domain"]) == ("by-header", "draft", 2, "b2b")
     assert described({"x-tokenops-workflow": "x"}, said, (), {"workflow": "by-key"})["workflow"] == "by-key"
+
+
+def test_the_run_that_a_header_names_is_the_one_that_is_stopped():
+    stop = {"scope": {"workflow": "seo", "run": "r-17"}, "code": "run_stopped", "reason": "Loops.", "until": None}
+    policy = Prepared({**document("agency"), "blocked": [stop]})
+    for run, status in (("r-17", 403), ("r-18", None)):
+        said = described({"X-TokenOps-Workflow": "SEO", "X-TokenOps-Run-Id": run}, [])
+        answer = decide_prepared(policy, request_of({"messages": []}, said, "chat", "openai", "mini"), NOW)
+        assert answer.allowed is (status is None)
+        assert answer.allowed or status_of(answer) == status
 
 
 def test_what_cannot_be_read_is_left_out():

@@ -55,6 +55,19 @@ def test_steps_are_counted_and_end(limited):
     assert run.so_far().steps == 3  # what is not made is no step
 
 
+def test_a_run_that_was_stopped_asks_in_vain_and_others_go_on(server, limited):
+    client = limited()
+    mine, other = Run(client, "briefs", run_id="r-17"), Run(client, "briefs", run_id="r-18")
+    assert mine.ask(**FACTS).allowed
+    stop = {"scope": {"workflow": "briefs", "run": "r-17"}, "code": "run_stopped", "reason": "Loops.", "until": None}
+    server.publish(bundle(3, workflows={"briefs": workflow()}, blocked=[stop]))
+    client.refresh()
+    refused = mine.ask(**FACTS)
+    assert (codes(refused), refused.changes) == (["run_stopped"], ({"kind": "resume", "run": "r-17"},))
+    assert mine.so_far().steps == 1
+    assert other.ask(**FACTS).allowed
+
+
 def test_steps_of_a_kind_are_counted_apart(limited):
     run = Run(limited(max_steps_by_kind={"retrieve": 2}), "briefs")
     assert [run.ask(step_kind=kind).allowed for kind in ("retrieve", "plan", "retrieve", "retrieve", "plan")] == [

@@ -21,7 +21,7 @@ UNASSIGNED, PRODUCTION, CHAT = "unassigned", "production", "chat"  # where nothi
 TEXT = frozenset({CHAT, "completion"})
 STEP = itemgetter(0)
 # Where a finding stands among the reasons: the steps of docs/decision.md.
-FRESHNESS, PAUSE, LIMITS, TOTALS, ANSWER, RULES, TIER, GRANT, BUDGETS, MODEL = range(10)
+FRESHNESS, SWITCHES, LIMITS, TOTALS, ANSWER, RULES, TIER, GRANT, BUDGETS, MODEL = range(10)
 
 
 def decide(bundle: Bundle, request: Request, now: datetime) -> Decision:
@@ -36,7 +36,7 @@ def decide_prepared(prepared: Prepared, request: Request, now: datetime, *, fres
         if prepared.fail_mode != "last_known_good":
             return call.unchecked(prepared.fail_mode)
         call.say(FRESHNESS, "stale_continued", "allow", {})
-    call.check_pause()
+    call.check_switches()
     if call.limits:
         call.check_limits()
     call.follow_rule()
@@ -76,15 +76,12 @@ class _Call:
         self.found.append((step, Reason(code, action, values, WORDS[code].format_map(values))))
         self.changes += [change for change in changes if change not in self.changes]
 
-    # The call itself: kill switch, size, run.
+    # The call itself: kill switches, size, run.
 
-    def check_pause(self) -> None:
-        for name in (self.request.workflow, self.workflow.slug):
-            reason = self.policy.paused.get(name)
-            if reason is not None:
-                values = {"workflow": self.workflow.slug, "reason": reason}
-                return self.say(PAUSE, "workflow_paused", "block", values, {"kind": "resume"})
-        return None
+    def check_switches(self) -> None:
+        request, slug = self.request, self.workflow.slug
+        for code, values, change in self.policy.switches.thrown(request.workflow, slug, request.run_id, self.at):
+            self.say(SWITCHES, code, "block", values, change)
 
     def check_limits(self) -> None:
         for code, part, unit, stated, most in too_large(self.limits, self.request, self.input):

@@ -12,6 +12,7 @@ from typing import Any
 
 from tokenops_sdk.models import TierModel, tier_of
 from tokenops_sdk.rules import Outcome, Rules
+from tokenops_sdk.switches import Switches
 
 NANO = 1_000_000_000
 SLACK = 5  # percent: remaining amounts are told rounded down to this step
@@ -198,11 +199,7 @@ class Prepared:
         self.workflows = {
             slug: Workflow(said.get("merged_into") or slug, said) for slug, said in document["workflows"].items()
         }
-        self.paused = {
-            said["scope"]["workflow"]: str(said["reason"])
-            for said in reversed(document["blocked"])
-            if said["code"] == "workflow_paused" and said["scope"].keys() == {"workflow"}
-        }
+        self.switches = Switches(document["blocked"])
         policy: Mapping[str, Any] = document["policy"]
         self.unlisted: str = policy["unlisted_models"]
         self.rules = Rules(policy["rules"])

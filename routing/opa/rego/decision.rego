@@ -112,7 +112,10 @@ checked := object.union(stamp, {
 	"changes": [change | some place; change := all_changes[place]; not change in array.slice(all_changes, 0, place)],
 })
 
-all_changes := array.concat(pause_changes, array.concat(limits.changes, array.concat(tiers.changes, budgets.changes)))
+all_changes := [change |
+	some several in [pause_changes, stop_changes, limits.changes, tiers.changes, budgets.changes]
+	some change in several
+]
 
 actions := [one | some one in severest_first; some reason in reasons; reason.action == one]
 
@@ -171,8 +174,9 @@ grant_reasons := [call.reason("grant_used", "allow", object.union({"grant": used
 
 reasons := [reason |
 	some several in [
-		stale_reasons, pause_reasons, limits.size_reasons, limits.run_reasons, limits.total_reasons(budgets.cost),
-		limits.answer_reasons, rules.reasons, tiers.reasons, grant_reasons, budgets.reasons, model_reasons,
+		stale_reasons, pause_reasons, stop_reasons, limits.size_reasons, limits.run_reasons,
+		limits.total_reasons(budgets.cost), limits.answer_reasons, rules.reasons, tiers.reasons, grant_reasons,
+		budgets.reasons, model_reasons,
 	]
 	some reason in several
 ]
@@ -191,6 +195,32 @@ pause_reasons := [call.reason("workflow_paused", "block", {"workflow": call.slug
 ]
 
 pause_changes := [{"kind": "resume"} | count(pauses) > 0]
+
+# An entry with a dimension more, one of a later version, is no run's: nobody can say that the call falls under it.
+stops := [one |
+	some name in [call.named, call.slug]
+	some one in data.tokenops.bundle.blocked
+	one.code == "run_stopped"
+	call.text("run_id") != ""
+	one.scope == {"workflow": name, "run": call.text("run_id")}
+	goes_on(one.until)
+]
+
+goes_on(null)
+
+goes_on(until) if call.now < until
+
+stop := stops[0]
+
+stop_reasons := [call.reason("run_stopped", "block", {"workflow": call.slug, "run": stop.scope.run, "reason": stop.reason}) |
+	stop
+]
+
+stop_changes := [object.union({"kind": "resume", "run": stop.scope.run}, by_itself(stop.until)) | stop]
+
+by_itself(null) := {}
+
+by_itself(until) := {"at": until} if until != null
 
 # What the limits on models left, and whether it is what was wanted.
 
