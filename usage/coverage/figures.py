@@ -11,7 +11,8 @@ from budgets.models import UNASSIGNED, Budget
 from usage.coverage.sources import SourceRate, source_rates
 from usage.coverage.window import Window
 from usage.ingest.backlog import Backlog, measure
-from usage.rollups.runs import Runs, count_runs
+from usage.rollups.counted import Runs
+from usage.rollups.runs import count_runs
 
 NAMED = 3  # models and workflows that a card names
 # One pass over the cells of the window; what is merged counts as what it was merged into. A price for a call in closed

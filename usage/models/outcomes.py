@@ -116,7 +116,7 @@ class RunPosting(models.Model):
 class RunDay(models.Model):
     """What runs count per day (organisation's zone) and workflow, by their rows and by what is posted apart.
 
-    The names are those of `usage.rollups.runs.Runs`; differences that correct closed days may be below zero.
+    The names are those of `usage.rollups.counted.Runs`; differences that correct closed days may be below zero.
     """
 
     day = models.DateField()

@@ -1,8 +1,11 @@
-"""What a run counts, as SQL: one definition for counting, for postings and for `check_ledger`.
+"""What a run counts, by name and as SQL: one definition for counting, for postings and for `check_ledger`.
 
 Every column is a sum over runs: flags are 0 or 1, money nano-dollars, minutes and scores decimals. A run whose calls
 were all withdrawn counts nothing.
 """
+
+from dataclasses import dataclass, fields
+from decimal import Decimal
 
 # What of a run follows from its messages; the columns of `usage_run` that outcomes write.
 STATE = (
@@ -14,11 +17,48 @@ FLAGS = (
     "runs", "judged", "completed", "approved", "shipped", "rejected", "failed", "reviewed", "reworked", "misrouted",
     "routed",
 )  # fmt: skip
-COUNTED = (
-    "runs", "cost", "steps", "judged", "judged_cost", "completed", "approved", "shipped", "rejected", "failed",
-    "reviewed", "reworked", "misrouted", "routed", "reviews", "duplicates", "review_minutes", "timed", "scored",
-    "satisfaction", "revenue", "shipped_revenue", "minutes_saved", "cases",
-)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Runs:
+    """Runs of a window, and what became of them. Money in nano-dollars, minutes and scores as decimals.
+
+    `cost` is what the runs cost, whenever their calls were; `judged` those that have any outcome. `completed` came to
+    a good end (completed, approved or shipped), `approved` are approved or shipped. `reviewed`: approved, shipped,
+    rejected or sent back by somebody; `reworked`: sent back at least once; `routed`: of which is stated whether they
+    were `misrouted`. `reviews` counts reviews, `duplicates` those of what was reviewed already, `timed` the messages
+    that `review_minutes` sums, `scored` the scores that `satisfaction` sums; `shipped_revenue` is the `revenue` of runs
+    that are shipped. In a window with corrections for closed days, counts are differences and may be below zero.
+    """
+
+    runs: int = 0
+    cost: int = 0
+    steps: int = 0
+    judged: int = 0
+    judged_cost: int = 0
+    completed: int = 0
+    approved: int = 0
+    shipped: int = 0
+    rejected: int = 0
+    failed: int = 0
+    reviewed: int = 0
+    reworked: int = 0
+    misrouted: int = 0
+    routed: int = 0
+    reviews: int = 0
+    duplicates: int = 0
+    review_minutes: Decimal = Decimal(0)
+    timed: int = 0
+    scored: int = 0
+    satisfaction: Decimal = Decimal(0)
+    revenue: int = 0
+    shipped_revenue: int = 0
+    minutes_saved: Decimal = Decimal(0)
+    cases: int = 0
+
+
+COUNTED = tuple(one.name for one in fields(Runs))
+DECIMALS = tuple(one.name for one in fields(Runs) if one.type is Decimal)
 
 
 def counted(state: str, calls: str, cost: str, steps: str) -> dict[str, str]:

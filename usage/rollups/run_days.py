@@ -5,11 +5,10 @@ Each statement that writes runs or postings changes these days beside it, under 
 merged are kept apart here, since runs that they share are told only by reading them.
 """
 
-from usage.rollups.counted import COUNTED, of_row
+from usage.rollups.counted import COUNTED, DECIMALS, of_row
 from usage.rollups.sums import adding
 
 RUN_DAY_KEY = ("day", "workflow_id")
-DECIMALS = ("review_minutes", "satisfaction", "minutes_saved")
 
 
 def day(at: str) -> str:

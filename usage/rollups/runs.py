@@ -7,14 +7,13 @@ windows, and runs of merged names in any window, from the runs.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from django.db import connection
 
-from usage.rollups.counted import COUNTED, FLAGS, counted
+from usage.rollups.counted import COUNTED, DECIMALS, FLAGS, Runs, counted
 from usage.rollups.sums import ZONE_OF_DAYS
 
 WITHIN = "(%(workflows)s::int[] IS NULL OR {row}.workflow_id = ANY(%(workflows)s::int[]))"
@@ -101,47 +100,6 @@ WITH {ASKED}, spent AS (
 )
 SELECT coalesce(flow.merged_into_id, flow.id), coalesce(sum(cost_in_runs), 0)::bigint
 FROM spent JOIN budgets_workflow AS flow ON flow.id = spent.workflow_id GROUP BY 1"""
-
-
-@dataclass(frozen=True, slots=True)
-class Runs:
-    """Runs of a window, and what became of them. Money in nano-dollars, minutes and scores as decimals.
-
-    `cost` is what the runs cost, whenever their calls were; `judged` those that have any outcome. `completed` came to
-    a good end (completed, approved or shipped), `approved` are approved or shipped. `reviewed`: approved, shipped,
-    rejected or sent back by somebody; `reworked`: sent back at least once; `routed`: of which is stated whether they
-    were `misrouted`. `reviews` counts reviews, `duplicates` those of what was reviewed already, `timed` the messages
-    that `review_minutes` sums, `scored` the scores that `satisfaction` sums; `shipped_revenue` is the `revenue` of runs
-    that are shipped. In a window with corrections for closed days, counts are differences and may be below zero.
-    """
-
-    runs: int = 0
-    cost: int = 0
-    steps: int = 0
-    judged: int = 0
-    judged_cost: int = 0
-    completed: int = 0
-    approved: int = 0
-    shipped: int = 0
-    rejected: int = 0
-    failed: int = 0
-    reviewed: int = 0
-    reworked: int = 0
-    misrouted: int = 0
-    routed: int = 0
-    reviews: int = 0
-    duplicates: int = 0
-    review_minutes: Decimal = Decimal(0)
-    timed: int = 0
-    scored: int = 0
-    satisfaction: Decimal = Decimal(0)
-    revenue: int = 0
-    shipped_revenue: int = 0
-    minutes_saved: Decimal = Decimal(0)
-    cases: int = 0
-
-
-DECIMALS = {"review_minutes", "satisfaction", "minutes_saved"}
 
 
 def count_runs(starts: datetime, stops: datetime, workflows: Sequence[int] | None = None) -> Runs:

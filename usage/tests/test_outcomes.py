@@ -16,9 +16,10 @@ from usage.ledger.check import check_ledger
 from usage.models import OutcomeMessage, Run, RunPosting
 from usage.outcomes.apply import apply_outcomes, wake_waiting
 from usage.outcomes.change import bring_back, take_back
+from usage.rollups.counted import Runs
 from usage.rollups.fold import fold_all
 from usage.rollups.rebuild import rebuild_rollups
-from usage.rollups.runs import Runs, assets_of, count_runs, runs_by_workflow, spent_in_runs
+from usage.rollups.runs import assets_of, count_runs, runs_by_workflow, spent_in_runs
 from usage.tasks import fold as fold_in_a_worker
 from usage.tests.events import NOW, a_sender, an_event, price_the_model, take
 from usage.tests.telling import DAY, HOUR, call, run, tell

@@ -15,9 +15,10 @@ from usage.ledger.withdraw import ensure_open_month, withdraw
 from usage.models import IngestBatch, OutcomeMessage, RunDay, RunPosting
 from usage.outcomes.apply import apply_outcomes
 from usage.outcomes.change import bring_back, take_back
+from usage.rollups.counted import Runs
 from usage.rollups.fold import fold_all
 from usage.rollups.rebuild import rebuild_rollups
-from usage.rollups.runs import Runs, count_runs, runs_by_workflow
+from usage.rollups.runs import count_runs, runs_by_workflow
 from usage.rollups.zone import follow_time_zone
 from usage.tests.events import an_event, price_the_model, take
 from usage.tests.telling import DAY, HOUR, call, run, tell

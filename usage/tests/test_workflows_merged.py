@@ -22,9 +22,10 @@ from budgets.workflows.values import WorkflowValues
 from usage.ledger.check import check_ledger
 from usage.ledger.opening import open_due
 from usage.models import LedgerEntry, Run
+from usage.rollups.counted import Runs
 from usage.rollups.days import make_days_anew
 from usage.rollups.fold import fold_all
-from usage.rollups.runs import Runs, count_runs
+from usage.rollups.runs import count_runs
 from usage.tests.events import NOW, an_event, price_the_model, take
 from usage.tests.rows import usage_row
 from usage.workflows.reading import Month, outcome_of
