@@ -105,6 +105,11 @@ def shorter(call: Call, layer: str, by: int) -> Call:
     )
 
 
+def fewer(call: Call, layer: str, there: int, most: int) -> Call:
+    """The call with at most `most` of the `there` things that a layer tells of, taken to be equally long."""
+    return shorter(call, layer, call.layer(layer) * (there - most) // there) if there > most else call
+
+
 def capped(call: Call, most: int) -> Call:
     """The call with an answer of at most `most` tokens."""
     if call.output_tokens <= most:

@@ -1,6 +1,6 @@
 """Look up fewer passages for a call."""
 
-from reports.savings.call import Call, shorter
+from reports.savings.call import Call, fewer
 from reports.savings.lever import LEAST_CALLS, SHOW, Known, Lever, Shape, Terms, Unknown
 
 LEAST = 3  # passages that are looked up in any case
@@ -23,9 +23,8 @@ def learn(shape: Shape, known: Known) -> Terms | Unknown | None:
 
 
 def applies(call: Call, terms: Terms) -> Call:
-    """Passages are taken to be equally long."""
-    most, brought = terms.values["most"], call.retrieved_chunks or 0
-    return shorter(call, "retrieval", call.layer("retrieval") * (brought - most) // brought) if brought > most else call
+    """Of the passages that a call brings, no more than that are looked up."""
+    return fewer(call, "retrieval", call.retrieved_chunks or 0, terms.values["most"])
 
 
 LEVER = Lever(

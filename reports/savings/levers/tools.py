@@ -1,6 +1,6 @@
 """Offer the model fewer tools: the description of each is paid for with every call."""
 
-from reports.savings.call import Call, shorter
+from reports.savings.call import Call, fewer
 from reports.savings.lever import FIRST, LEAST_CALLS, Known, Lever, Shape, Terms, Unknown
 
 LEAST = 5  # tools that are offered in any case
@@ -25,9 +25,8 @@ def learn(shape: Shape, known: Known) -> Terms | Unknown | None:
 
 
 def applies(call: Call, terms: Terms) -> Call:
-    """Tools are taken to be equally long."""
-    most, offered = terms.values["most"], call.tools_exposed or 0
-    return shorter(call, "tools", call.layer("tools") * (offered - most) // offered) if offered > most else call
+    """Of the tools that a call offers, no more than that are described."""
+    return fewer(call, "tools", call.tools_exposed or 0, terms.values["most"])
 
 
 LEVER = Lever(
