@@ -29,8 +29,9 @@ def pages_of_spend(made: SimpleNamespace) -> list[str]:
     return [
         "/spend/", "/spend/?group=user&compare=previous", "/spend/?group=team&stack=model&metric=calls&period=7d",
         "/spend/?model=no-such", "/spend/values/team/", "/spend/runs/", "/spend/runs/?outcome=shipped",
-        f"/spend/runs/ad-copy/{made.run.run_id}/", "/spend/calls/", f"/spend/calls/{made.call.moment}/{made.call.id}/",
-        "/views/", "/views/new/", f"/views/{made.view.pk}/edit/",
+        f"/spend/runs/ad-copy/{made.run.run_id}/", "/spend/calls/",
+        "/spend/calls/?attempt=trouble&layer=history&sort=-layer&kind=calls",
+        f"/spend/calls/{made.call.moment}/{made.call.id}/", "/views/", "/views/new/", f"/views/{made.view.pk}/edit/",
     ]  # fmt: skip
 
 

@@ -26,7 +26,10 @@ MOST_HOURS = 2  # days that are drawn by hours
 
 @dataclass(frozen=True)
 class Asked:
-    """A question to the explorer. `stack` is "" or a second dimension; `notes` say what was not understood."""
+    """A question to the explorer. `stack` is "" or a second dimension; `notes` say what was not understood.
+
+    `kept` is what the addresses of one page below it have beside days and scope.
+    """
 
     now: datetime
     window: Window
@@ -37,6 +40,7 @@ class Asked:
     metric: str = "money"
     sort: str = DEFAULT_SORT
     notes: tuple[str, ...] = ()
+    kept: tuple[tuple[str, str], ...] = ()
 
     @property
     def groups(self) -> tuple[str, ...]:
@@ -67,8 +71,8 @@ class Asked:
         return urlencode([*one.window.query.items(), *one.scope.pairs(), *more])
 
     def where(self, scope: Scope | None = None) -> str:
-        """The query string of days and scope alone, for runs and calls."""
-        return urlencode([*self.window.query.items(), *(scope or self.scope).pairs()])
+        """The query string of days and scope, for runs and calls."""
+        return urlencode([*self.window.query.items(), *(scope or self.scope).pairs(), *self.kept])
 
 
 def asked_of(query: QueryDict, user: Any, organisation: Organisation, now: datetime) -> Asked:

@@ -1,5 +1,6 @@
 """What pages below the explorer, of runs and calls, share: days and scope of the address, and how they are shown."""
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -30,14 +31,19 @@ def below(organisation: Organisation, asked: Asked, place: str) -> dict[str, Any
     periods = []
     for key, words in PERIODS.items():
         window = window_of({"period": key}, asked.now, organisation.zone, organisation.fiscal_year_starts)
-        query = urlencode([*window.query.items(), *asked.scope.pairs()])
+        query = replace(asked, window=window).where()
         periods.append((words, window.days_words, query, key == asked.window.period))
     found = frame(organisation, asked, names)
     cleared = urlencode([*asked.window.query.items()])
     filters = [(NAMES[one], one) for one in (*CORE, *WIDE)]
     return found | {
         "place": place,
-        "menus": {"periods": periods, "days_form": asked.scope.pairs(), "filters": filters, "cleared": cleared},
+        "menus": {
+            "periods": periods,
+            "days_form": [*asked.scope.pairs(), *asked.kept],
+            "filters": filters,
+            "cleared": cleared,
+        },
     }
 
 

@@ -1,11 +1,12 @@
 """Calls behind a figure, and one call with every field that its event had."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from django.db.models import Q
-from django.http import Http404, HttpRequest, HttpResponseBase
+from django.http import Http404, HttpRequest, HttpResponseBase, JsonResponse
 from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
@@ -14,18 +15,19 @@ from budgets.access.reachable import reachable
 from budgets.models import Organisation, Source, Workflow
 from budgets.pages.csv import csv_response, currency_code, exact
 from budgets.pages.door import in_reach
-from reports.asking.scope import SCOPE_KEYS, scope_of
-from reports.asking.window import WINDOW_KEYS
+from reports.asking.scope import scope_of
+from reports.asking.window import Window
 from reports.spend.addresses import run_address
-from reports.spend.below import asked_for, below, second
-from reports.spend.entries import Entry, behind, instant, read_call
+from reports.spend.below import below, second
+from reports.spend.drawing import used_of
+from reports.spend.entries import Entry, behind, instant, read_call, total_of
 from reports.spend.naming import names_of
-from reports.spend.sums import spend
+from reports.spend.sums import Answer, spend
 from reports.spend.table import money
+from reports.spend.which import Which, chips, headings, menu, order_words, which_of
 
 SHOWN = 200
 IN_FILE = 20_000
-KEYS = WINDOW_KEYS | SCOPE_KEYS
 MONEY = ("cost", "cost_input", "cost_cached", "cost_cache_write", "cost_output", "cost_units", "saved", "reported_cost")
 TEXTS = (
     "event_id", "kind_words", "workflow", "named", "run_id", "step", "attempt", "stage", "task_type", "domain",
@@ -86,15 +88,17 @@ def pairs(stated: dict[str, Any] | None) -> str:
 @never_cache
 @in_reach
 def call_list(request: HttpRequest) -> HttpResponseBase:
-    """`/spend/calls/`: the newest behind a figure, as many as one page has."""
+    """`/spend/calls/`: the first behind a figure, in the order asked for, as many as one page has."""
     organisation = Organisation.get()
-    asked = asked_for(request, organisation, KEYS)
-    found, read = behind(asked.scope, asked.window, SHOWN)
-    whole = spend(asked.scope, asked.window)
+    which = which_of(request, organisation)
+    asked = which.asked
+    found, read = behind(asked.scope, asked.window, SHOWN, which.narrowed, which.sort)
+    whole = total_behind(which, read)
+    frame = below(organisation, asked, "spend-calls")
     return render(
         request,
         "spend/calls.html",
-        below(organisation, asked, "spend-calls")
+        frame
         | {
             "rows": [(one, second(organisation, one.posted_at)) for one in found],
             "total": whole.total,
@@ -105,23 +109,56 @@ def call_list(request: HttpRequest) -> HttpResponseBase:
             "sum_is_of": whole.window if whole.cut else None,
             "shown": SHOWN,
             "in_file": IN_FILE,
+            "order": order_words(which),
+            "headings": headings(which),
+            "chips": [*frame["chips"], *chips(which, organisation)],
+            "menus": frame["menus"] | {"which": menu(which)},
+            "above": replace(asked, kept=()).where(),
         },
     )
+
+
+def total_behind(which: Which, read: Window) -> Answer:
+    """The sum of all rows that are asked for: from rollups where these know them, else of the days that were read."""
+    asked = which.asked
+    if which.narrowed.is_everything:
+        return spend(asked.scope, asked.window)
+    return Answer((), total_of(asked.scope, read, which.narrowed), "ledger", read != asked.window, read)
 
 
 @require_safe
 @never_cache
 @in_reach
 def calls_csv(request: HttpRequest) -> HttpResponseBase:
-    """`/export/spend/calls.csv`: the newest calls of the same filters, with every field."""
-    asked = asked_for(request, Organisation.get(), KEYS)
-    found, _ = behind(asked.scope, asked.window, IN_FILE)
+    """`/export/spend/calls.csv`: the first calls of the same filters and order, with every field."""
+    which = which_of(request, Organisation.get())
+    window = which.asked.window
+    found, _ = behind(which.asked.scope, window, IN_FILE, which.narrowed, which.sort)
 
     def lines() -> Iterator[list[Any]]:
         for one in found:
             yield line_of(one)
 
-    return csv_response(f"calls-{asked.window.first}-{asked.window.last}", COLUMNS, lines())
+    return csv_response(f"calls-{window.first}-{window.last}", COLUMNS, lines())
+
+
+@require_safe
+@never_cache
+@in_reach
+def calls_series(request: HttpRequest) -> HttpResponseBase:
+    """`/series/spend/calls.json`: what the page lists, and the sum of all that is asked for."""
+    which = which_of(request, Organisation.get())
+    found, read = behind(which.asked.scope, which.asked.window, SHOWN, which.narrowed, which.sort)
+    whole = total_behind(which, read)
+    return JsonResponse(
+        {
+            "from": whole.window.first.isoformat(),
+            "to": whole.window.last.isoformat(),
+            "all": used_of(whole.total),
+            "rows": [dict(zip(COLUMNS, line_of(one), strict=True)) for one in found],
+            "notes": list(which.asked.notes),
+        }
+    )
 
 
 @require_safe

@@ -12,10 +12,12 @@ from typing import Any
 import msgspec
 from django.db import connection, transaction
 
+from reports.asking.narrowed import EVERYTHING, Narrowed
 from reports.asking.scope import Scope
 from reports.asking.window import Window, of_days
 from reports.spend.sums import USED, Used, readable, sum_of
 from usage.models import LedgerEntry, Run
+from usage.rollups.sums import SUMS
 
 FIELDS = tuple(str(field.column) for field in LedgerEntry._meta.local_fields)
 READ = ", ".join(f"l.{name}" for name in FIELDS)
@@ -23,9 +25,10 @@ NAMED = """coalesce(target.slug, own.slug), coalesce(target.name, own.name), own
 JOINED = """JOIN budgets_workflow own ON own.id = l.workflow_id
     LEFT JOIN budgets_workflow target ON target.id = own.merged_into_id"""
 BEHIND = f"""
-SELECT {NAMED}, {READ} FROM usage_ledger l {JOINED}
-WHERE l.posted_at >= %(starts)s AND l.posted_at < %(stops)s AND {{asked}}
-ORDER BY l.posted_at DESC, l.id DESC LIMIT %(limit)s"""
+SELECT {NAMED}, {READ} FROM {{rows}} AS l {JOINED}
+ORDER BY {{order}}l.posted_at DESC, l.id DESC LIMIT %(limit)s"""
+TOTAL = f"""
+SELECT {", ".join(USED)} FROM (SELECT {SUMS} FROM {{rows}} AS l) AS summed"""
 OF_RUN = f"""
 SELECT {NAMED}, {READ} FROM (
     SELECT * FROM usage_ledger WHERE posted_at >= %(first)s AND posted_at <= %(last)s
@@ -44,6 +47,18 @@ SELECT {NAMED}, {READ} FROM (
 ) AS l {JOINED} ORDER BY l.id"""
 # Months that fill quickly look small to the planner until they are analysed; it would read all of them.
 BY_INDEX = "SET LOCAL enable_seqscan = off"
+# What rows are sorted by: SQL, and in words from the largest on and from the smallest on.
+SORTS = {
+    "time": ("l.posted_at", "the newest first", "the oldest first"),
+    "cost": ("l.cost", "the dearest first", "the cheapest first"),
+    "input": ("l.input_tokens", "the longest inputs first", "the shortest inputs first"),
+    "output": ("l.output_tokens", "the longest answers first", "the shortest answers first"),
+    "cached": ("l.cached_input_tokens", "most from a cache first", "least from a cache first"),
+    "step": ("l.step", "the highest steps first", "the lowest steps first"),
+    "layer": ("(l.context ->> %(layer)s::text)::bigint", "the most of it first", "the least of it first"),
+    "extras": ("l.cost_units", "the dearest extras first", "the cheapest extras first"),
+}
+NEWEST = "-time"
 KINDS = {0: "Call", 1: "Correction", 2: "Withdrawal"}
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 JSON = ("units", "context", "tags")
@@ -90,20 +105,38 @@ def instant(microseconds: int) -> datetime | None:
         return None
 
 
-def behind(scope: Scope, window: Window, limit: int) -> tuple[list[Entry], Window]:
-    """The newest rows of a scope, and the days they were looked for in. At most three statements.
+def behind(
+    scope: Scope, window: Window, limit: int, narrowed: Narrowed = EVERYTHING, sort: str = NEWEST
+) -> tuple[list[Entry], Window]:
+    """The first rows of a scope, and the days they were looked for in. At most three statements.
 
-    The newest day is read first, and all that may be read only where that has too few.
+    For the newest ones the last day is read first, and all that may be read only where that has too few.
     """
     found: list[Entry] = []
+    whole = readable(window) if window.first < window.last else window
     newest = of_days(window.last, window.last, window.today, window.zone)
-    for read in (newest, readable(window)) if window.first < window.last else (window,):
-        params: dict[str, Any] = {"starts": read.starts_at, "stops": read.stops_at, "limit": limit}
-        found = list(_read(BEHIND.format(asked=scope.ledger_sql(params, "l")), params))
+    for read in (newest, whole) if narrowed.is_everything and sort == NEWEST else (whole,):
+        params = {"starts": read.starts_at, "stops": read.stops_at, "limit": limit, "layer": narrowed.layer}
+        found = list(_read(BEHIND.format(rows=narrowed.rows_sql(scope, params), order=order_of(sort)), params))
         if len(found) >= limit:
-            return found, window  # there are that many already; days before are not looked at
-        window = read
-    return found, window
+            break  # there are that many already; days before are not looked at
+    return found, whole
+
+
+def order_of(sort: str) -> str:
+    """The first of ORDER BY, with its comma; "" for the newest first. What states none of it comes last."""
+    if sort == NEWEST:
+        return ""
+    return f"{SORTS[sort.removeprefix('-')][0]} {'DESC' if sort.startswith('-') else 'ASC'} NULLS LAST, "
+
+
+def total_of(scope: Scope, read: Window, narrowed: Narrowed) -> Used:
+    """The sum of such rows in the days that were read. One statement."""
+    params: dict[str, Any] = {"starts": read.starts_at, "stops": read.stops_at}
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(BY_INDEX)
+        cursor.execute(TOTAL.format(rows=narrowed.rows_sql(scope, params)), params)
+        return Used(*(int(one) for one in cursor.fetchone()))
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ urlpatterns = [
     path("spend/runs/<short_name:workflow>/<path:run_id>/", run_pages.run, name="spend-run"),
     path("spend/calls/", call_pages.call_list, name="spend-calls"),
     path("spend/calls/<int:moment>/<int:pk>/", call_pages.call, name="spend-call"),
+    path("series/spend/calls.json", call_pages.calls_series, name="spend-calls-series"),
     path("export/spend/runs.csv", run_pages.runs_csv, name="spend-runs-csv"),
     path("export/spend/runs/<short_name:workflow>.csv", run_pages.run_csv_by_id, name="spend-run-by-id-csv"),
     path("export/spend/runs/<short_name:workflow>/<path:run_id>.csv", run_pages.run_csv, name="spend-run-csv"),

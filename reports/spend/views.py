@@ -1,6 +1,7 @@
 """The explorer: page, chart data, CSV, and what a filter can be narrowed to."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -16,6 +17,7 @@ from budgets.pages.amounts import per_unit
 from budgets.pages.csv import csv_response, currency_code, exact
 from budgets.pages.door import in_reach
 from budgets.pages.moments import place, span_year
+from reports.asking.narrowed import taken_out
 from reports.asking.scope import CORE, DIMENSIONS, NAMES, WIDE, Scope, written
 from reports.asking.window import COMPARISONS, PERIODS, window_of
 from reports.spend import drawing, table
@@ -116,7 +118,8 @@ def values(request: HttpRequest, dimension: str) -> HttpResponseBase:
     organisation = Organisation.get()
     query = request.GET.copy()
     back = query.pop("back", ["spend"])[-1]
-    asked = asked_of(query, request.user, organisation, timezone.now())
+    kept = taken_out(query) if back == "spend-calls" else ()
+    asked = replace(asked_of(query, request.user, organisation, timezone.now()), kept=kept)
     whole = spend(asked.scope.without(dimension), asked.window, (dimension,))
     keys = [row.keys[0] for row in whole.rows if row.keys[0] is not None]
     chosen = asked.scope.values(dimension)

@@ -10,9 +10,11 @@ from fractions import Fraction
 from functools import cached_property
 from typing import Final
 
+from reports.asking.layers import LAYER_WORDS
+
 PLAIN, CACHED, WRITTEN, OUTPUT = range(4)
 KINDS: Final = ("plain", "cached", "written", "output")  # of tokens: uncached, cached, cache-written input; output
-LAYERS: Final = ("system", "history", "retrieval", "tools", "memory", "user", "output_format")
+LAYERS: Final = tuple(LAYER_WORDS)
 
 Number = int | Fraction  # a fraction where a rollup's sums are shared out
 Quad = tuple[Number, Number, Number, Number]  # by KINDS

@@ -4,17 +4,8 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from fractions import Fraction
 
+from reports.asking.layers import LAYER_WORDS
 from reports.why.cells import LAYERS, OUTPUT, Cell, Number, Usage
-
-LAYER_WORDS = {
-    "system": "system instructions",
-    "history": "conversation history",
-    "retrieval": "retrieved text",
-    "tools": "descriptions of tools",
-    "memory": "memory",
-    "user": "the user's own words",
-    "output_format": "the format asked for",
-}
 
 
 class Facts:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from budgets.pages.amounts import amount
-from reports.why.facts import LAYER_WORDS
+from reports.asking.layers import LAYER_WORDS
 
 LABELS: Final = {
     "runs": "Runs",
