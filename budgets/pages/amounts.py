@@ -30,7 +30,7 @@ def whole(nano: int) -> str:
     """For tiles, bars and forecasts: "$18,420"; below ten dollars with cents, since "$0" would read as free."""
     value = units(nano)
     if abs(value) >= 10:
-        return _signed(value.quantize(Decimal(1), ROUND_HALF_UP))
+        return signed(value.quantize(Decimal(1), ROUND_HALF_UP))
     return cents(nano)
 
 
@@ -38,13 +38,19 @@ def cents(nano: int) -> str:
     """For tables of days: "$1,164.52"; "under $0.01" for what would round to nothing."""
     value = units(nano).quantize(shown().cent, ROUND_HALF_UP)
     if nano and not value:
-        return f"under {_signed(shown().cent)}"
-    return _signed(value)
+        return f"under {signed(shown().cent)}"
+    return signed(value)
 
 
 def plain_cents(nano: int) -> str:
     """ "1,164.52", for columns whose caption names the currency."""
-    return f"{units(nano).quantize(shown().cent, ROUND_HALF_UP):,}"
+    return plain(units(nano).quantize(shown().cent, ROUND_HALF_UP))
+
+
+def in_dollars(nano: int, places: int = 2) -> str:
+    """ "$1,164.52", "−$0.50": US dollars whatever pages show."""
+    value = dollars(nano).quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP)
+    return f"{'−' if value < 0 else ''}${abs(value):,}"
 
 
 def drawn(nano: int) -> float:
@@ -57,12 +63,17 @@ def per_unit(nano: int, count: int) -> str:
     if not count:
         return ""
     value = (units(nano) / count).quantize(Decimal("0.001"), ROUND_HALF_UP)
-    return f"under {_signed(Decimal('0.001'))}" if nano and not value else _signed(value)
+    return f"under {signed(Decimal('0.001'))}" if nano and not value else signed(value)
 
 
-def _signed(value: Decimal) -> str:
-    symbol = shown().symbol
-    return f"−{symbol}{-value:,}" if value < 0 else f"{symbol}{value:,}"
+def signed(value: Decimal) -> str:
+    """An amount of the currency shown, rounded already: "$5.00", "−$5.00"."""
+    return f"{'−' if value < 0 else ''}{shown().symbol}{abs(value):,}"
+
+
+def plain(value: Decimal) -> str:
+    """The same without its symbol: "5.00", "−5.00"."""
+    return f"{'−' if value < 0 else ''}{abs(value):,}"
 
 
 def short_count(number: int) -> str:

@@ -9,6 +9,8 @@ register = template.Library()
 register.filter("whole", amounts.whole)
 register.filter("cents", amounts.cents)
 register.filter("plain_cents", amounts.plain_cents)
+register.filter("signed", amounts.signed)
+register.filter("plain", amounts.plain)
 register.filter("amount", amounts.amount)
 register.filter("entered", amounts.entered)
 register.filter("short_count", amounts.short_count)
@@ -30,9 +32,3 @@ def money_words() -> str:
     if now.day is None:
         return now.name
     return f"{now.name} at {now.per_dollar.normalize():f} to the dollar, {moments.day_year(now.day)}"
-
-
-@register.simple_tag
-def currency_symbol() -> str:
-    """ "$", "€", "CHF "."""
-    return shown().symbol

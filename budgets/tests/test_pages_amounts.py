@@ -1,6 +1,7 @@
 """Amounts, moments and standings: what people read and write. No database."""
 
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from fractions import Fraction
 
 import pytest
@@ -67,6 +68,12 @@ def test_what_stands_in_a_field_is_read_back_as_the_same(nano):
 )
 def test_money_is_rounded_only_where_it_is_shown(nano, tile, table):
     assert (amounts.whole(nano), amounts.cents(nano)) == (tile, table)
+
+
+def test_what_is_less_than_nothing_has_its_sign_before_the_symbol():
+    assert amounts.signed(Decimal("-1234.50")) == "−$1,234.50"
+    assert (amounts.plain_cents(-5 * NANO), amounts.plain_cents(-3)) == ("−5.00", "0.00")
+    assert (amounts.in_dollars(-NANO // 2), amounts.in_dollars(-NANO // 2, 6)) == ("−$0.50", "−$0.500000")
 
 
 def test_a_price_per_call_has_three_decimals_and_none_where_nothing_was_counted():

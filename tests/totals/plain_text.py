@@ -28,8 +28,7 @@ class Currency:
     def plain(self, nano: int) -> str:
         """ "1,164.52"."""
         number = self.hundredths(nano)
-        sign = "-" if number < 0 or (not number and nano < 0) else ""
-        return f"{sign}{abs(number) // 100:,}.{abs(number) % 100:02}"
+        return f"{'−' if number < 0 else ''}{abs(number) // 100:,}.{abs(number) % 100:02}"
 
     def cents(self, nano: int) -> str:
         """ "$1,164.52"; "under $0.01" for what would round to nothing."""

@@ -3,9 +3,9 @@
 from collections import Counter
 from collections.abc import Sequence
 from datetime import date, datetime
-from decimal import ROUND_HALF_UP, Decimal
 
-from budgets.models import NANO, UNASSIGNED
+from budgets.models import UNASSIGNED
+from budgets.pages.amounts import in_dollars
 from usage.imports.calls import Brought, Prepared, day_of
 
 NAMED = 8  # workflows or models named, the others counted
@@ -63,10 +63,10 @@ class UsageTally:
         found.append(("Days", days))
         found.append(("Tokens", f"{self.input:,} in, {self.output:,} out"))
         of = "" if priced == self.calls else f" for {priced:,} of {self.calls:,} calls"
-        found.append(("Cost at our prices", f"{dollars(self.cost)}{of}" if priced else "No price yet"))
+        found.append(("Cost at our prices", f"{in_dollars(self.cost)}{of}" if priced else "No price yet"))
         if self.reported_calls:
             of = "" if self.reported_calls == self.calls else f" for {self.reported_calls:,} of {self.calls:,} calls"
-            found.append(("Cost as the file states it", f"{dollars(self.reported)}{of}"))
+            found.append(("Cost as the file states it", f"{in_dollars(self.reported)}{of}"))
         if self.models:
             unknown = f"{listed(self.models)}. Their cost stays unknown until they have one"
             found.append(("Models without a price", unknown))
@@ -78,12 +78,6 @@ class UsageTally:
         if self.moved:
             found.append(("In closed months", f"{self.moved:,} calls count in the open month, since theirs is closed"))
         return [*found, ("Source", self.prepared.source)]
-
-
-def dollars(nano: int) -> str:
-    """Exactly, to cents as pages round them."""
-    value = (Decimal(nano) / NANO).quantize(Decimal("0.01"), ROUND_HALF_UP)
-    return f"{'−' if value < 0 else ''}${abs(value):,}"
 
 
 def words(day: date | None) -> str:

@@ -13,6 +13,7 @@ from django.utils.safestring import SafeString
 
 from budgets.access.problems import Problem
 from budgets.audit.record import Actor
+from budgets.pages.amounts import in_dollars
 from usage.models import PriceEntry, PriceRefresh, RepriceRun
 from usage.prices import overrides, refresh, reprice
 from usage.prices.begin import begin_preview, begin_reprice
@@ -178,7 +179,7 @@ class RepriceRunAdmin(RunModelAdmin):
 
     @admin.display(description="before → after")
     def difference(self, run: RepriceRun) -> str:
-        return f"{dollars(run.before)} → {dollars(run.after)}"
+        return f"{in_dollars(run.before)} → {in_dollars(run.after)}"
 
     @admin.display(description="per workflow")
     def per_workflow(self, run: RepriceRun) -> SafeString:
@@ -186,7 +187,7 @@ class RepriceRunAdmin(RunModelAdmin):
             "",
             "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>",
             (
-                (row["workflow"], row["calls"], row["unpriced"], dollars(row["before"]), dollars(row["after"]))
+                (row["workflow"], row["calls"], row["unpriced"], in_dollars(row["before"]), in_dollars(row["after"]))
                 for row in run.preview
             ),
         )
@@ -246,10 +247,6 @@ class PriceRefreshAdmin(RefreshModelAdmin):
     @admin.action(description="Discard", permissions=["change"])
     def discard(self, request: HttpRequest, chosen: QuerySet[PriceRefresh]) -> None:
         decide(self, request, chosen, lambda actor, pk: refresh.discard(pk, actor), "Discarded")
-
-
-def dollars(nano: int) -> str:
-    return f"${Decimal(nano) / 10**9:,.2f}"
 
 
 def decide(page: Any, request: HttpRequest, chosen: QuerySet[Any], act: Any, done: str) -> None:

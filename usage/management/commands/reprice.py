@@ -2,13 +2,13 @@
 
 from argparse import ArgumentParser
 from datetime import UTC, datetime
-from decimal import Decimal
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
 from budgets.access.problems import Problem
 from budgets.audit.record import Actor
+from budgets.pages.amounts import in_dollars
 from usage.prices import reprice
 
 ACTOR = Actor.command("reprice")
@@ -21,10 +21,6 @@ def moment(text: str) -> datetime:
     except ValueError:
         raise CommandError(f"{text!r} is neither a day (2026-11-01) nor a time (2026-11-01T12:00Z).") from None
     return when.replace(tzinfo=UTC) if when.tzinfo is None else when
-
-
-def dollars(nano: int) -> str:
-    return f"${Decimal(nano) / 10**9:,.6f}"
 
 
 class Command(BaseCommand):
@@ -51,10 +47,10 @@ class Command(BaseCommand):
         for row in run.preview:
             self.stdout.write(
                 f"{row['workflow']}: {row['calls']:,} calls ({row['unpriced']:,} unpriced),"
-                f" {dollars(row['before'])} becomes {dollars(row['after'])}"
+                f" {in_dollars(row['before'], 6)} becomes {in_dollars(row['after'], 6)}"
             )
         self.stdout.write(
-            f"Run {run.pk}: {run.calls:,} calls change, {dollars(run.before)} becomes {dollars(run.after)};"
+            f"Run {run.pk}: {run.calls:,} calls change, {in_dollars(run.before, 6)} becomes {in_dollars(run.after, 6)};"
             f" {run.still_unpriced:,} have no price today either."
         )
         if not options["confirm"]:
