@@ -38,5 +38,6 @@ def csv_of(report: Report) -> str:
     writer = csv.writer(text)
     writer.writerow([report.dimension.lower().replace(" ", "_"), "currency", "spent", "before"])
     for row in report.rows:
-        writer.writerow([safe(row.name), shown().code, exact(row.spent), exact(row.before)])
+        amounts = ("" if one is None else exact(one) for one in (row.spent, row.before))
+        writer.writerow([safe(row.name), shown().code, *amounts])
     return text.getvalue()

@@ -16,11 +16,12 @@ from budgets.pages.standings import standings
 from reports.asking.scope import DIMENSIONS, NAMES, Scope, scope_of
 from reports.asking.window import Window, compared, of_days
 from reports.figures.figures import Figures, figures
-from reports.mailed.report import Change, Number, Report, Risk, most_changed, sentence_of, shortened
+from reports.mailed.report import NO_PRICE, Change, Number, Report, Risk, most_changed, sentence_of, shortened
 from reports.mailed.schedule import days_of
 from reports.models import SavedView, Subscription
 from reports.spend.naming import OTHERS, names_of
-from reports.spend.sums import spend
+from reports.spend.sums import Used, spend
+from usage.prices.known import known_cost
 
 MOST_CHANGES, MOST_RISKS = 6, 8
 CUT = "Only {} could be read: there are too many calls to read {} one by one. Fewer filters read all of it."
@@ -53,14 +54,14 @@ def made(view: SavedView | None, owner: Any, window: Window, now: datetime) -> R
     if then is not None and then.cut:
         before = then = None
     rows = _changes(scope, dimension, here.rows, then.rows if then else ())
-    spent, spent_before = here.total.cost, then.total.cost if then else 0
+    spent, spent_before = known_cost(here.total), known_cost(then.total) if then else None
     days, days_before = span_year(window.first, window.last), span(before.first, before.last) if before else ""
     found = figures(scope, window)
     was = figures(scope, before) if before else None
     return Report(
         name=view.name if view else "Everything" if reach(owner, VIEW).everything else "Your teams",
         days_words=days,
-        sentence=sentence_of(spent, spent_before if then else None, days, days_before),
+        sentence=sentence_of(spent, spent_before, days, days_before),
         numbers=_numbers(spent, spent_before, found, was),
         risks=_risks(owner, now),
         changes=most_changed(rows, MOST_CHANGES),
@@ -80,19 +81,25 @@ def _path(view: SavedView | None, scope: Scope, window: Window, dimension: str) 
 
 def _changes(scope: Scope, dimension: str, here: Any, then: Any) -> tuple[Change, ...]:
     """Each value of the dimension with what it cost in both windows, the dearest first."""
-    sums: dict[str | None, list[int]] = {}
+    sums: dict[str | None, list[Used]] = {}
     for place, rows in enumerate((here, then)):
         for row in rows:
-            sums.setdefault(row.keys[0], [0, 0])[place] += row.used.cost
+            both = sums.setdefault(row.keys[0], [Used(), Used()])
+            both[place] += row.used
     names = names_of(scope, {dimension: sums})
-    found = [Change(names.of(dimension, key), *amounts) for key, amounts in sums.items()]
-    return tuple(sorted((one for one in found if one.spent or one.before), key=lambda one: (-one.spent, one.name)))
+    found = [Change(names.of(dimension, key), *map(known_cost, both)) for key, both in sums.items()]
+    some = (one for one in found if (one.spent, one.before) != (0, 0))
+    return tuple(sorted(some, key=lambda one: (-(one.spent or 0), one.name)))
 
 
-def _numbers(spent: int, before: int, found: Figures, was: Figures | None) -> tuple[Number, ...]:
+def _numbers(spent: int | None, before: int | None, found: Figures, was: Figures | None) -> tuple[Number, ...]:
     """Spent, cost per approved asset, premium share, calls."""
     return (
-        Number("Spent", whole(spent), f"{whole(before)} before" if was else ""),
+        Number(
+            "Spent",
+            NO_PRICE.capitalize() if spent is None else whole(spent),
+            "" if before is None else f"{whole(before)} before",
+        ),
         Number("Cost per approved asset", *_money(found, was, "cost_per_approved")),
         Number("Premium share", *_percent(found, was, "premium_share")),
         Number("Calls", f"{found.calls or 0:,}", f"{was.calls or 0:,} before" if was else ""),

@@ -1,9 +1,11 @@
 """What a report says, as values: made once, shown in a preview, by mail and in a channel. Pure."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from budgets.pages.amounts import whole
 
+NO_PRICE = "no price yet"
 MOST_ROWS = 1_000  # of a report; what comes after the dearest is one row, so that they still add up
 
 
@@ -26,19 +28,24 @@ class Risk:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What one row of the view spent, and in the days before; nano-dollars."""
+    """What one row of the view spent, and in the days before; nano-dollars, None where none of it has a price."""
 
     name: str
-    spent: int
-    before: int
+    spent: int | None
+    before: int | None
 
     @property
     def more(self) -> int:
-        return self.spent - self.before
+        """By how much it changed; 0 where that is not known."""
+        return 0 if self.spent is None or self.before is None else self.spent - self.before
 
     @property
     def words(self) -> str:
         """ "Ad copy: $320, $120 more"."""
+        if self.spent is None:
+            return f"{self.name}: {NO_PRICE}"
+        if self.before is None:
+            return f"{self.name}: {whole(self.spent)}, {NO_PRICE} before"
         if not self.before:
             return f"{self.name}: {whole(self.spent)}, new"
         if not self.more:
@@ -65,8 +72,10 @@ class Report:
     notes: tuple[str, ...] = ()
 
 
-def sentence_of(spent: int, before: int | None, days_words: str, before_words: str) -> str:
-    """ "$1,240 spent, 16–22 Nov 2026: 12% more than 9–15 Nov.\" `before` None: not known."""
+def sentence_of(spent: int | None, before: int | None, days_words: str, before_words: str) -> str:
+    """ "$1,240 spent, 16–22 Nov 2026: 12% more than 9–15 Nov.\" None: not known."""
+    if spent is None:
+        return f"What was used {days_words} has {NO_PRICE}."
     start = f"{whole(spent)} spent, {days_words}"
     if before is None or before < 0:
         return f"{start}."
@@ -84,7 +93,14 @@ def shortened(rows: tuple[Change, ...], rest_name: str) -> tuple[Change, ...]:
     if len(rows) <= MOST_ROWS:
         return rows
     rest = rows[MOST_ROWS - 1 :]
-    return (*rows[: MOST_ROWS - 1], Change(rest_name, sum(one.spent for one in rest), sum(one.before for one in rest)))
+    spent, before = _sum(one.spent for one in rest), _sum(one.before for one in rest)
+    return (*rows[: MOST_ROWS - 1], Change(rest_name, spent, before))
+
+
+def _sum(amounts: Iterable[int | None]) -> int | None:
+    """Of those that are known; None where none is."""
+    known = [one for one in amounts if one is not None]
+    return sum(known) if known else None
 
 
 def most_changed(rows: tuple[Change, ...], many: int) -> tuple[Change, ...]:

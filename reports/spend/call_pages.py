@@ -23,8 +23,8 @@ from reports.spend.drawing import used_of
 from reports.spend.entries import Entry, behind, instant, read_call, total_of
 from reports.spend.naming import names_of
 from reports.spend.sums import Answer, spend
-from reports.spend.table import money
 from reports.spend.which import Which, chips, headings, menu, order_words, which_of
+from usage.prices.showing import cost_words
 
 SHOWN = 200
 IN_FILE = 20_000
@@ -102,7 +102,7 @@ def call_list(request: HttpRequest) -> HttpResponseBase:
         | {
             "rows": [(one, second(organisation, one.posted_at)) for one in found],
             "total": whole.total,
-            "money": money(whole.total),
+            "money": cost_words(whole.total),
             "is_all": len(found) < SHOWN and read == asked.window and not whole.cut,
             "is_part_of_days": len(found) < SHOWN and read != asked.window,
             "read": read,

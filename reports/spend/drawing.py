@@ -4,12 +4,13 @@ from datetime import date, datetime
 from typing import Any
 
 from budgets.pages import amounts
-from budgets.pages.csv import currency_code, exact
+from budgets.pages.csv import currency_code
 from budgets.pages.moments import clock, day, day_year, weekday
 from reports.asking.window import of_days
 from reports.spend.asked import METRICS
 from reports.spend.explore import Explored, Line
 from reports.spend.sums import Used
+from usage.prices.showing import cost_in_file
 
 UNITS = {"money": "", "calls": "calls", "input": "tokens", "output": "tokens"}
 
@@ -107,7 +108,7 @@ def figures_of(line: Line, found: Explored) -> dict[str, Any]:
 def used_of(used: Used) -> dict[str, Any]:
     """Sums as JSON has them."""
     return {
-        "cost": exact(used.cost),
+        "cost": cost_in_file(used),
         "calls": used.calls,
         "calls_without_price": used.unpriced,
         "calls_without_tokens": used.unmeasured,

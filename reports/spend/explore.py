@@ -10,6 +10,7 @@ from reports.spend.asked import Asked
 from reports.spend.naming import Names, names_of
 from reports.spend.sums import HOUR, Answer, Keys, Row, Used, hours_of, spend, sum_of, top
 from usage.prices.colours import colours_of
+from usage.prices.known import known_cost
 
 SERIES = 5  # and what is left
 OTHER_SLOT = SERIES + 1
@@ -17,31 +18,39 @@ LISTED = 500  # rows of the page; all others are one
 COLUMNS = 12  # groups that a chart with a second dimension shows
 
 Key = str | None
+Cells = dict[Key, list[Used]]  # what was used with each value at each point
 
 
 @dataclass(frozen=True)
 class Line:
-    """A row of the table: what was used with these keys, and of the complete days now and in the days compared with."""
+    """A row of the table: what was used with these keys, and of the complete days `now` and in the days compared with.
+
+    Both are None where they are not known, `before` also where nothing is compared.
+    """
 
     keys: Keys
     labels: tuple[str, ...]
     used: Used
-    now: int = 0
+    now: int | None = None
     before: int | None = None
 
     @property
     def difference(self) -> int | None:
-        return None if self.before is None else self.now - self.before
+        return None if self.now is None or self.before is None else self.now - self.before
 
 
 @dataclass(frozen=True)
 class Series:
-    """One value's figure at each point of the chart; `slot` is its colour, 1 to 6, and `key` None for all others."""
+    """One value's figure at each point of the chart; `slot` is its colour, 1 to 6, and `key` None for all others.
+
+    `used` is all that it used at each point.
+    """
 
     key: Key
     name: str
     slot: int
     values: tuple[int, ...]
+    used: tuple[Used, ...]
 
     @property
     def total(self) -> int:
@@ -52,7 +61,8 @@ class Series:
 class Explored:
     """`points` are days, instants of hours, or (with a second dimension) values of the first; series lie over them.
 
-    `before` is what the chart's comparison has at each point that has one; `complete` how many points are over.
+    `used` is all that was used at each point, `before` what the chart's comparison has where it has one; `complete` is
+    how many points are over.
     """
 
     asked: Asked
@@ -60,6 +70,7 @@ class Explored:
     lines: tuple[Line, ...]
     points: tuple[date | datetime | Key, ...]
     series: tuple[Series, ...]
+    used: tuple[Used, ...]
     complete: int
     names: Names
     other: Window | None
@@ -106,7 +117,7 @@ def explore(asked: Asked, *, draw: bool = True) -> Explored:
     if earlier and earlier.cut:
         other = earlier = None
     today = _today(read) if earlier else None
-    points, complete, found = _drawn(read, whole) if draw else ((), 0, ())
+    points, complete, cells, found = _drawn(read, whole) if draw else ((), 0, {}, ())
     lines = _lines(asked, answer, earlier, today)
     values: dict[str, Sequence[Key]] = {one: [line.keys[i] for line in lines] for i, one in enumerate(asked.groups)}
     if asked.stack:  # columns and what they are split by may be in no row that is listed
@@ -122,6 +133,7 @@ def explore(asked: Asked, *, draw: bool = True) -> Explored:
         lines=lines,
         points=points,
         series=series,
+        used=tuple(sum_of(line[i] for line in cells.values()) for i in range(len(points))),
         complete=complete,
         names=names,
         other=other,
@@ -131,13 +143,16 @@ def explore(asked: Asked, *, draw: bool = True) -> Explored:
     )
 
 
-def _drawn(asked: Asked, answer: Answer) -> tuple[tuple[date | datetime | Key, ...], int, tuple[Series, ...]]:
-    """Points, how many of them are over, series. They are of all rows, since the table lists the dearest only."""
+def _drawn(asked: Asked, answer: Answer) -> tuple[tuple[date | datetime | Key, ...], int, Cells, tuple[Series, ...]]:
+    """Points, how many of them are over, what each value used at each, and the series drawn of it.
+
+    They are of all rows, since the table lists the dearest only.
+    """
     if asked.stack:
-        columns, found = _stacked(asked, answer)
-        return columns, len(columns), found
+        columns, cells, found = _stacked(asked, answer)
+        return columns, len(columns), cells, found
     points, complete = _points(asked)
-    return points, complete, _series(asked, answer, points)
+    return points, complete, *_series(asked, answer, points)
 
 
 def shortened(answer: Answer, most: int | None) -> Answer:
@@ -177,13 +192,18 @@ def _lines(asked: Asked, answer: Answer, earlier: Answer | None, today: Answer |
     def line(keys: Keys) -> Line:
         used = found.get(keys, Used())
         now = used - running.get(keys, Used())
-        then = getattr(before.get(keys, Used()), figure)
+        then = known(before.get(keys, Used()), figure)
         if some_unknown and (keys not in before or None in keys):
             then = None
-        return Line(keys, (), used, getattr(now, figure), then)
+        return Line(keys, (), used, known(now, figure), then)
 
     gone = [keys for keys in before if keys not in found and getattr(before[keys], figure)]
     return tuple(line(keys) for keys in [*found, *gone])
+
+
+def known(used: Used, figure: str) -> int | None:
+    """The figure of some calls; None for a cost where none of them has a price."""
+    return known_cost(used) if figure == "cost" else int(getattr(used, figure))
 
 
 def _beside(listed: Mapping[Keys, Used], rows: Sequence[Row]) -> dict[Keys, Used]:
@@ -206,33 +226,35 @@ def _points(asked: Asked) -> tuple[tuple[date | datetime | Key, ...], int]:
     return tuple(days), max(0, window.complete_days)
 
 
-def _series(asked: Asked, answer: Answer, points: Sequence[Any]) -> tuple[Series, ...]:
+def _series(asked: Asked, answer: Answer, points: Sequence[Any]) -> tuple[Cells, tuple[Series, ...]]:
     """The values with the most of the figure, each at every point, and all others together. One statement."""
     named = top(answer, asked.figure, SERIES)
     rows = spend(asked.scope, asked.window, (asked.group,), "hour" if asked.by_hour else "day", named).rows
     place = {point: i for i, point in enumerate(points)}
-    values: dict[Key, list[int]] = {}
+    cells: Cells = {}
     for row in rows:
         if row.at in place:
-            line = values.setdefault(row.keys[0], [0] * len(points))
-            line[place[row.at]] += getattr(row.used, asked.figure)
+            line = cells.setdefault(row.keys[0], [Used()] * len(points))
+            line[place[row.at]] += row.used
     if asked.group == "tag":
-        values.pop(None, None)  # calls with several tags would be drawn several times
-        values.pop("", None)
-    return _coloured(asked.group, {key: tuple(line) for key, line in values.items() if any(line)}, named)
+        cells.pop(None, None)  # calls with several tags would be drawn several times
+        cells.pop("", None)
+    return cells, _coloured(asked.group, asked.figure, cells, named)
 
 
-def _coloured(dimension: str, values: Mapping[Key, tuple[int, ...]], named: Sequence[str]) -> tuple[Series, ...]:
+def _coloured(dimension: str, figure: str, cells: Cells, named: Sequence[str]) -> tuple[Series, ...]:
     """Models keep the colour that they have on all pages; other values take theirs in the order of what they used."""
+    values = {key: tuple(getattr(used, figure) for used in line) for key, line in cells.items()}
+    values = {key: line for key, line in values.items() if any(line)}
     kept = [key for key in named if key in values]
     slots = colours_of(kept) if dimension == "model" else {key: i + 1 for i, key in enumerate(kept)}
-    found = [Series(key, "", slots[key], values[key]) for key in kept]
+    found = [Series(key, "", slots[key], values[key], tuple(cells[key])) for key in kept]
     if None in values:
-        found.append(Series(None, "", OTHER_SLOT, values[None]))
+        found.append(Series(None, "", OTHER_SLOT, values[None], tuple(cells[None])))
     return tuple(sorted(found, key=lambda one: one.slot))
 
 
-def _stacked(asked: Asked, answer: Answer) -> tuple[tuple[Key, ...], tuple[Series, ...]]:
+def _stacked(asked: Asked, answer: Answer) -> tuple[tuple[Key, ...], Cells, tuple[Series, ...]]:
     """The dearest values of the first dimension as columns, each split by the second; from the table's own rows."""
     figure = asked.figure
     flipped = replace(answer, rows=tuple(replace(row, keys=row.keys[::-1]) for row in answer.rows))
@@ -241,13 +263,12 @@ def _stacked(asked: Asked, answer: Answer) -> tuple[tuple[Key, ...], tuple[Serie
     if any(row.keys[0] not in columns for row in answer.rows):
         columns.append(None)
     place = {key: i for i, key in enumerate(columns)}
-    values: dict[Key, list[int]] = {}
+    cells: Cells = {}
     for row in answer.rows:
         key = row.keys[1] if row.keys[1] in named else None
-        at = place.get(row.keys[0], len(columns) - 1)
-        values.setdefault(key, [0] * len(columns))[at] += getattr(row.used, figure)
-    drawn = {key: tuple(line) for key, line in values.items() if any(line)}
-    return tuple(columns), _coloured(asked.stack, drawn, named)
+        line = cells.setdefault(key, [Used()] * len(columns))
+        line[place.get(row.keys[0], len(columns) - 1)] += row.used
+    return tuple(columns), cells, _coloured(asked.stack, figure, cells, named)
 
 
 def _before(asked: Asked, other: Window) -> tuple[int, ...]:

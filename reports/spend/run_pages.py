@@ -15,7 +15,7 @@ from django.views.decorators.http import require_safe
 from budgets.access.reachable import fetched
 from budgets.models import Organisation, Workflow
 from budgets.pages import amounts
-from budgets.pages.csv import csv_response, currency_code, exact
+from budgets.pages.csv import csv_response, currency_code
 from budgets.pages.door import in_reach
 from budgets.pages.moments import clock, day_year, weekday
 from reports.asking.scope import SCOPE_KEYS
@@ -27,7 +27,8 @@ from reports.spend.below import asked_for, below, minute, second
 from reports.spend.call_pages import COLUMNS, line_of
 from reports.spend.entries import FoundRun, read_run
 from reports.spend.runs import DEFAULT_SORT, OUTCOMES, SORTS, RunLine, find_runs
-from reports.spend.table import money, priced
+from usage.prices.known import priced
+from usage.prices.showing import cost_in_file, cost_words
 
 PER_PAGE = 50
 SHOWN = 2_000  # rows of one run on its page
@@ -68,14 +69,14 @@ def run_list(request: HttpRequest) -> HttpResponseBase:
             "rows": [
                 (
                     row,
-                    money(row),
+                    cost_words(row),
                     minute(organisation, row.last_call),
                     length(row),
                     run_address(row.workflow, row.run_id),
                 )
                 for row in found.lines
             ],
-            "money": money(found),
+            "money": cost_words(found),
             "page": page,
             "headings": headings(sort, rest),
             "outcome": outcome,
@@ -140,7 +141,7 @@ def runs_csv(request: HttpRequest) -> HttpResponseBase:
         (
             [
                 row.workflow, row.run_id, row.first_call.isoformat(), row.last_call.isoformat(), row.calls, row.steps,
-                row.retries, exact(row.cost), currency_code(), row.unpriced, row.unmeasured, row.input_tokens,
+                row.retries, cost_in_file(row), currency_code(), row.unpriced, row.unmeasured, row.input_tokens,
                 row.output_tokens, row.outcome,
             ]
             for row in found.lines
@@ -169,7 +170,7 @@ def run(request: HttpRequest, workflow: str, run_id: str) -> HttpResponseBase:
             "run_id": run_id,
             "found": found,
             "used": used,
-            "money": money(used),
+            "money": cost_words(used),
             "when": f"{weekday(first.date())} {first.year}, {clock(first)} to "
             f"{clock(last) if first.date() == last.date() else f'{day_year(last.date())}, {clock(last)}'}",
             "lanes": drawn,

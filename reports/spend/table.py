@@ -3,14 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, Protocol
+from typing import Any
 
 from django.core.paginator import Page, Paginator
 
 from budgets.pages import amounts
 from reports.spend.asked import Asked, next_group
-from reports.spend.explore import Explored, Line
+from reports.spend.explore import Explored, Line, known
 from reports.spend.sums import Used
+from usage.prices.known import priced
+from usage.prices.showing import cost_words
 
 PER_PAGE = 50
 # Key of sorting, words, whether it is a number.
@@ -89,7 +91,7 @@ def shown(line: Line, found: Explored) -> Shown:
         calls = asked.where(scope)
     return Shown(
         labels=line.labels,
-        money=money(used),
+        money=cost_words(used),
         share=share(used.cost, found.total.cost),
         per_call=amounts.per_unit(used.cost, priced(used)) if used.cost else "",
         used=used,
@@ -100,31 +102,12 @@ def shown(line: Line, found: Explored) -> Shown:
     )
 
 
-class Costing(Protocol):
-    """Calls with what they cost: sums of them, a run, many runs."""
-
-    @property
-    def cost(self) -> int: ...
-    @property
-    def calls(self) -> int: ...
-    @property
-    def unpriced(self) -> int: ...
-    @property
-    def unmeasured(self) -> int: ...
-
-
-def money(used: Costing) -> str:
-    """ "$12.04"; "no price yet" where none of the calls has one, since that is not free."""
-    if not used.cost and used.calls and used.unpriced >= used.calls:
-        return "no price yet"
-    if not used.cost and used.calls and used.unpriced + used.unmeasured >= used.calls:
-        return "not known"
-    return amounts.cents(used.cost)
-
-
-def priced(used: Costing) -> int:
-    """How many calls the cost is of."""
-    return max(0, used.calls - max(0, used.unpriced) - max(0, used.unmeasured))
+def cell(used: Used, asked: Asked) -> str:
+    """The figure asked for in a column of the chart's table, whose caption names the currency."""
+    figure = known(used, asked.figure)
+    if figure is None:
+        return cost_words(used)
+    return amounts.plain_cents(figure) if asked.metric == "money" else f"{figure:,}"
 
 
 def per_call(used: Used) -> Fraction | None:
@@ -141,7 +124,7 @@ def share(part: int, whole: int) -> str:
 
 def change(line: Line, asked: Asked) -> str:
     """ "+$12 (8%)", "new", "none now" against the days compared with; "" without a comparison."""
-    if line.before is None or line.difference is None:
+    if line.now is None or line.before is None:
         return ""
     return change_words(line.now, line.before, asked.metric)
 

@@ -22,9 +22,11 @@ from reports.asking.scope import CORE, DIMENSIONS, NAMES, WIDE, Scope, written
 from reports.asking.window import COMPARISONS, PERIODS, window_of
 from reports.spend import drawing, table
 from reports.spend.asked import METRICS, Asked, asked_of
-from reports.spend.explore import LISTED, Explored, explore
+from reports.spend.explore import LISTED, Explored, explore, known
 from reports.spend.naming import Names, names_of
 from reports.spend.sums import spend
+from usage.prices.known import priced
+from usage.prices.showing import cost_in_file, cost_words
 
 BACK_TO = ("spend-runs", "spend-calls")  # other pages than the explorer that are filtered
 OFFERED = 200  # values of a dimension on one page to choose from
@@ -99,7 +101,7 @@ def explorer_csv(request: HttpRequest) -> HttpResponseBase:
             used = line.used
             row: list[Any] = [window.first.isoformat(), window.last.isoformat()]
             row += [key or "" for key in line.keys]
-            row += [*line.labels, exact(used.cost), currency_code(), used.calls, used.unpriced, used.unmeasured]
+            row += [*line.labels, cost_in_file(used), currency_code(), used.calls, used.unpriced, used.unmeasured]
             row += [used.input_tokens, used.output_tokens, used.retries]
             if compares:
                 row += ["" if one is None else exact(one) if money else one for one in (line.now, line.before)]
@@ -137,7 +139,7 @@ def values(request: HttpRequest, dimension: str) -> HttpResponseBase:
             "words": NAMES[dimension],
             "kept": list(parse_qsl(rest)),
             "offers": [
-                (written(one), names.of(dimension, one), table.money(cost[one]) if one in cost else "", one in chosen)
+                (written(one), names.of(dimension, one), cost_words(cost[one]) if one in cost else "", one in chosen)
                 for one in shown
             ],
             "more": max(0, len(keys) - OFFERED),
@@ -214,11 +216,13 @@ def tiles(found: Explored) -> dict[str, Any]:
     total, asked = found.total, found.asked
     compared = None
     if found.other and found.before_total is not None and found.now_total is not None:
-        now, before = (getattr(one, asked.figure) for one in (found.now_total, found.before_total))
-        compared = {"words": table.change_words(now, before, asked.metric), "more": now > before, "same": now == before}
+        now, before = (known(one, asked.figure) for one in (found.now_total, found.before_total))
+        if now is not None and before is not None:
+            words = table.change_words(now, before, asked.metric)
+            compared = {"words": words, "more": now > before, "same": now == before}
     return {
-        "money": table.money(total),
-        "per_call": per_unit(total.cost, table.priced(total)) if total.cost else "",
+        "money": cost_words(total),
+        "per_call": per_unit(total.cost, priced(total)) if total.cost else "",
         "unpriced": max(0, total.unpriced),
         "unmeasured": max(0, total.unmeasured),
         "compared": compared,
@@ -234,8 +238,8 @@ def points(found: Explored) -> list[dict[str, Any]]:
             "label": full[i],
             "query": addresses[i],
             "is_running": i >= found.complete,
-            "values": [one.values[i] for one in found.series],
-            "total": sum(one.values[i] for one in found.series),
+            "values": [table.cell(one.used[i], found.asked) for one in found.series],
+            "total": table.cell(found.used[i], found.asked),
         }
         for i in range(len(found.points))
     ]

@@ -14,13 +14,17 @@ from django.test import Client
 from django.urls import reverse
 
 from budgets.models import Membership, Organisation, Team, Workflow
+from budgets.organisation.configuration import changing_configuration
 from reports.asking.scope import DIMENSIONS, NAMES
 from reports.spend import explore as explore_module
 from reports.spend import sums
 from reports.spend.asked import asked_of
 from reports.spend.explore import explore
+from reports.spend.views import points
 from reports.tests.spent import NOW, fill_ledger, ledger_rows, plain_used, values_of
 from tests.clean import forget_caches
+from usage.rollups.fold import fold_all
+from usage.tests.events import an_event, price_the_model, take
 
 DAYS = "period=custom&from=2026-10-25&to=2026-11-04"
 
@@ -72,10 +76,12 @@ def test_page_csv_and_json_have_the_same_totals_for_every_grouping(lena: Client,
         row[dimension] or "" for row in drawn["figures"]["rows"]
     ]
     for name in ("cost", "calls", "input_tokens", "calls_without_price"):
-        assert [Decimal(line[name]) for line in lines] == [Decimal(row[name]) for row in drawn["figures"]["rows"]]
+        assert [line[name] and Decimal(line[name]) for line in lines] == [
+            "" if row[name] is None else Decimal(row[name]) for row in drawn["figures"]["rows"]
+        ]
     whole = drawn["figures"]["all"]
     if dimension != "tag":
-        assert sum(Decimal(line["cost"]) for line in lines) == Decimal(whole["cost"])
+        assert sum(Decimal(line["cost"] or 0) for line in lines) == Decimal(whole["cost"])
         assert sum(int(line["calls"]) for line in lines) == whole["calls"]
     else:
         assert drawn["figures"]["rows_sum_to_all"] is False
@@ -84,6 +90,34 @@ def test_page_csv_and_json_have_the_same_totals_for_every_grouping(lena: Client,
     in_days = [row for row in ledger_rows() if "2026-10-25" <= day_of(row) <= "2026-11-04"]
     assert whole["calls"] == plain_used(in_days).calls
     assert Decimal(whole["cost"]) * 10**9 == plain_used(in_days).cost
+
+
+def test_what_has_no_price_costs_nothing_that_is_known(lena: Client) -> None:
+    lines = {line["model"]: line for line in rows_of(lena, "explorer-csv", f"{DAYS}&group=model&compare=previous")}
+    (unknown,) = [name for name, line in lines.items() if line["cost"] == ""]
+    assert int(lines[unknown]["calls_without_price"]) == int(lines[unknown]["calls"]) > 0
+    assert lines[unknown]["money_complete_days"] == ""
+    only = f"{DAYS}&model={unknown}"
+    drawn = lena.get(f"/series/spend.json?{only}&group=workflow").json()["figures"]
+    assert {row["cost"] for row in drawn["rows"]} | {drawn["all"]["cost"]} == {None}
+    page = text_of(lena, f"/spend/?{only}&group=workflow&compare=previous")
+    assert "no price yet" in page and "$0" not in page and "new" not in page
+    assert {line["cost"] for line in rows_of(lena, "spend-calls-csv", only)} == {""}
+    partly = next(line for line in rows_of(lena, "explorer-csv", f"{DAYS}&group=workflow")
+                  if 0 < int(line["calls_without_price"]) < int(line["calls"]))  # fmt: skip
+    assert Decimal(partly["cost"]) > 0
+
+
+def test_a_day_of_which_nothing_has_a_price_is_no_0_in_the_charts_table(lena: Client) -> None:
+    with changing_configuration():
+        price_the_model()
+    usual = {"workflow": "only-here", "output_tokens": 1000}
+    take([an_event("known", time="2026-11-02T17:00:00Z", **usual),
+          an_event("unknown", time="2026-11-03T17:00:00Z", model="nobody-knows", **usual)], now=NOW)  # fmt: skip
+    fold_all()
+    days = QueryDict("period=custom&from=2026-11-01&to=2026-11-03&workflow=only-here")
+    asked = asked_of(days, User.objects.get(username="lena"), Organisation.get(), NOW)
+    assert [row["total"] for row in points(explore(asked))] == ["no price yet", "0.01", "0.00"]
 
 
 def day_of(row: dict) -> str:

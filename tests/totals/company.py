@@ -261,7 +261,8 @@ def set_outcomes(now: datetime, by: int = 0) -> None:
     slugs = dict(Workflow.objects.values_list("pk", "slug"))
     said = [
         {"run_id": run.run_id, "workflow": slugs[run.workflow_id], "outcome": outcome, "reviewer": "ann",
-         "review_minutes": n % 7, "revenue_usd": f"{n}.5", "id": f"{now:%m%d}-{n}"}
+         "review_minutes": n % 7, "revenue_usd": f"{n}.5", "id": f"{now:%m%d}-{n}",
+         "misrouted": (None, True, False)[n % 3]}
         for n, run in enumerate(Run.objects.order_by("pk"))
         if (outcome := ("approved", "", "rejected", "shipped", "reworked")[(n + by) % 5])
     ]  # fmt: skip

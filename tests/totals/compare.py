@@ -39,6 +39,21 @@ class Comparison:
         """A cell of a CSV, which is exact."""
         self.same(where, Fraction(found or "-1"), self.shown.exact(nano))
 
+    def cost(self, where: str, found: str | None, rows: list[Row]) -> None:
+        """What these rows cost, in a CSV or JSON: empty or null where calls were made and none of them has a price."""
+        cost = known_cost(rows)
+        if cost is None:
+            self.same(where, found or None, None)
+        else:
+            self.money(where, found or "", cost)
+
+    def words(self, rows: list[Row]) -> str:
+        """The same on a page."""
+        cost = known_cost(rows)
+        if cost is None:
+            return "no price yet" if count(rows, "unpriced") >= total(rows, "calls") else "not known"
+        return self.shown.cents(cost)
+
     def amount(self, where: str, found: str, value: int, metric: str) -> None:
         if metric == "money":
             self.money(where, found, value)
@@ -67,6 +82,12 @@ class Comparison:
         answer = self.client.get(address)
         assert answer.status_code == 200, address
         return csv_of(b"".join(answer.streaming_content))
+
+
+def known_cost(rows: list[Row]) -> int | None:
+    """Nano-dollars of calls with a price; None where there are calls and none of them has one."""
+    without = count(rows, "unpriced") + count(rows, "unmeasured")
+    return None if not total(rows) and 0 < total(rows, "calls") <= without else total(rows)
 
 
 def sums(rows: list[Row]) -> Mapping[str, int]:

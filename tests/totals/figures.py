@@ -4,7 +4,7 @@ from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
 
-from tests.totals.compare import Comparison
+from tests.totals.compare import Comparison, known_cost
 from tests.totals.outcomes import between as counted_between
 from tests.totals.overview import window
 from tests.totals.plain_sum import DAY, Row, by, count, days, midnight, table, total, without_price
@@ -26,7 +26,7 @@ def compare_figures(c: Comparison) -> None:
             address = f"?period={period}&compare=none{query}"
             found = c.json(f"/series/figures.json{address}")
             where = f"Figures {period}{query}"
-            c.money(f"{where}: spend", found["spend"], total(rows))
+            c.cost(f"{where}: spend", found["spend"], rows)
             c.same(f"{where}: calls", found["calls"], total(rows, "calls"))
             values = {one["name"]: one["value"] for one in found["figures"]}
             _shares(c, where, values, rows)
@@ -75,13 +75,14 @@ def _money(c: Comparison, where: str, values: dict[str, Any], rows: list[Row]) -
     for name, column in (("user", "user_name"), ("customer", "customer"), ("application", "application")):
         stated = [row for row in rows if getattr(row, column)]
         many = {getattr(row, column) for row in stated if row.calls}
-        _each(c, f"{where}: cost per {name}", values[f"cost_per_{name}"], total(stated), len(many))
-    teams = {row.team for row in rows if row.team}
-    _each(c, f"{where}: per team", values["cost_per_team"], total(row for row in rows if row.team), len(teams))
+        _each(c, f"{where}: cost per {name}", values[f"cost_per_{name}"], known_cost(stated), len(many))
+    of_teams = [row for row in rows if row.team]
+    many_teams = len({row.team for row in of_teams})
+    _each(c, f"{where}: per team", values["cost_per_team"], known_cost(of_teams), many_teams)
 
 
-def _each(c: Comparison, where: str, found: str | None, nano: int, many: int) -> None:
-    if many:
+def _each(c: Comparison, where: str, found: str | None, nano: int | None, many: int) -> None:
+    if many and nano is not None:
         c.money(where, found or "", round(Fraction(nano, many)))
     else:
         c.same(where, found, None)
@@ -106,10 +107,7 @@ def _tables(c: Comparison, where: str, tables: dict[str, Any], rows: list[Row]) 
         c.same(f"{where}, {key}", set(lines), set(groups))
         for one in set(lines) & set(groups):
             c.same(f"{where}, {key}: {one}", lines[one]["calls"], total(groups[one], "calls"))
-            if lines[one]["spend"] is not None:
-                c.money(f"{where}, {key}: {one}", lines[one]["spend"], total(groups[one]))
-            else:
-                c.same(f"{where}, {key}: {one} has no price", total(groups[one]), 0)
+            c.cost(f"{where}, {key}: {one}", lines[one]["spend"], groups[one])
     spent = sorted(total(mine) for mine in by(rows, lambda row: row.slug).values() if total(mine))
     shown = [Fraction(line["spend"]) for line in tables["workflows"] if line["spend"] not in (None, "0.00")]
     c.same(f"{where}, workflows", sorted(shown), sorted(c.shown.exact(one) for one in spent))
@@ -156,9 +154,10 @@ def _runs(c: Comparison, period: str, first: Any, last: Any, rows: list[Row]) ->
     for name, part, whole in (
         ("value_per_dollar", sums["shipped_revenue"], total(rows)),
         ("review_minutes", int(sums["minutes"] * 100), sums["timed"] * 100),
+        ("misrouted_share", sums["misrouted"], sums["judged"] if sums["routed"] else 0),
     ):
         shown = None if values[name] is None else Fraction(values[name])
-        c.same(f"Figures {period}: {name}", shown, plain(part, whole) if part else None)
+        c.same(f"Figures {period}: {name}", shown, plain(part, whole) if part or name == "misrouted_share" else None)
 
 
 def _page(c: Comparison) -> None:

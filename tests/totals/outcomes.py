@@ -9,10 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime
 from fractions import Fraction
+from itertools import chain
 from typing import Any
 
 from tests.totals import company
-from tests.totals.compare import Comparison
+from tests.totals.compare import Comparison, known_cost
 from tests.totals.overview import window
 from tests.totals.plain_sum import Row, by, midnight, table, total
 
@@ -32,13 +33,15 @@ class Ended:
 
 def state(told: list[dict[str, Any]]) -> dict[str, Any]:
     """What was said last; how often it was sent back, and minutes of review, in all."""
-    last = max(told, key=lambda one: (one["time"], one["id"])) if told else {"outcome": "open", "revenue": 0}
+    newest = sorted(told, key=lambda one: (one["time"], one["id"]), reverse=True)
+    last = newest[0] if newest else {"outcome": "open", "revenue": 0}
     return {
         "outcome": last["outcome"],
         "revenue": last["revenue"] or 0,
         "reworks": sum(one["outcome"] == "reworked" for one in told),
         "minutes": sum(one["review_minutes"] or 0 for one in told),
         "timed": sum(one["review_minutes"] is not None for one in told),
+        "misrouted": next((one["misrouted"] for one in newest if one["misrouted"] is not None), None),
     }
 
 
@@ -53,12 +56,13 @@ def counts(rows: list[Row], told: list[dict[str, Any]]) -> Counter[str]:
         approved=int(now["outcome"] in GOOD), shipped=int(now["outcome"] == "shipped"),
         reworked=int(now["reworks"] > 0), minutes=now["minutes"], revenue=now["revenue"],
         shipped_revenue=now["revenue"] if now["outcome"] == "shipped" else 0, timed=now["timed"],
+        misrouted=int(now["misrouted"] or 0), routed=int(now["misrouted"] is not None),
     )  # fmt: skip
 
 
 def ended(c: Comparison) -> list[Ended]:
     """Everything that any run counts, day by day."""
-    columns = ("id", "applied_to", "run_id", "outcome", "time", "received_at", "review_minutes", "revenue")
+    columns = ("id", "applied_to", "run_id", "outcome", "time", "received_at", "review_minutes", "revenue", "misrouted")
     messages = by(table("usage_outcomemessage", *columns), lambda one: (one["applied_to"], one["run_id"]))
     zone, found = c.books.zone, []
     closed = midnight(company.CLOSED, zone)
@@ -104,7 +108,7 @@ def between(c: Comparison, first: date, last: date, slug: str | None = None) -> 
     sums: Counter[str] = Counter()
     for of in by([one for one in mine if not one.is_late], lambda one: (one.slug, one.key[1])).values():
         whole = sum((one.of for one in of), Counter())
-        for name in ("runs", "judged", "approved", "shipped", "reworked"):
+        for name in ("runs", "judged", "approved", "shipped", "reworked", "misrouted", "routed"):
             whole[name] = max(one.of[name] for one in of)
         whole["judged_cost"] = whole["cost"] if whole["judged"] else 0
         whole["shipped_revenue"] = whole["revenue"] if whole["shipped"] else 0
@@ -119,6 +123,16 @@ def spent_in_runs(c: Comparison, first: date, last: date, slug: str) -> int:
     return total(row for row in c.books.between(first, last, slug=slug) if row.run_id)
 
 
+def _line(c: Comparison, run_id: str, rows: list[Row], said: dict[str, Any]) -> tuple[Any, ...]:
+    """What the CSV says of a run; None where it is not known."""
+    cost = known_cost(rows)
+    return (
+        rows[0].slug, run_id, None if cost is None else c.shown.exact(cost),
+        Fraction(said["minutes"]) if said["timed"] else None,
+        None if said["misrouted"] is None else Fraction(said["misrouted"]),
+    )  # fmt: skip
+
+
 def compare_outcomes(c: Comparison) -> None:
     """The list: every run that counts in the days by its row, with its whole cost."""
     tabs: dict[str, Callable[[dict[str, Any]], bool]] = {
@@ -127,7 +141,7 @@ def compare_outcomes(c: Comparison) -> None:
         "approved": lambda now: now["outcome"] == "approved",
         "reworked": lambda now: now["outcome"] == "reworked",
     }
-    columns = ("id", "applied_to", "run_id", "outcome", "time", "review_minutes", "revenue")
+    columns = ("id", "applied_to", "run_id", "outcome", "time", "review_minutes", "revenue", "misrouted")
     messages = by(table("usage_outcomemessage", *columns), lambda one: (one["applied_to"], one["run_id"]))
     runs = by([row for row in c.books.rows if row.run_id], lambda row: (row.workflow_id, row.run_id))
     own_days = {one.key: one.day for one in ended(c) if not one.is_late}
@@ -141,17 +155,15 @@ def compare_outcomes(c: Comparison) -> None:
             }
             address, where = f"?period={period}&outcome={tab}", f"Outcomes {period} {tab}"
             csv = c.csv(f"/export/outcomes.csv{address}")
-            expected = sorted((rows[0].slug, key[1], c.shown.exact(total(rows))) for key, rows in mine.items())
-            c.same(
-                f"{where}: CSV",
-                sorted((one["workflow"], one["run_id"], Fraction(one["cost"])) for one in csv),
-                expected,
-            )
-            said = sorted(state(messages.get(key, []))["minutes"] for key in mine)
-            c.same(f"{where}: minutes", sorted(Fraction(one["review_minutes"]) for one in csv), said)
+            expected = [_line(c, key[1], rows, state(messages.get(key, []))) for key, rows in mine.items()]
+            found = [
+                (one["workflow"], one["run_id"], *(Fraction(one[name]) if one[name] else None
+                 for name in ("cost", "review_minutes", "misrouted")))
+                for one in csv
+            ]  # fmt: skip
+            c.same(f"{where}: CSV", sorted(found, key=str), sorted(expected, key=str))
             page = c.page(f"/outcomes/{address}")
             shown = [cell.text for cell in page.all("a") if cell.attributes.get("aria-current") == "page"]
             c.same(f"{where}: tab", f"{len(mine):,}" in " ".join(shown), True)
             if mine:
-                cost = total(row for rows in mine.values() for row in rows)
-                c.same(f"{where}: total", page.one("tfoot").one("td").text, c.shown.cents(cost))
+                c.same(f"{where}: total", page.one("tfoot").one("td").text, c.words([*chain(*mine.values())]))

@@ -14,8 +14,8 @@ from reports.mailed.edit import ReportValues, order
 from reports.mailed.sending import put
 from reports.models import Outlook, Subscription
 from reports.outlook import make
-from tests.totals.compare import Comparison
-from tests.totals.plain_sum import DAY, total
+from tests.totals.compare import Comparison, known_cost
+from tests.totals.plain_sum import DAY, Row, total
 from tests.totals.plain_text import csv_of
 
 
@@ -29,24 +29,29 @@ def compare_mailed(c: Comparison) -> None:
     Subscription.objects.filter(pk=one.pk).update(created_at=timezone.now() - timedelta(days=30))
     first, last = c.today - 7 * DAY, c.today - DAY
     here, before = c.books.between(first, last), c.books.between(first - 7 * DAY, first - DAY)
-    expected: dict[str, list[int]] = defaultdict(lambda: [0, 0])
+    expected: dict[str, tuple[list[Row], list[Row]]] = defaultdict(lambda: ([], []))
     for place, rows in enumerate((here, before)):
         for row in rows:
-            expected[row.slug][place] += row.money
+            expected[row.slug][place].append(row)
     names = dict(Workflow.objects.values_list("slug", "name"))
-    wanted = {names[slug]: tuple(sums) for slug, sums in expected.items() if any(sums)}
+    wanted = {names[slug]: both for slug, both in expected.items() if [known_cost(rows) for rows in both] != [0, 0]}
     page = c.page(f"/settings/reports/{one.pk}/")
     shown = {cells[0]: tuple(cells[1:]) for cells in page.lines()[1:]}
-    c.same("Report: lines", shown, {name: tuple(c.shown.cents(n) for n in sums) for name, sums in wanted.items()})
+    c.same("Report: lines", shown, {name: tuple(_words(c, rows) for rows in both) for name, both in wanted.items()})
     c.same("Report: sentence", c.shown.whole(total(here)) + " spent" in page.text, True)
     assert put(one, timezone.now(), "totals", test=True)
     message = message_of(Delivery.objects.get(key="totals").payload)
     c.same("Mail: title", message.title.startswith(c.shown.whole(total(here)) + " spent"), True)
     lines = {line["workflow"]: line for line in csv_of(message.attachments[0].text.encode())}
-    for name, sums in wanted.items():
-        c.money(f"Mail: {name}", lines[name]["spent"], sums[0])
-        c.money(f"Mail: {name} before", lines[name]["before"], sums[1])
+    for name, (rows, rows_before) in wanted.items():
+        c.cost(f"Mail: {name}", lines[name]["spent"], rows)
+        c.cost(f"Mail: {name} before", lines[name]["before"], rows_before)
     c.same("Mail: lines", set(lines), set(wanted))
+
+
+def _words(c: Comparison, rows: list[Row]) -> str:
+    cost = known_cost(rows)
+    return "no price yet" if cost is None else c.shown.cents(cost)
 
 
 def compare_forecasts(c: Comparison) -> None:

@@ -79,7 +79,7 @@ def _grouping(c: Comparison, period: str, dimension: str, metric: str, more: Mor
     for value in set(of) & set(lines) & set(told):
         whole = sums(of[value])
         for kind, found in (("CSV", lines[value]), ("JSON", told[value])):
-            c.money(f"{where}: {value}, {kind}", found["cost"], whole["money"])
+            c.cost(f"{where}: {value}, {kind}", found["cost"], of[value])
             names = ("calls", "calls_without_price", "calls_without_tokens", "input_tokens", "output_tokens")
             expected = [whole["calls"], whole["unpriced"], whole["unmeasured"]]
             expected += [count(of[value], "input_tokens"), count(of[value], "output_tokens")]
@@ -90,7 +90,7 @@ def _grouping(c: Comparison, period: str, dimension: str, metric: str, more: Mor
 
 
 def _all(c: Comparison, where: str, told: dict[str, Any], rows: list[Row]) -> None:
-    c.money(f"{where}: all", told["cost"], total(rows))
+    c.cost(f"{where}: all", told["cost"], rows)
     c.same(f"{where}: all calls", told["calls"], total(rows, "calls"))
     c.same(f"{where}: all tokens", told["input_tokens"] + told["output_tokens"], total(rows, "tokens"))
 
@@ -103,14 +103,12 @@ def _page(c: Comparison, where: str, query: str, rows: list[Row], of: dict[str, 
     lines = [row for row in table.all("tr") if row.all("td")]
     *listed, foot = lines
     c.same(f"{where}: the page's rows", len(listed), min(50, len(of)))
-    expected = sorted(_cell(c, mine) for mine in of.values())
+    expected = sorted(c.words(mine) for mine in of.values())
     if len(of) <= 50:
         c.same(f"{where}: the page's money", sorted(_money(row) for row in listed), expected)
         calls = sorted(row.all("td")[1].text for row in listed)
         c.same(f"{where}: the page's calls", calls, sorted(f"{total(mine, 'calls'):,}" for mine in of.values()))
-    c.same(
-        f"{where}: the foot", [one.text for one in foot.all("td")][:2], [_cell(c, rows), f"{total(rows, 'calls'):,}"]
-    )
+    c.same(f"{where}: the foot", [one.text for one in foot.all("td")][:2], [c.words(rows), f"{total(rows, 'calls'):,}"])
 
 
 def _money(row: Any) -> str:
@@ -121,16 +119,6 @@ def _money(row: Any) -> str:
     for words in reversed(below):
         text = text.removesuffix(words).strip()
     return text
-
-
-def _cell(c: Comparison, rows: list[Row]) -> str:
-    whole = sums(rows)
-    if not whole["money"] and whole["calls"]:
-        if whole["unpriced"] >= whole["calls"]:
-            return "no price yet"
-        if whole["unpriced"] + whole["unmeasured"] >= whole["calls"]:
-            return "not known"
-    return c.shown.cents(whole["money"])
 
 
 def _figure(c: Comparison, rows: list[Row], metric: str) -> float | int:
@@ -189,7 +177,7 @@ def _narrowed(c: Comparison, more: More) -> None:
         found = {(line[dimension].removeprefix("'"), line["provider"]): line for line in lines}
         c.same(f"Spend {query}: pairs", sorted(found), sorted(key for key, of in pairs.items() if _something(of)))
         for key in found.keys() & pairs.keys():
-            c.money(f"Spend {query}: {key}", found[key]["cost"], total(pairs[key]))
+            c.cost(f"Spend {query}: {key}", found[key]["cost"], pairs[key])
 
 
 def _compared(c: Comparison) -> None:
@@ -207,8 +195,8 @@ def _compared(c: Comparison) -> None:
         for line in c.csv(f"/export/spend.csv?period=this-month&group=workflow&compare={how}"):
             now = [row for row in c.books.between(first, complete) if row.slug == line["workflow"]]
             past = [row for row in c.books.between(start, stop) if row.slug == line["workflow"]]
-            c.money(f"{where}: {line['workflow']} now", line["money_complete_days"], total(now))
-            c.money(f"{where}: {line['workflow']} before", line["money_before"], total(past))
+            c.cost(f"{where}: {line['workflow']} now", line["money_complete_days"], now)
+            c.cost(f"{where}: {line['workflow']} before", line["money_before"], past)
         dotted = c.json(f"/series/spend.json?period=this-month&compare={how}")["dotted"]
         of = by(c.books.between(start, stop), lambda row: row.day)
         expected = [c.shown.drawn(total(of.get(day, []))) for day in days(start, stop)]
@@ -243,14 +231,14 @@ def _runs(c: Comparison) -> None:
     lines = {(line["workflow"], line["run"]): line for line in c.csv(f"/export/spend/runs.csv{query}")}
     c.same("Runs: which", sorted(lines), sorted(of))
     for key in lines.keys() & of.keys():
-        c.money(f"Run {key}", lines[key]["cost"], total(of[key]))
+        c.cost(f"Run {key}", lines[key]["cost"], of[key])
         c.same(f"Run {key}: calls", lines[key]["calls"], str(total(of[key], "calls")))
     for slug, run in sorted(of)[:4]:
         rows = of[slug, run]
         found = c.csv(f"/export/spend/runs/{slug}/{run}.csv")
         c.same(f"Run {slug} {run}: rows", len(found), len(rows))
         foot = c.page(f"/spend/runs/{slug}/{run}/").one("table", "stacks").all("tr")[-1]
-        c.same(f"Run {slug} {run}: total", foot.all("td")[-1].text, _cell(c, rows))
+        c.same(f"Run {slug} {run}: total", foot.all("td")[-1].text, c.words(rows))
 
 
 def _calls(c: Comparison) -> None:
