@@ -5,6 +5,7 @@ from budgets.models.activities import PlannedActivity
 from budgets.models.alerts import Alert, AlertRule, Channel, Crossing, Delivery, Notice
 from budgets.models.approvals import ApprovalRequest, ApprovalRule, ApprovalVote, Grant, GrantCharge, GrantRun
 from budgets.models.audit import AuditEntry, HistoryCheck
+from budgets.models.closings import Closing
 from budgets.models.currency import CurrencyRate
 from budgets.models.leases import Lease, LeaseCharge
 from budgets.models.limits import NANO, Budget, BudgetCharge, BudgetSeries, BudgetState
@@ -29,6 +30,7 @@ __all__ = [
     "BudgetSeries",
     "BudgetState",
     "Channel",
+    "Closing",
     "Crossing",
     "CurrencyRate",
     "Delivery",

@@ -13,7 +13,6 @@ from budgets.access.sent import body
 from budgets.audit.record import Actor
 from budgets.models import Organisation
 from budgets.organisation import edit
-from budgets.organisation.configuration import changing_configuration
 
 
 class OrganisationSerializer(serializers.Serializer[Organisation]):
@@ -50,7 +49,8 @@ class OrganisationView(APIView):
 
     @extend_schema(
         summary="Change the organisation",
-        description="Only what is sent changes. Another time zone or fiscal year counts every budget anew.",
+        description="Only what is sent changes. Another time zone or fiscal year counts every budget anew. The time"
+        " zone stays while days are closed: 422, unless the same request opens all of them.",
         request=OrganisationChangeSerializer(partial=True),
         responses=OrganisationSerializer,
         tags=["organisation"],
@@ -62,10 +62,7 @@ class OrganisationView(APIView):
         if set(values) - {"closed_before"} and not may(request.user, "budgets.change_organisation"):
             raise PermissionDenied(Scoped.message)
         try:
-            with changing_configuration():  # all of it or nothing
-                if "closed_before" in values:
-                    edit.move_close(actor, values.pop("closed_before"), reason)
-                edit.change_organisation(actor, values, reason)
+            edit.change_and_close(actor, values, reason)
         except edit.InvalidOrganisation as error:
             raise serializers.ValidationError(
                 {_field(name): [said] for name, said in error.problems.items()}

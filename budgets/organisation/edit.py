@@ -1,6 +1,7 @@
 """Change the organisation, close its days, open them again, and undo that: each in one transaction with its history.
 
-Another time zone or fiscal year gives every budget's periods other bounds, so all are read from the ledger anew.
+Another time zone or fiscal year gives every budget's periods other bounds, so all are read from the ledger anew. Days
+that are closed keep their bounds: while there are any, the time zone stays.
 Planned activity that lasts whole days keeps its days: its midnights move to the new zone's.
 """
 
@@ -22,11 +23,16 @@ from budgets.limits.opening import reopen_all
 from budgets.models import AuditEntry, Organisation
 from budgets.models.organisation import check_time_zone
 from budgets.notices.hint import hint_settle
+from budgets.organisation.closing import keep_books
 from budgets.organisation.configuration import changing_configuration
 from budgets.pages.moments import day_year
 
 FIELDS = ("name", "time_zone", "currency", "fiscal_year_starts", "policy_needs_second")
 REOPENED_BY = {"time_zone", "fiscal_year_starts"}
+ZONE_STAYS = (
+    "Days before {day} are closed. In another time zone they would begin and end at other times, and what was reported "
+    "of them would change. If that is meant, open all closed days first, and close them again afterwards."
+)
 KEEP_DAYS = """
 UPDATE budgets_plannedactivity
 SET starts_at = starts_at AT TIME ZONE %(old)s AT TIME ZONE %(new)s,
@@ -59,6 +65,8 @@ def problems_of(changes: Mapping[str, Any], organisation: Organisation) -> dict[
             check_time_zone(zone)
         except ValidationError as error:
             problems["time_zone"] = error.messages[0]
+        if organisation.closed_before is not None:
+            problems.setdefault("time_zone", ZONE_STAYS.format(day=day_year(organisation.closed_before)))
     month = changes.get("fiscal_year_starts", organisation.fiscal_year_starts)
     if not 1 <= month <= 12:
         problems["fiscal_year_starts"] = "Choose a month, 1 to 12."
@@ -146,15 +154,39 @@ def move_close(actor: Actor, before: date | None, reason: str) -> None:
         open_days(actor, before, reason)
 
 
+def change_and_close(actor: Actor, changes: Mapping[str, Any], reason: str) -> None:
+    """New values and, where `changes` has it, `closed_before`: all or nothing. Raises InvalidOrganisation.
+
+    Days are opened before the rest is changed and closed after it, since closed ones keep their time zone.
+    """
+    values = dict(changes)
+    with changing_configuration():
+        closed = Organisation.get().closed_before
+        before = values.pop("closed_before", closed)
+        opens = closed is not None and (before is None or before < closed)
+        if opens:
+            move_close(actor, before, reason)
+        change_organisation(actor, values, reason)
+        if not opens:
+            move_close(actor, before, reason)
+
+
 def _move(
-    actor: Actor, act: str, before: date | None, check: Callable[[Organisation], None], reason: str
+    actor: Actor,
+    act: str,
+    before: date | None,
+    check: Callable[[Organisation], None],
+    reason: str,
+    again: bool = False,
 ) -> Organisation:
+    """`again`: days that this closes are booked as they were when they were closed before."""
     with changing_configuration():
         row = Organisation.objects.select_for_update(no_key=True).get(id=1)
         check(row)
         was = row.closed_before
         row.closed_before = before
         row.save(update_fields=["closed_before"])
+        keep_books(row, was and was.replace(day=1), again)
         record(actor, act, row, {"closed_before": _iso(was)}, {"closed_before": _iso(before)}, reason.strip())
         _publish()
     return row
@@ -169,7 +201,8 @@ def undo_organisation(actor: Actor, entry: AuditEntry) -> Organisation:
         before, reason = entry.before or {}, f"Undo of “{entry.act}” by {entry.who_text}"
         if set(before) == {"closed_before"}:
             day = before["closed_before"]
-            return _move(actor, "moved the close", date.fromisoformat(day) if day else None, lambda row: None, reason)
+            until = date.fromisoformat(day) if day else None
+            return _move(actor, "moved the close", until, lambda row: None, reason, again=True)
         kept = {name: before[name] for name in FIELDS if name in before}  # rows of before a field was there lack it
         if not kept:
             raise RefusedOrganisation("There is nothing to go back to.")

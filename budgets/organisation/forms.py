@@ -46,7 +46,8 @@ class OrganisationForm(forms.Form):
         label="Time zone",
         max_length=64,
         widget=forms.TextInput(attrs={"list": "zones", "autocomplete": "off", "spellcheck": "false"}),
-        help_text="Where a day, a week and a month begin. Another one counts every budget anew.",
+        help_text="Where a day, a week and a month begin. Another one counts every budget anew. "
+        "While days are closed it stays as it is.",
     )
     currency = forms.ChoiceField(
         label="Currency shown",

@@ -7,90 +7,84 @@ from typing import Any
 
 from django.db import connection
 
-from budgets.access.reachable import reachable
 from budgets.access.roles import VIEW, reach
 from budgets.limits.calendar import day_starts_at
-from budgets.models import Organisation, Team, Workflow
+from budgets.models import Organisation
+from budgets.organisation.closing import Books
 from budgets.plan.year import month_after
 from reports.chargeback.months import Month
+from reports.chargeback.owners import Owners
 from reports.chargeback.statement import CORRECTION, METERED, OTHER, Line, Statement
-from usage.costs.figures import OWNER, during
+from usage.costs.figures import during
 from usage.costs.spread import within
 
 # Of the quarter hours, since their sums are exact in any zone, also between a change of it and the days that follow.
 SPENT = """
-SELECT bucket_of.team, coalesce(workflow.merged_into_id, workflow.id), model, sum(calls)::bigint,
-    sum(input_tokens + output_tokens)::bigint, sum(unpriced)::bigint, sum(cost)::bigint
-FROM usage_quarterhour AS bucket_of JOIN budgets_workflow AS workflow ON workflow.id = bucket_of.workflow_id
-WHERE bucket >= %(starts)s AND bucket < %(stops)s
-GROUP BY 1, 2, 3
+SELECT team, workflow_id, model, sum(calls)::bigint, sum(input_tokens + output_tokens)::bigint, sum(unpriced)::bigint,
+    sum(cost)::bigint
+FROM usage_quarterhour WHERE bucket >= %(starts)s AND bucket < %(stops)s GROUP BY 1, 2, 3
 """
 # What is posted elsewhere has an index of its own; within the month's open days it is no correction of another month.
 LATE = """
-SELECT ledger.team, coalesce(workflow.merged_into_id, workflow.id), model,
-    date_trunc('month', time AT TIME ZONE %(zone)s)::date,
+SELECT team, workflow_id, model, date_trunc('month', time AT TIME ZONE %(zone)s)::date,
     sum(CASE kind WHEN 0 THEN 1 WHEN 2 THEN -1 ELSE 0 END)::bigint,
     coalesce(sum(coalesce(input_tokens, 0) + coalesce(output_tokens, 0)), 0)::bigint,
     sum(unpriced)::bigint, coalesce(sum(cost), 0)::bigint
-FROM usage_ledger AS ledger JOIN budgets_workflow AS workflow ON workflow.id = ledger.workflow_id
+FROM usage_ledger AS ledger
 WHERE posted_at >= %(starts)s AND posted_at < %(stops)s AND posted_at <> time AND time < %(starts)s
     AND NOT EXISTS (SELECT 1 FROM usage_ingestbatch WHERE id = ledger.batch_id AND folded_at IS NULL)
 GROUP BY 1, 2, 3, 4 ORDER BY 4 DESC
 """
+Key = tuple[str, int, str]  # team, workflow, model
 
 
-def statements(organisation: Organisation, month: date, who: Any) -> list[Statement]:
-    """Each team's, by name, and last what no team answers for; of the teams that `who` reaches. Seven statements."""
-    names: dict[str, Team] = {team.slug: team for team in Team.objects.all()}
+def statements(organisation: Organisation, books: Books, who: Any) -> list[Statement]:
+    """Each team's, by name, and last what no team answers for; of the teams that `who` reaches. Three statements."""
+    owners, month = Owners(books), books.month
     lines: dict[str, list[Line]] = defaultdict(list)
-    workflows = {one.pk: one for one in Workflow.objects.all()}
-    for line in (*_used(organisation, month, names, workflows), *_beside(month, names)):
+    for line in (*_used(organisation, month, owners), *_beside(month, owners)):
         lines[line.team].append(line)
-    everything = reach(who, VIEW).everything
-    shown = {team.slug for team in (Team.objects.all() if everything else reachable(Team, who))}
+    reached = reach(who, VIEW)
+    shown = [one for pk, one in books.teams.items() if reached.everything or pk in reached.team_ids]
     found = [
-        Statement(slug, names[slug].name, month, tuple(sorted(lines[slug], key=_order)))
-        for slug in sorted(shown, key=lambda slug: (names[slug].name.lower(), slug))
+        Statement(one.slug, one.name, month, tuple(sorted(lines[one.slug], key=_order)))
+        for one in sorted(shown, key=lambda one: (one.name.lower(), one.slug))
     ]
-    if everything:
+    if reached.everything:
         found.append(Statement("", "No team", month, tuple(sorted(lines[""], key=_order))))
     return found
 
 
 def _order(line: Line) -> tuple[Any, ...]:
     place = (METERED, OTHER, CORRECTION).index(line.kind)
-    return (place, line.of or date.min, -line.cost, line.name, line.model)
+    return (place, line.of or date.min, -line.cost, line.name, line.model, line.workflow)
 
 
-def _used(
-    organisation: Organisation, month: date, teams: dict[str, Team], workflows: dict[int, Workflow]
-) -> Iterable[Line]:
+def _used(organisation: Organisation, month: date, owners: Owners) -> Iterable[Line]:
     """Usage of the month, less what it holds for months before, which has lines of its own."""
     values: dict[str, Any] = {
         "starts": day_starts_at(month, organisation.zone),
         "stops": day_starts_at(month_after(month), organisation.zone),
         "zone": organisation.zone.key,
     }
-    sums: dict[tuple[str, int, str], list[int]] = defaultdict(lambda: [0, 0, 0, 0])
-    late: list[Line] = []
+    sums: dict[Key, list[int]] = defaultdict(lambda: [0, 0, 0, 0])
+    late: dict[tuple[Key, date], list[int]] = defaultdict(lambda: [0, 0, 0, 0])
     with connection.cursor() as cursor:
         cursor.execute(SPENT, values)
         for team, workflow, model, *amounts in cursor.fetchall():
-            _add(sums[_known(team, teams), workflow, model], amounts)
+            _add(sums[_key(owners, team, workflow, model)], amounts)
         cursor.execute(LATE, values)
         for team, workflow, model, of, *amounts in cursor.fetchall():
-            key = (_known(team, teams), workflow, model)
+            key = _key(owners, team, workflow, model)
             _add(sums[key], [-int(one) for one in amounts])
-            late.append(_line(CORRECTION, key, amounts, teams, workflows, of))
-    for key, amounts in sums.items():
-        if any(amounts):
-            yield _line(METERED, key, amounts, teams, workflows)
-    yield from (line for line in late if line.calls or line.tokens or line.unpriced or line.cost)
+            _add(late[key, of], amounts)
+    yield from (_line(METERED, key, amounts, owners) for key, amounts in sums.items() if any(amounts))
+    yield from (_line(CORRECTION, key, amounts, owners, of) for (key, of), amounts in late.items() if any(amounts))
 
 
-def _known(team: str, teams: dict[str, Team]) -> str:
+def _key(owners: Owners, team: str, workflow: int, model: str) -> Key:
     """Spend of teams that are not in the list of teams is nobody's, as in the plan."""
-    return team if team in teams else ""
+    return team if team in owners.teams else "", owners.aliases.get(workflow, workflow), model
 
 
 def _add(to: list[int], amounts: Iterable[int]) -> None:
@@ -98,25 +92,17 @@ def _add(to: list[int], amounts: Iterable[int]) -> None:
         to[i] += int(amount)
 
 
-def _line(
-    kind: str,
-    key: tuple[str, int, str],
-    amounts: Iterable[int],
-    teams: dict[str, Team],
-    workflows: dict[int, Workflow],
-    of: date | None = None,
-) -> Line:
-    team, workflow_id, model = key
-    workflow, found = workflows[workflow_id], teams.get(team)
-    calls, tokens, unpriced, cost = (int(one) for one in amounts)
+def _line(kind: str, key: Key, amounts: list[int], owners: Owners, of: date | None = None) -> Line:
+    team, workflow, model = key
+    owner, (calls, tokens, unpriced, cost) = owners.of(workflow, team), amounts
     return Line(
         kind=kind,
         team=team,
-        workflow=workflow.slug,
-        name=workflow.name,
+        workflow=owner.workflow,
+        name=owner.workflow_name,
         model=model,
-        cost_centre=workflow.cost_centre or (found.cost_centre if found else ""),
-        ledger_code=workflow.ledger_code or (found.ledger_code if found else ""),
+        cost_centre=owner.cost_centre,
+        ledger_code=owner.ledger_code,
         calls=calls,
         tokens=tokens,
         unpriced=unpriced,
@@ -125,24 +111,21 @@ def _line(
     )
 
 
-def _beside(month: date, teams: dict[str, Team]) -> Iterable[Line]:
+def _beside(month: date, owners: Owners) -> Iterable[Line]:
     """Other costs, each with what falls on the month."""
     last = Month(month).last
-    for cost in during(month, last).annotate(owner=OWNER).select_related("workflow").order_by("name", "pk"):
+    for cost in during(month, last).order_by("name", "pk"):
         share = within(cost.cost, cost.first_day, cost.last_day, month, last)
-        team = _known(cost.owner or "", teams)
-        found = teams.get(team)
+        owner = owners.of_cost(cost)
         if share:
             yield Line(
                 kind=OTHER,
-                team=team,
-                workflow=cost.workflow.slug if cost.workflow else "",
+                team=owner.team,
+                workflow=owner.workflow,
                 name=cost.name,
                 model="",
-                cost_centre=(cost.workflow.cost_centre if cost.workflow else "")
-                or (found.cost_centre if found else ""),
-                ledger_code=(cost.workflow.ledger_code if cost.workflow else "")
-                or (found.ledger_code if found else ""),
+                cost_centre=owner.cost_centre,
+                ledger_code=owner.ledger_code,
                 calls=0,
                 tokens=0,
                 unpriced=0,

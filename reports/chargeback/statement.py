@@ -13,6 +13,18 @@ METERED, OTHER, CORRECTION = "metered", "other", "correction"
 
 
 @dataclass(frozen=True, slots=True)
+class Owner:
+    """Whose charge it is; "" where nobody's. A workflow's own cost centre and ledger code go before its team's."""
+
+    workflow: str = ""
+    workflow_name: str = ""
+    team: str = ""
+    team_name: str = ""
+    cost_centre: str = ""
+    ledger_code: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Line:
     """One line. `cost` in nano-dollars, exact. `kind`: usage of the month, another cost, or what counts here for a
     month before (`of`), which was closed when it came.

@@ -10,9 +10,10 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from budgets.currency.shown import organisations, show, shown
+from budgets.currency.shown import show, shown
 from budgets.limits.calendar import day_of, day_starts_at
 from budgets.models import Organisation
+from budgets.organisation.closing import Books, books_of
 from budgets.pages.amounts import units
 from budgets.pages.csv import csv_response, currency_code, exact
 from budgets.pages.door import in_reach
@@ -31,17 +32,18 @@ HEADER = (
 )  # fmt: skip
 
 
-def _month(request: HttpRequest) -> tuple[Organisation, date, date, str]:
+def _month(request: HttpRequest) -> tuple[Organisation, date, Books, str]:
     organisation = Organisation.get()
     today = day_of(timezone.now(), organisation.zone)
     month, note = month_asked(request.GET, today)
-    _at_its_own_rate(month)
-    return organisation, today, month, note
+    return organisation, today, _shown_books(organisation, month), note
 
 
-def _at_its_own_rate(month: date) -> None:
-    """Show money at the rate of the month's last day: what was booked does not move with later rates."""
-    show(lambda: organisations(Month(month).last))
+def _shown_books(organisation: Organisation, month: date) -> Books:
+    """The month's, whose money is shown from here on: what was booked does not move with later rates."""
+    books = books_of(organisation, month)
+    show(books.money)
+    return books
 
 
 def _is_kept(organisation: Organisation, month: date) -> bool:
@@ -55,8 +57,9 @@ def _is_kept(organisation: Organisation, month: date) -> bool:
 @in_reach
 def chargeback(request: HttpRequest) -> HttpResponseBase:
     """`/settings/chargeback/?month=2026-10`: every team's sums."""
-    organisation, today, month, note = _month(request)
-    found = [one for one in statements(organisation, month, request.user) if one.lines or one.team]
+    organisation, today, books, note = _month(request)
+    month = books.month
+    found = [one for one in statements(organisation, books, request.user) if one.lines or one.team]
     return render(
         request,
         "chargeback/page.html",
@@ -89,8 +92,10 @@ def statement(request: HttpRequest, month: date, team: str) -> HttpResponse:
     """`/settings/chargeback/<2026-10>/<team>/`: one team's statement, to be printed or sent."""
     organisation = Organisation.get()
     today = day_of(timezone.now(), organisation.zone)
-    _at_its_own_rate(month)
-    found = _one(organisation, month, today, team, request.user)
+    if month > today:
+        raise Http404
+    books = _shown_books(organisation, month)
+    found = _one(organisation, books, team, request.user)
     amounts = booked([units(line.cost) for line in found.lines], shown().cent)
     parts = []
     for kind, words in KINDS.items():
@@ -103,6 +108,7 @@ def statement(request: HttpRequest, month: date, team: str) -> HttpResponse:
         {
             "here": "settings",
             "organisation": organisation,
+            "account": books.organisation,
             "statement": found,
             "address": team,
             "month_words": month_words(month),
@@ -116,12 +122,11 @@ def statement(request: HttpRequest, month: date, team: str) -> HttpResponse:
     )
 
 
-def _one(organisation: Organisation, month: date, today: date, team: str, who: Any) -> Statement:
+def _one(organisation: Organisation, books: Books, team: str, who: Any) -> Statement:
     slug = "" if team == NO_TEAM else team
-    if month <= today:
-        for one in statements(organisation, month, who):
-            if one.team == slug:
-                return one
+    for one in statements(organisation, books, who):
+        if one.team == slug:
+            return one
     raise Http404
 
 
@@ -130,12 +135,12 @@ def _one(organisation: Organisation, month: date, today: date, team: str, who: A
 @in_reach
 def chargeback_csv(request: HttpRequest) -> HttpResponseBase:
     """`/export/chargeback.csv?month=2026-10&team=`: every line; a team's `booked` cents sum to its total."""
-    organisation, _, month, _ = _month(request)
+    organisation, _, books, _ = _month(request)
     asked = request.GET.get("team", "")
     found = [
-        one for one in statements(organisation, month, request.user) if not asked or (one.team or NO_TEAM) == asked
+        one for one in statements(organisation, books, request.user) if not asked or (one.team or NO_TEAM) == asked
     ]
-    return csv_response(f"chargeback-{month:%Y-%m}", HEADER, (line for one in found for line in _lines(one)))
+    return csv_response(f"chargeback-{books.month:%Y-%m}", HEADER, (line for one in found for line in _lines(one)))
 
 
 def _lines(one: Statement) -> Iterator[list[Any]]:

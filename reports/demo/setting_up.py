@@ -13,6 +13,7 @@ from django.db.models import Max
 from budgets.audit.record import Actor, record
 from budgets.limits.edit import BudgetValues, change_budget, create_budget, values_of
 from budgets.models import NANO, AuditEntry, Budget, BudgetState, Organisation, Team, Workflow
+from budgets.organisation.closing import keep_books
 from budgets.organisation.configuration import changing_configuration
 from reports.demo import organisation
 from reports.demo import parameters as facts
@@ -141,9 +142,11 @@ def close_last_month(beginning: Beginning) -> bool:
     if beginning.story.today.day < CLOSED_FROM_DAY:
         return False
     with changing_configuration():
-        before = {"closed_before": row.closed_before and row.closed_before.isoformat()}
+        was = row.closed_before
+        before = {"closed_before": was and was.isoformat()}
         row.closed_before = first
         row.save(update_fields=["closed_before"])
+        keep_books(row, was and was.replace(day=1))
         record(ACTOR, "closed month", row, before, {"closed_before": first.isoformat()}, "Demo data.")
     return True
 

@@ -12,6 +12,7 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any
 
 from budgets.pages.csv import safe
+from reports.chargeback.statement import Owner
 
 NANO = Decimal(10**9)
 PRICE = Decimal(1).scaleb(-15)  # decimals of a unit price: an average of the row's calls
@@ -35,24 +36,6 @@ class Period:
     starts: datetime
     stops: datetime
     account: str
-
-
-@dataclass(frozen=True, slots=True)
-class Owner:
-    """Whose charge it is; "" where nobody's."""
-
-    workflow: str = ""
-    workflow_name: str = ""
-    team: str = ""
-    team_name: str = ""
-    cost_centre: str = ""
-    ledger_code: str = ""
-
-    @property
-    def tags(self) -> str | None:
-        named = (("workflow", self.workflow), ("team", self.team), ("cost_centre", self.cost_centre))
-        stated = {name: value for name, value in (*named, ("ledger_code", self.ledger_code)) if value}
-        return json.dumps(stated, ensure_ascii=False) if stated else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,12 +155,18 @@ def _common(period: Period, owner: Owner, starts: datetime, stops: datetime, cos
         "ServiceSubcategory": "Generative AI",
         "SubAccountId": owner.team or None,
         "SubAccountName": owner.team_name or owner.team or None,
-        "Tags": owner.tags,
+        "Tags": _tags(owner),
         "x_CostCentre": owner.cost_centre or None,
         "x_LedgerCode": owner.ledger_code or None,
         "x_WorkflowId": owner.workflow or None,
         "x_WorkflowName": owner.workflow_name or None,
     }
+
+
+def _tags(owner: Owner) -> str | None:
+    named = (("workflow", owner.workflow), ("team", owner.team), ("cost_centre", owner.cost_centre))
+    stated = {name: value for name, value in (*named, ("ledger_code", owner.ledger_code)) if value}
+    return json.dumps(stated, ensure_ascii=False) if stated else None
 
 
 def as_text(value: Any) -> str:

@@ -1,17 +1,19 @@
 """Read what a FOCUS file is made of: one month's ledger, summed by the database, and the other costs beside it."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
 from django.db import connection
 
 from budgets.limits.calendar import DAY, day_starts_at
-from budgets.models import Organisation, Team, Workflow
+from budgets.models import Organisation
+from budgets.organisation.closing import books_of
 from budgets.plan.year import month_after
-from reports.focus.charges import Beside, Owner, Period, Row, Used, row_beside, rows_of
-from usage.costs.figures import OWNER, during
+from reports.chargeback.owners import Owners
+from reports.focus.charges import Beside, Period, Row, Used, row_beside, rows_of
+from usage.costs.figures import during
 from usage.costs.spread import within
 from usage.ledger.retention import kept_since
 
@@ -24,7 +26,7 @@ WITH priced AS (
 )
 SELECT CASE WHEN posted_at = time THEN (posted_at AT TIME ZONE %(zone)s)::date ELSE (time AT TIME ZONE %(zone)s)::date
     END AS day, posted_at <> time AND time < %(starts)s AS corrects,
-    coalesce(workflow.merged_into_id, workflow.id) AS counts_as, ledger.team, provider, model, service_tier,
+    coalesce(alias.counts_as, workflow_id) AS counts_as, team, provider, model, service_tier,
     sum(cost_input)::bigint,
     sum(input_tokens - coalesce(cached_input_tokens, 0) - coalesce(cache_write_tokens, 0))::bigint,
     sum(cost_cached)::bigint, sum(cached_input_tokens)::bigint,
@@ -32,8 +34,8 @@ SELECT CASE WHEN posted_at = time THEN (posted_at AT TIME ZONE %(zone)s)::date E
     sum(cost_output)::bigint, sum(output_tokens)::bigint,
     sum(cost_units)::bigint,
     sum(CASE WHEN cost_units <> 0 THEN CASE kind WHEN 0 THEN 1 WHEN 2 THEN -1 ELSE 0 END END)::bigint
-FROM usage_ledger AS ledger JOIN budgets_workflow AS workflow ON workflow.id = ledger.workflow_id
-LEFT JOIN priced ON priced.corrects = ledger.id
+FROM usage_ledger AS ledger LEFT JOIN priced ON priced.corrects = ledger.id
+LEFT JOIN unnest(%(aliases)s::int[], %(targets)s::int[]) AS alias (id, counts_as) ON alias.id = workflow_id
 WHERE posted_at >= %(starts)s AND posted_at < %(stops)s AND (cost IS NOT NULL OR priced.corrects IS NOT NULL)
 GROUP BY 1, 2, 3, 4, 5, 6, 7 ORDER BY 1, 2, 3, 4, 5, 6, 7
 """
@@ -89,8 +91,10 @@ def charges(organisation: Organisation, month: date) -> Iterator[Row]:
     """All rows of the month, a few thousand at a time from a cursor that PostgreSQL keeps: usage by day, then other
     costs by name.
     """
-    period, owners = period_of(organisation, month), _Owners()
+    books = books_of(organisation, month)
+    period, owners = replace(period_of(organisation, month), account=books.organisation), Owners(books)
     values: dict[str, Any] = {"zone": organisation.zone.key, "starts": period.starts, "stops": period.stops}
+    values |= {"aliases": list(owners.aliases), "targets": list(owners.aliases.values())}
     with connection.chunked_cursor() as cursor:
         cursor.execute(USED, values)
         while found := cursor.fetchmany(AT_ONCE):
@@ -99,7 +103,7 @@ def charges(organisation: Organisation, month: date) -> Iterator[Row]:
     yield from _beside(organisation, month, period, owners)
 
 
-def _used(row: tuple[Any, ...], owners: "_Owners", organisation: Organisation) -> Used:
+def _used(row: tuple[Any, ...], owners: Owners, organisation: Organisation) -> Used:
     day, corrects, workflow, team, provider, model, service_tier, *sums = row
     amounts = [int(one or 0) for one in sums]
     return Used(
@@ -114,9 +118,9 @@ def _used(row: tuple[Any, ...], owners: "_Owners", organisation: Organisation) -
     )
 
 
-def _beside(organisation: Organisation, month: date, period: Period, owners: "_Owners") -> Iterator[Row]:
+def _beside(organisation: Organisation, month: date, period: Period, owners: Owners) -> Iterator[Row]:
     last = month_after(month) - DAY
-    for cost in during(month, last).annotate(owner=OWNER).order_by("name", "pk"):
+    for cost in during(month, last).order_by("name", "pk"):
         share = within(cost.cost, cost.first_day, cost.last_day, month, last)
         if not share:
             continue
@@ -125,33 +129,11 @@ def _beside(organisation: Organisation, month: date, period: Period, owners: "_O
             Beside(
                 starts=day_starts_at(first, organisation.zone),
                 stops=day_starts_at(end + DAY, organisation.zone),
-                owner=owners.of(cost.workflow_id, cost.owner or ""),
+                owner=owners.of_cost(cost),
                 name=cost.name,
                 kind=cost.kind,
                 vendor=cost.vendor,
                 cost=share,
             ),
             period,
-        )
-
-
-class _Owners:
-    """Names, cost centres and ledger codes, read once. A workflow's own codes go before its team's."""
-
-    def __init__(self) -> None:
-        self.workflows = {one.pk: one for one in Workflow.objects.all()}
-        self.teams = {one.slug: one for one in Team.objects.all()}
-
-    def of(self, workflow_id: int | None, team: str) -> Owner:
-        workflow = self.workflows.get(workflow_id) if workflow_id else None
-        if workflow is not None and workflow.merged_into_id:
-            workflow = self.workflows[workflow.merged_into_id]
-        found = self.teams.get(team)
-        return Owner(
-            workflow=workflow.slug if workflow else "",
-            workflow_name=workflow.name if workflow else "",
-            team=team,
-            team_name=found.name if found else team,
-            cost_centre=(workflow.cost_centre if workflow else "") or (found.cost_centre if found else ""),
-            ledger_code=(workflow.ledger_code if workflow else "") or (found.ledger_code if found else ""),
         )

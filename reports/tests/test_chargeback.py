@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 
 from budgets.audit.record import Actor
 from budgets.models import CurrencyRate, Organisation, Team, Workflow
+from budgets.organisation.closing import books_of
 from budgets.organisation.configuration import changing_configuration
-from budgets.organisation.edit import close_days
+from budgets.organisation.edit import close_days, open_days
 from reports.chargeback.reading import statements
 from reports.chargeback.statement import Line, Statement, booked
 from reports.tests.repriced import price_later
@@ -68,6 +69,10 @@ def company(db):
     fold_all()
 
 
+def statements_of(month, who):
+    return statements(Organisation.get(), books_of(Organisation.get(), month), who)
+
+
 def kinds(statement):
     return [(line.kind, line.name, line.model, line.calls, line.cost, line.of) for line in statement.lines]
 
@@ -75,7 +80,7 @@ def kinds(statement):
 @time_machine.travel(LATER, tick=False)
 def test_lines_of_a_month_with_its_corrections(company):
     boss = User.objects.create_superuser("lena")
-    brand, growth, nobody = statements(Organisation.get(), NOVEMBER, boss)
+    brand, growth, nobody = statements_of(NOVEMBER, boss)
     assert kinds(growth) == [
         ("metered", "Briefs", "test-model", 1, 667_666_000, None),
         ("metered", "Briefs", "nobody-knows", 1, 0, None),
@@ -87,7 +92,7 @@ def test_lines_of_a_month_with_its_corrections(company):
     assert {line.ledger_code for line in growth.lines} == {"6400", "6401"}
     assert kinds(nobody)[0][3:5] == (1, 3_000_000)
     assert brand.lines == ()
-    (_, october, _) = statements(Organisation.get(), OCTOBER, boss)
+    (_, october, _) = statements_of(OCTOBER, boss)
     assert kinds(october) == [("metered", "Briefs", "test-model", 1, 3_000_000, None)]
 
 
@@ -118,7 +123,7 @@ def test_a_price_for_closed_days_hides_no_call_of_the_month_that_has_none(compan
     fold_all()
     close_days(Actor.command("test"), date(2026, 11, 18), "done")
     price_later("late-model")
-    (_, growth, _) = statements(Organisation.get(), NOVEMBER, User.objects.create_superuser("lena"))
+    (_, growth, _) = statements_of(NOVEMBER, User.objects.create_superuser("lena"))
     assert {line.model: line.unpriced for line in growth.lines if line.unpriced} == {"nobody-knows": 1}
     assert growth.unpriced == 1
 
@@ -136,6 +141,8 @@ def test_a_month_keeps_the_rate_of_its_last_day(company, client):
     for day, rate in (("2026-10-01", "0.5"), ("2026-11-10", "2")):
         CurrencyRate.objects.create(currency="EUR", day=day, per_dollar=Decimal(rate))
     Organisation.objects.update(currency="EUR")
+    open_days(Actor.command("test"), None, "In euros")
+    close_days(Actor.command("test"), NOVEMBER, "done")
     client.force_login(User.objects.create_superuser("lena"))
     for month, sums in (("2026-10", Decimal("0.0015")), ("2026-11", Decimal("81.337332"))):
         answer = client.get(reverse("chargeback-csv"), {"month": month, "team": "growth"})

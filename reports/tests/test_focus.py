@@ -17,7 +17,8 @@ from budgets.audit.record import Actor
 from budgets.models import Organisation, Team, Workflow
 from budgets.organisation.configuration import changing_configuration
 from budgets.organisation.edit import close_days, open_days
-from reports.focus.charges import Owner, Period, Used, rows_of
+from reports.chargeback.statement import Owner
+from reports.focus.charges import Period, Used, rows_of
 from reports.focus.check import problems
 from reports.focus.columns import VERSIONS, columns_of
 from reports.focus.reading import charges, left_out
