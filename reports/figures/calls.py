@@ -32,7 +32,7 @@ WITH stated AS (
     SELECT workflow_id, run_id, revenue FROM usage_runposting
     WHERE posted_at >= %(starts)s AND posted_at < %(stops)s AND revenue <> 0
 ), earned AS (
-    SELECT workflow_id, run_id, sum(revenue)::bigint AS revenue FROM stated GROUP BY 1, 2
+    SELECT workflow_id, run_id, sum(revenue)::bigint AS revenue FROM stated GROUP BY 1, 2 HAVING sum(revenue) <> 0
 ), whose AS (
     SELECT workflow_id, run_id, min(customer) AS customer FROM usage_ledger JOIN earned USING (workflow_id, run_id)
     WHERE {ROWS} AND customer <> '' AND {{asked}} GROUP BY 1, 2 HAVING count(DISTINCT customer) = 1

@@ -65,7 +65,7 @@ WITH shared AS MATERIALIZED (
     WHERE one.merged_into_id IS NOT NULL
         OR EXISTS (SELECT 1 FROM budgets_workflow AS alias WHERE alias.merged_into_id = one.id)
 ), late AS MATERIALIZED (
-    SELECT run.workflow_id, run.run_id, run.calls, run.max_step, run.retries,
+    SELECT run.workflow_id, run.run_id, run.calls, run.max_step,
         (run.calls > 0)::int - sum(posting.runs) AS runs_then,
         CASE WHEN run.calls > 0 THEN run.max_step ELSE 0 END - sum(posting.steps) AS steps_then
     FROM usage_runposting AS posting JOIN usage_run AS run USING (workflow_id, run_id)
@@ -73,22 +73,20 @@ WITH shared AS MATERIALIZED (
         AND (%(ids)s::int[] IS NULL OR run.workflow_id = ANY(%(ids)s::int[]))
     GROUP BY run.id
 ), counted AS (
-    SELECT workflow_id AS counts_as, max_step AS steps, count(*) AS runs,
-        count(*) FILTER (WHERE retries > 0) AS repeated
-    FROM usage_run
+    SELECT workflow_id AS counts_as, max_step AS steps, count(*) AS runs FROM usage_run
     WHERE counts_at >= %(starts)s AND counts_at < %(stops)s AND calls > 0
         AND (%(ids)s::int[] IS NULL OR workflow_id = ANY(%(ids)s::int[]))
         AND workflow_id NOT IN (SELECT id FROM shared)
     GROUP BY 1, 2
     UNION ALL
-    SELECT workflow_id, max_step, -1, -(retries > 0)::int FROM late
+    SELECT workflow_id, max_step, -1 FROM late
     WHERE calls > 0 AND workflow_id NOT IN (SELECT id FROM shared)
     UNION ALL
-    SELECT workflow_id, steps_then, 1, (retries > 0)::int FROM late
+    SELECT workflow_id, steps_then, 1 FROM late
     WHERE runs_then > 0 AND workflow_id NOT IN (SELECT id FROM shared)
     UNION ALL
-    SELECT counts_as, max(steps), 1, (sum(retries) > 0)::int FROM (
-        SELECT shared.counts_as, run.run_id, run.retries, coalesce(late.steps_then, run.max_step) AS steps
+    SELECT counts_as, max(steps), 1 FROM (
+        SELECT shared.counts_as, run.run_id, coalesce(late.steps_then, run.max_step) AS steps
         FROM usage_run AS run JOIN shared ON shared.id = run.workflow_id LEFT JOIN late USING (workflow_id, run_id)
         WHERE run.workflow_id = ANY(ARRAY(SELECT id FROM shared))
             AND run.counts_at >= %(starts)s AND run.counts_at < %(stops)s
@@ -96,13 +94,13 @@ WITH shared AS MATERIALIZED (
             AND (%(ids)s::int[] IS NULL OR run.workflow_id = ANY(%(ids)s::int[]))
     ) AS name GROUP BY counts_as, run_id
 ), one AS (
-    SELECT counts_as, steps, sum(runs) AS runs, sum(repeated) AS repeated FROM counted GROUP BY 1, 2
+    SELECT counts_as, steps, sum(runs) AS runs FROM counted GROUP BY 1, 2
 ), cap AS (
     SELECT id, (guardrails ->> 'max_run_steps')::bigint AS steps FROM budgets_workflow
     WHERE guardrails ->> 'max_run_steps' IS NOT NULL
 )
 SELECT one.counts_as, sum(runs)::bigint, coalesce(sum(runs) FILTER (WHERE one.steps > 0), 0)::bigint,
-    sum(repeated)::bigint, coalesce(sum(runs) FILTER (WHERE cap.id IS NOT NULL), 0)::bigint,
+    coalesce(sum(runs) FILTER (WHERE cap.id IS NOT NULL), 0)::bigint,
     coalesce(sum(runs) FILTER (WHERE one.steps > cap.steps), 0)::bigint,
     (max(one.steps) FILTER (WHERE runs > 0))::bigint
 FROM one LEFT JOIN cap ON cap.id = one.counts_as GROUP BY 1 HAVING sum(runs) > 0"""
@@ -219,10 +217,10 @@ def _wide(sources: Sources, most: int) -> dict[str, Wide] | None:
         rows = found.get(dimension, Wide()).rows
         found[dimension] = Wide(_known(cost, calls, unknown), calls, many, (*rows, (value, _known(*of_it), of_it[1])))
     return found
+
+
 def _known(cost: int, calls: int, unknown: int) -> int | None:
     return known_cost(Used(cost=cost, calls=calls, unmeasured=unknown))
-
-
 
 
 def _went(window: Window, ids: Collection[int] | None) -> dict[int, Went]:
@@ -236,9 +234,9 @@ def _went(window: Window, ids: Collection[int] | None) -> dict[int, Went]:
     for flow in {*runs, *spent, *loops}:
         told = asdict(runs[flow]) if flow in runs else {}
         told["cost_of_runs"] = told.pop("cost", 0)
-        counted, stepped, retried, capped, over, longest = loops.get(flow, (0,) * 6)
+        counted, stepped, capped, over, longest = loops.get(flow, (0,) * 5)
         found[flow] = Went(
-            **told, cost=spent.get(flow, 0), seen=counted, stepped=stepped, retried=retried, capped=capped, over=over,
+            **told, cost=spent.get(flow, 0), seen=counted, stepped=stepped, capped=capped, over=over,
             longest=longest or 0,
         )  # fmt: skip
     return found

@@ -84,8 +84,8 @@ class Went(Adding):
     """Runs, and what became of them, as `usage.rollups.runs.Runs` says; `cost` is what runs cost in the window.
 
     `cost_of_runs` is what its runs cost whenever that was. Of the runs that are `seen` in the window `stepped` state
-    steps, `retried` had a call again, `capped` are of workflows that limit steps, `over` those of them beyond the
-    limit; `longest` is the highest step.
+    steps, `capped` are of workflows that limit steps, `over` those of them beyond the limit; `longest` is the highest
+    step.
     """
 
     runs: int = 0
@@ -115,7 +115,6 @@ class Went(Adding):
     cases: int = 0
     seen: int = 0
     stepped: int = 0
-    retried: int = 0
     capped: int = 0
     over: int = 0
     longest: int = 0
