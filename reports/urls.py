@@ -13,6 +13,7 @@ from reports.suggestion import views as typing
 
 urlpatterns = [
     path("", views.overview, name="overview"),
+    path("overview/answers/", views.card, name="overview-answers"),
     path("overview/live/", views.live, name="overview-live"),
     path("budget-meaning/", typing.meaning, name="budget-meaning"),
     path("budget-suggestion/", typing.suggestion, name="budget-suggestion"),

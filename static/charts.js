@@ -5,15 +5,23 @@
   "use strict";
   var root = document.documentElement, live = new Map(), busy = new WeakSet();
   function tok(n) { return getComputedStyle(root).getPropertyValue(n).trim(); }
+  /* With the minus sign that the server writes. */
+  function format(d, options) {
+    var made = new Intl.NumberFormat(d.locale, options);
+    return function (v) { return made.format(v).replace("-", "\u2212"); };
+  }
   function numbers(d, digits) {
-    if (d.unit) return { format: function (v) { return new Intl.NumberFormat(d.locale, { maximumFractionDigits: 0 }).format(v) + " " + d.unit; } };
+    if (d.unit) {
+      var plain = format(d, { maximumFractionDigits: 0 }), one = d.unit.replace(/s$/, "");
+      return { format: function (v) { return plain(v) + " " + (Math.abs(v) === 1 ? one : d.unit); } };
+    }
     /* No cents for yen, except below what its axis can tell apart. */
     var own = new Intl.NumberFormat(d.locale, { style: "currency", currency: d.currency }).resolvedOptions().maximumFractionDigits;
     var places = digits === 2 ? Math.min(2, own) : digits;
-    return new Intl.NumberFormat(d.locale, { style: "currency", currency: d.currency, maximumFractionDigits: places, minimumFractionDigits: places });
+    return { format: format(d, { style: "currency", currency: d.currency, maximumFractionDigits: places, minimumFractionDigits: places }) };
   }
   /* Millions of tokens, shortly, beside an axis. */
-  function brief(d, whole) { return d.unit ? new Intl.NumberFormat(d.locale, { notation: "compact", maximumFractionDigits: 1 }) : whole; }
+  function brief(d, whole) { return d.unit ? { format: format(d, { notation: "compact", maximumFractionDigits: 1 }) } : whole; }
   /* A budget of cents, or a first day with three calls, needs more than whole dollars on its axis. */
   function axisDigits(d, most) { return d.unit || most >= 10 ? 0 : most >= 1 || !most ? 2 : 4; }
 
@@ -27,6 +35,12 @@
       return bars ? Object.assign(set, { maxBarThickness: 64 }) : Object.assign(set, { fill: i ? "-1" : "origin", pointRadius: 0, pointHoverRadius: 4, pointHoverBackgroundColor: c, pointHoverBorderColor: surf, tension: 0 });
     });
     if (d.dotted) sets.push({ type: "line", label: d.dotted.label, data: d.dotted.values.slice(0, d.today + 1), stack: "dotted", fill: false, borderColor: tok("--chart-compare"), borderWidth: 1.75, borderDash: [2, 3], pointRadius: d.today < 2 ? 4 : 0, tension: 0, order: -1, kind: "cmp" });
+    if (d.forecast) {
+      var lead = Array(d.today).fill(null).concat([d.series.reduce(function (a, s) { return a + (s.values[d.today] || 0); }, 0)]);
+      var edge = { type: "line", borderWidth: 0, pointRadius: 0, pointHoverRadius: 0, tension: 0, order: -1, kind: "edge" };
+      sets.push(Object.assign({ label: d.total.loLabel, data: lead.concat(d.forecast.lo), stack: "lo", fill: false }, edge), Object.assign({ label: d.total.hiLabel, data: lead.concat(d.forecast.hi), stack: "hi", fill: "-1", backgroundColor: tok("--chart-band"), borderColor: tok("--chart-forecast") }, edge));
+      sets.push({ type: "line", label: d.forecast.label, data: lead.concat(d.forecast.mid), stack: "mid", fill: false, borderColor: tok("--chart-forecast"), borderWidth: 2, borderDash: [5, 4], pointRadius: 0, pointHoverRadius: 4, tension: 0, order: -2, kind: "ahead" });
+    }
     return sets;
   }
   function barred(d) { return d.bars || d.today < 2; }
@@ -43,10 +57,13 @@
     if (d.total.pace) sets.push({ label: d.total.paceLabel, data: d.total.pace, fill: false, borderColor: tok("--chart-compare"), borderWidth: 1.75, borderDash: [2, 3], pointRadius: 0, tension: 0, order: -1, kind: "cmp" });
     return sets;
   }
-  function notes(d, mode, n, whole) {
+  function notes(d, mode, n, whole, sums, narrow) {
     var t = d.today, list = {}, font = { family: tok("--font"), size: 11, weight: "600" };
     if (t >= 0 && t < n - 1) list.today = { type: "line", xMin: t, xMax: t, borderColor: tok("--chart-axis"), borderWidth: 1, label: { display: true, content: d.labels[t], position: "end", backgroundColor: tok("--surface-2"), color: tok("--text"), font: font, padding: { x: 6, y: 3 }, borderRadius: 4 } };
     if (d.total.plan && (mode === "total" || d.planOnDays)) list.plan = { type: "line", yMin: d.total.plan, yMax: d.total.plan, borderColor: tok("--chart-plan"), borderWidth: 1.5, label: { display: true, content: d.total.planLabel + " " + whole.format(d.total.plan), position: "start", yAdjust: -11, backgroundColor: "transparent", color: tok("--over"), font: font, padding: 0 } };
+    if (mode === "daily") (d.flags || []).forEach(function (f) {
+      list["flag" + f.i] = { type: "label", xValue: f.i, yValue: sums[f.i], yAdjust: -14, content: narrow ? f.short : f.label, backgroundColor: tok("--watch-soft"), color: tok("--watch"), font: font, padding: { x: 6, y: 3 }, borderRadius: 4 };
+    });
     return list;
   }
   function tooltip(d, mode, sums, whole, fine) {
@@ -60,7 +77,7 @@
         title: function (it) { return it.length ? d.full[it[0].dataIndex] : ""; },
         label: function (it) { return " " + it.dataset.label + "  " + (it.dataset.kind === "ahead" || it.dataset.kind === "edge" ? whole : fine).format(it.raw); },
         labelColor: function (it) { var s = it.dataset, c = s.kind === "series" ? s.backgroundColor : s.borderColor; return { backgroundColor: c, borderColor: c }; },
-        footer: function (it) { return it.length && mode === "daily" && !d.lines ? "Total  " + fine.format(sums[it[0].dataIndex]) : ""; }
+        footer: function (it) { return it.length && mode === "daily" && !d.lines && it[0].dataIndex <= d.today ? "Total  " + fine.format(sums[it[0].dataIndex]) : ""; }
       }
     };
   }
@@ -89,9 +106,9 @@
   function build(cv, d) {
     if (d.steps) return waterfall(cv, d);
     var mode = cv.dataset.mode || "daily", daily = mode === "daily", t = d.today;
-    var n = daily ? t + 1 : d.labels.length;
+    var n = daily && !d.forecast ? t + 1 : d.labels.length;
     var sums = d.labels.map(function (_, i) { return d.series.reduce(function (a, s) { return a + (s.values[i] || 0); }, 0); });
-    var most = daily ? Math.max.apply(null, sums.concat(d.planOnDays ? d.total.plan : 0, d.dotted ? d.dotted.values : 0)) : Math.max(d.total.plan || 0, d.total.actual[t] || 0);
+    var most = daily ? Math.max.apply(null, sums.concat(d.planOnDays ? d.total.plan : 0, d.forecast ? d.forecast.hi : 0, d.dotted ? d.dotted.values : 0)) : Math.max(d.total.plan || 0, d.total.actual[t] || 0);
     var whole = numbers(d, axisDigits(d, most)), axis = d.dotted === undefined ? whole : brief(d, whole), fine = numbers(d, Math.max(2, axisDigits(d, most))), ink = tok("--chart-axis"), font = { family: tok("--font"), size: 12 };
     return new Chart(cv, {
       type: "line", data: { labels: d.labels.slice(0, n), datasets: daily ? perDay(d, tok("--surface")) : runningTotal(d, n) },
@@ -103,7 +120,7 @@
         },
         onClick: function (e, hit, ch) { var i = drilled(d, e, ch); if (i) location.assign(i); },
         onHover: function (e, hit, ch) { cv.classList.toggle("opens", !!drilled(d, e, ch)); },
-        plugins: { legend: { display: false }, annotation: { clip: false, annotations: notes(d, mode, n, whole) }, tooltip: tooltip(d, mode, sums, whole, fine) }
+        plugins: { legend: { display: false }, annotation: { clip: false, annotations: notes(d, mode, n, whole, sums, cv.clientWidth < 560) }, tooltip: tooltip(d, mode, sums, whole, fine) }
       }
     });
   }

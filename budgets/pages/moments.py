@@ -1,5 +1,6 @@
 """Days and moments in words. Pure. The organisation's time zone has been applied by the caller."""
 
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -19,6 +20,18 @@ def day_year(value: date) -> str:
 def weekday(value: date) -> str:
     """ "Wed 18 Nov"."""
     return f"{DAYS[value.weekday()]} {day(value)}"
+
+
+def weekday_year(value: date) -> str:
+    """ "Wed 18 Nov 2026"."""
+    return f"{weekday(value)} {value.year}"
+
+
+def axis_days(days: Sequence[date]) -> tuple[list[str], list[str]]:
+    """What a chart says of each day, on its axis and when pointed at; with the year where there are several."""
+    one_year = len({one.year for one in days}) < 2
+    short, full = (day, weekday) if one_year else (day_year, weekday_year)
+    return [short(one) for one in days], [full(one) for one in days]
 
 
 def span(first: date, last: date) -> str:

@@ -22,7 +22,10 @@ COLUMNS = (
 
 
 class Ranked(NamedTuple):
-    """A budget's place among all. Amounts are in its metric; `excess` as in `Standing`, None while too early."""
+    """A budget's place among all. Amounts are in its metric; `excess` as in `Standing`, None while too early.
+
+    `beyond` is how far what is spent, or what it comes to, is over the limit; below zero: under it.
+    """
 
     risk: tuple[int, int, int]
     name: str
@@ -36,6 +39,7 @@ class Ranked(NamedTuple):
     first: date
     last: date
     excess: int | None
+    beyond: int
 
     @property
     def kind(self) -> str:
@@ -111,4 +115,5 @@ def _ranked(row: tuple[Any, ...], shares: AllShares) -> Ranked:
         first=first,
         last=last,
         excess=None if landing is None else landing - limit,
+        beyond=max(spent, landing or 0) - limit,
     )

@@ -1,7 +1,7 @@
 """Read what figures are made of: a fixed number of statements for a scope and a window, see `read`."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from django.db import connection
@@ -223,22 +223,26 @@ def _known(cost: int, calls: int, unknown: int) -> int | None:
     return known_cost(Used(cost=cost, calls=calls, unmeasured=unknown))
 
 
-def _went(window: Window, ids: Collection[int] | None) -> dict[int, Went]:
-    """By workflow. Three statements."""
+def runs_of(window: Window, ids: Collection[int] | None = None) -> dict[int, Went]:
+    """Runs and what became of them by workflow, without what their steps say. Two statements."""
     asked = None if ids is None else list(ids)
     runs = runs_by_workflow(window.starts_at, window.stops_at, asked)
     spent = spent_in_runs(window.starts_at, window.stops_at, asked)
-    values = {"starts": window.starts_at, "stops": window.stops_at, "ids": asked}
-    loops = {row[0]: row[1:] for row in _rows(LOOPS, values)}
     found = {}
-    for flow in {*runs, *spent, *loops}:
+    for flow in {*runs, *spent}:
         told = asdict(runs[flow]) if flow in runs else {}
         told["cost_of_runs"] = told.pop("cost", 0)
-        counted, stepped, capped, over, longest = loops.get(flow, (0,) * 5)
-        found[flow] = Went(
-            **told, cost=spent.get(flow, 0), seen=counted, stepped=stepped, capped=capped, over=over,
-            longest=longest or 0,
-        )  # fmt: skip
+        found[flow] = Went(**told, cost=spent.get(flow, 0))
+    return found
+
+
+def _went(window: Window, ids: Collection[int] | None) -> dict[int, Went]:
+    """The same with their steps. Three statements."""
+    found = runs_of(window, ids)
+    values = {"starts": window.starts_at, "stops": window.stops_at, "ids": None if ids is None else list(ids)}
+    for flow, seen, stepped, capped, over, longest in _rows(LOOPS, values):
+        one = found.get(flow, Went())
+        found[flow] = replace(one, seen=seen, stepped=stepped, capped=capped, over=over, longest=longest or 0)
     return found
 
 

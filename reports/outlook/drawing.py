@@ -8,8 +8,9 @@ from zoneinfo import ZoneInfo
 
 from budgets.currency.shown import shown
 from budgets.pages.amounts import drawn
-from budgets.pages.moments import clock, day, weekday
+from budgets.pages.moments import axis_days, clock, weekday
 from reports.models import Outlook
+from reports.outlook.towards import towards
 
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 
@@ -26,10 +27,11 @@ class Step:
 def days_ahead(outlook: Outlook, most: int = 35) -> list[Step]:
     """The days that are forecast, up to the period's end or `most`."""
     count = max(most, (outlook.period_end - outlook.made_for).days + 1 if outlook.period_end else 0)
+    steps = outlook.steps[:count]
+    days = [outlook.made_for + n * DAY for n in range(len(steps))]
+    _, labels = axis_days(days)
     return [
-        Step(weekday(one), one.isoformat(), tuple(numbers))
-        for n, numbers in enumerate(outlook.steps[:count])
-        for one in (outlook.made_for + n * DAY,)
+        Step(label, one.isoformat(), tuple(numbers)) for label, one, numbers in zip(labels, days, steps, strict=True)
     ]
 
 
@@ -54,30 +56,24 @@ def chart(outlook: Outlook, used: Sequence[int], landing: Sequence[int], limit: 
         return drawn(value) if money else float(value)
 
     days = [outlook.period_first + n * DAY for n in range((outlook.period_end - outlook.period_first).days + 1)]
+    labels, full = axis_days(days)
     left = len(days) - len(used)
     steps = outlook.steps[:left]
     spent = sum(used)
-    running: list[int] = []
-    for numbers in steps:
-        running.append((running[-1] if running else 0) + numbers[0])
-    whole = running[-1] if running else 0
     actual, total = [], 0
     for one in used:
         total += one
         actual.append(number(total))
 
-    def towards(place: int) -> list[float]:
-        """A line that has the shape of the expected days and ends at the landing's number."""
-        goal = landing[place] - spent
-        shares = [Share(part, whole, n + 1, len(running)) for n, part in enumerate(running)]
-        return [number(spent + share.of(goal)) for share in shares]
+    def led(place: int) -> list[float]:
+        return [number(one) for one in towards(spent, landing[place], [numbers[0] for numbers in steps])]
 
     return {
         "currency": shown().code,
         "unit": "" if money else outlook.metric,
         "locale": "en-US",
-        "labels": [day(one) for one in days],
-        "full": [weekday(one) for one in days],
+        "labels": labels,
+        "full": full,
         "iso": [one.isoformat() for one in days],
         "today": len(used) - 1,
         "series": [{"name": "Spent", "slot": 1, "values": [number(one) for one in used]}],
@@ -86,28 +82,15 @@ def chart(outlook: Outlook, used: Sequence[int], landing: Sequence[int], limit: 
             "label": "Spent",
             "actual": actual or [0],
             "aheadLabel": "Expected",
-            "ahead": towards(0),
-            "lo": towards(1),
-            "hi": towards(2),
+            "ahead": led(0),
+            "lo": led(1),
+            "hi": led(2),
             "loLabel": "Likely at least",
             "hiLabel": "Likely at most",
             "plan": None if limit is None else number(limit),
             "planLabel": "Limit",
         },
     }
-
-
-@dataclass(frozen=True, slots=True)
-class Share:
-    """How far a line has come: by the expected days, or evenly where nothing is expected."""
-
-    part: int
-    whole: int
-    place: int
-    count: int
-
-    def of(self, goal: int) -> int:
-        return goal * self.part // self.whole if self.whole > 0 else goal * self.place // self.count
 
 
 def first_shown(outlook: Outlook) -> date:

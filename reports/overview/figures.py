@@ -16,8 +16,11 @@ from budgets.models import UNASSIGNED, BudgetState, Organisation, Workflow
 from budgets.pages import pace
 from budgets.pages.standing import Standing
 from reports.asking.window import Window
+from reports.overview.ahead import ahead
+from reports.overview.assets import Assets, assets
 from reports.overview.crowd import Crowd, crowd
-from reports.overview.spend import DayModel, ModelUse, Spend, most_used, shape
+from reports.overview.flags import flags
+from reports.overview.spend import Ahead, DayModel, Flag, ModelUse, Spend, most_used, shape
 from usage.models import IngestBatch, QuarterHour
 from usage.prices.colours import colours_of
 from usage.rollups.days import days_used, models_used
@@ -55,11 +58,17 @@ class Freshness:
 
 @dataclass(frozen=True)
 class Overview:
-    """Everything the page shows. `landing` is None where it cannot be said yet; `plan` where no budget covers all."""
+    """Everything the page shows. `landing` is None where it cannot be said yet; `plan` where no budget covers all.
+
+    `ahead` is what is forecast; without it a landing is where an even pace leads.
+    """
 
     spend: Spend
     before: tuple[int, ...]
     landing: int | None
+    ahead: Ahead | None
+    assets: Assets
+    flags: tuple[Flag, ...]
     crowd: Crowd
     unclaimed: Unclaimed | None
     paused: tuple[Workflow, ...]
@@ -72,7 +81,7 @@ class Overview:
     @property
     def how(self) -> str:
         """What the landing rests on: "As forecast", "At an even pace"."""
-        return "As forecast" if self.plan and self.plan.is_forecast else "At an even pace"
+        return "As forecast" if self.ahead or (self.plan and self.plan.is_forecast) else "At an even pace"
 
 
 def day_models(window: Window) -> list[DayModel]:
@@ -169,12 +178,15 @@ def overview(organisation: Organisation, window: Window, now: datetime) -> Overv
     """All figures of the page, read at one moment."""
     spend, before = spend_and_before(window)
     budgets = crowd(organisation, window, now)
-    plan = budgets.plan
+    plan, leads = budgets.plan, ahead(window, budgets.plan, spend.total)
     return Overview(
         spend=spend,
         before=before,
-        # One figure for one thing: where a budget covers all, its own pace says where it leads.
-        landing=plan.landing if plan else landing(window, spend.total, now),
+        # One figure for one thing: where a budget covers all, it says itself where it leads.
+        landing=plan.landing if plan else leads.landing if leads else landing(window, spend.total, now),
+        ahead=leads,
+        assets=assets(window, spend),
+        flags=flags(window),
         crowd=budgets,
         unclaimed=unclaimed(window),
         paused=tuple(Workflow.objects.filter(paused_at__isnull=False).order_by("name")[:20]),

@@ -22,8 +22,11 @@ class Saying:
         return "".join(text for text, _ in self.parts)
 
 
-def say(window: Window, spent: int, landing: int | None, budgets: Crowd) -> Saying:
-    """What matters most now: a budget that ran out, one that will, all well, or that there is none."""
+def say(window: Window, spent: int, landing: int | None, budgets: Crowd, how: str = "at an even pace") -> Saying:
+    """What matters most now: a budget that ran out, one that will, all well, or that there is none.
+
+    `how`: what a landing rests on that is no budget's.
+    """
     if budgets.worst:
         return _ran_out(budgets.worst, budgets)
     plan = budgets.plan
@@ -33,7 +36,7 @@ def say(window: Window, spent: int, landing: int | None, budgets: Crowd) -> Sayi
         return _heading_over(budgets.leading, budgets.heading - 1)
     closest = budgets.closest
     if closest is None:
-        return _no_budget(window, spent, landing)
+        return _no_budget(window, spent, landing, how)
     parts: tuple[tuple[str, str], ...]
     if budgets.live == 1:
         parts = ((closest.name, closest.slug), (f" is within its budget: {closest.spent_words}.", ""))
@@ -97,7 +100,7 @@ def _heading_over(worst: Standing, rest: int) -> Saying:
     return Saying("watch", "warn", tuple(sentence))
 
 
-def _no_budget(window: Window, spent: int, landing: int | None) -> Saying:
-    ahead = f", heading for {whole(landing)} by {day(window.ends)} at an even pace" if landing is not None else ""
+def _no_budget(window: Window, spent: int, landing: int | None, how: str) -> Saying:
+    ahead = f", heading for {whole(landing)} by {day(window.ends)} {how}" if landing is not None else ""
     text = f"{whole(spent)} spent, {window.days_words}{ahead}. No budget limits it yet."
     return Saying("plain", "wallet", ((text, ""),))

@@ -10,8 +10,9 @@ from datetime import date
 from typing import Any
 
 from budgets.pages.amounts import drawn
-from budgets.pages.moments import day, weekday
+from budgets.pages.moments import axis_days
 from reports.asking.window import Window
+from reports.outlook.towards import towards
 
 SERIES = 5  # and Other
 OTHER_SLOT = SERIES + 1
@@ -39,6 +40,34 @@ class ModelUse:
     cost: int
     is_priced: bool
     unpriced: int
+
+
+@dataclass(frozen=True, slots=True)
+class DayAhead:
+    """What is expected of one day to come, and what it lies between in four cases of five."""
+
+    middle: int
+    low: int
+    high: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ahead:
+    """What the window comes to, the same way; `days` are today and each later day of it."""
+
+    landing: int
+    low: int
+    high: int
+    days: tuple[DayAhead, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """What stands over a day of the chart: "Unusual: +$606", and "+$606" where there is less room."""
+
+    day: date
+    words: str
+    short: str
 
 
 @dataclass(frozen=True)
@@ -70,6 +99,7 @@ class Spend:
     unpriced: tuple[tuple[str, int], ...]
     unmeasured: int
     premium_cost: int
+    premium_calls: int
     tiered_calls: int
 
     @property
@@ -91,9 +121,10 @@ class Spend:
     @property
     def table(self) -> list[dict[str, Any]]:
         """Rows of the table beside the chart: a day, each series' cost, the sum; the newest first."""
+        _, said = axis_days(self.days)
         rows = [
             {
-                "day": one,
+                "day": said[i],
                 "today": one == self.window.today,
                 "costs": [series.values[i] for series in self.series],
                 "total": sum(series.values[i] for series in self.series),
@@ -130,6 +161,7 @@ def shape(window: Window, models: Sequence[ModelUse], rows: Sequence[DayModel], 
         unpriced=tuple(sorted(unpriced, key=lambda item: (-item[1], item[0]))),
         unmeasured=max(0, sum(row.unmeasured for row in rows)),
         premium_cost=sum(row.cost for row in rows if row.tier >= PREMIUM),
+        premium_calls=sum(row.calls for row in rows if row.tier >= PREMIUM),
         tiered_calls=sum(row.calls for row in rows if row.tier),
     )
 
@@ -143,32 +175,58 @@ def chart(
     plan: int | None = None,
     plan_label: str = "Plan",
     how: str = "At an even pace",
+    forecast: Ahead | None = None,
+    flags: Sequence[Flag] = (),
 ) -> dict[str, Any]:
     """What the browser draws. Labels are finished text; amounts are rounded to cents, totals unrounded first.
 
     `before` holds the cost of each complete day compared with. `landing` is what it comes to by the last day,
-    which rests on `how`.
+    which rests on `how`; `forecast` has its likely range and days, where it is one. `flags` stand over their days.
     """
     window = spend.window
     complete = window.complete_days
     daily = spend.by_day[:complete] if spend.series else (0,) * complete
+    labels, full = axis_days(window.days)
+    steps = forecast.days if forecast else ()
+    place = {one: i for i, one in enumerate(window.days[:complete])}
+
+    def led(goal: int | None) -> list[float]:
+        """The running total from the complete days to there, by the forecast's days or evenly."""
+        if goal is None:
+            return []
+        expected = [one.middle for one in steps] or [0] * (len(window.days) - complete)
+        return [drawn(one) for one in towards(sum(daily), goal, expected)]
+
     return {
         "currency": currency,
         "locale": "en-US",
-        "labels": [day(one) for one in window.days],
-        "full": [weekday(one) for one in window.days],
+        "labels": labels,
+        "full": full,
         "iso": [one.isoformat() for one in window.days],
         "today": complete - 1,
         "series": [
             {"name": one.name, "slot": one.slot, "values": [drawn(v) for v in one.values[:complete]]}
             for one in spend.series
         ],
+        "forecast": {
+            "label": "Forecast",
+            "mid": [drawn(one.middle) for one in steps],
+            "lo": [drawn(one.low) for one in steps],
+            "hi": [drawn(one.high) for one in steps],
+        }
+        if steps
+        else None,
+        "flags": [{"i": place[one.day], "label": one.words, "short": one.short} for one in flags if one.day in place],
         "compare": {"label": window.before_name, "values": running(before)} if any(before) else None,
         "total": {
             "label": "Spent",
             "actual": running(daily),
             "aheadLabel": how,
-            "ahead": ahead(sum(daily), landing, len(window.days) - complete),
+            "ahead": led(landing),
+            "lo": led(forecast.low) if forecast else [],
+            "hi": led(forecast.high) if forecast else [],
+            "loLabel": "Likely at least",
+            "hiLabel": "Likely at most",
             "plan": None if plan is None else drawn(plan),
             "planLabel": plan_label,
         },
@@ -183,10 +241,3 @@ def running(values: Sequence[int]) -> list[float]:
         total += value
         out.append(drawn(total))
     return out
-
-
-def ahead(spent: int, landing: int | None, days: int) -> list[float]:
-    """A straight line from what was spent to the landing, one point for each day to come."""
-    if landing is None or days <= 0:
-        return []
-    return [drawn(spent + (landing - spent) * i // days) for i in range(1, days + 1)]

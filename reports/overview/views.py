@@ -18,9 +18,9 @@ from budgets.pages.door import in_reach, may_change_budgets, signed_in
 from budgets.pages.moments import ago, day, moment, place, span_year
 from budgets.pages.standings import same_end
 from reports.asking.window import PERIODS, WINDOW_KEYS, Window, unknown, window_of
-from reports.overview import figures
+from reports.overview import answers, figures
 from reports.overview.saying import say
-from reports.overview.spend import chart
+from reports.overview.spend import Ahead, chart
 
 KNOWN = WINDOW_KEYS | {"chart", "v", "shape"}  # `v` and `shape` belong to the live refresh
 
@@ -51,6 +51,25 @@ def live(request: HttpRequest) -> HttpResponseBase:
     answer = render(request, "overview/page.html", context)
     answer["HX-Retarget"], answer["HX-Reselect"], answer["HX-Reswap"] = "#main", "#main", "outerHTML show:none"
     return answer
+
+
+@require_safe
+@never_cache
+@signed_in
+def card(request: HttpRequest) -> HttpResponseBase:
+    """`/overview/answers/`: what is asked after the figures, as a card of its own: it reads more than the page may."""
+    organisation, now = Organisation.get(), timezone.now()
+    window = window_of(request.GET.dict(), now, organisation.zone, organisation.fiscal_year_starts)
+    return render(
+        request,
+        "overview/answers.html",
+        {
+            "window": window,
+            "worth": answers.worth(window),
+            "blown": answers.blown(organisation, now),
+            "saving": answers.saving(request.user),
+        },
+    )
 
 
 @require_safe
@@ -107,7 +126,7 @@ def _context(request: HttpRequest) -> dict[str, Any]:
     window = window_of(query, now, organisation.zone, organisation.fiscal_year_starts)
     found = figures.overview(organisation, window, now)
     spend, fresh = found.spend, found.freshness
-    saying = say(window, spend.total, found.landing, found.crowd)
+    saying = say(window, spend.total, found.landing, found.crowd, found.how.lower())
     names = ",".join(one.name for one in spend.series)
     shape_mark = f"{window.today}.{crc32(names.encode())}"
     local = organisation.local
@@ -151,21 +170,49 @@ def _chart(organisation: Organisation, found: figures.Overview) -> dict[str, Any
         landing=found.landing,
         plan=found.plan.limit if found.plan else None,
         how=found.how,
+        forecast=found.ahead,
+        flags=found.flags,
     )
 
 
 def _tiles(window: Window, found: figures.Overview) -> dict[str, Any]:
-    """The numbers of the tiles that are not simply a figure: change to the days before, per call, premium share."""
-    spend = found.spend
+    """The numbers of the tiles that are not simply a figure: changes, shares, the likely range as a bar."""
+    spend, assets = found.spend, found.assets
     complete = sum(spend.by_day[: window.complete_days]) if window.complete_days > 0 and spend.series else 0
     before = sum(found.before)
     change = round((complete - before) * 100 / before) if before and window.complete_days > 0 else None
+    tiered = spend.tiered_calls and spend.total > 0
     return {
         "change": None if change is None else abs(change),
         "more": (change or 0) >= 0,
         "excess": found.landing - found.plan.limit if found.plan and found.landing is not None else None,
         "per_call": per_unit(spend.total, spend.calls - spend.unpriced_calls - spend.unmeasured),
-        "premium": round(spend.premium_cost * 100 / spend.total) if spend.tiered_calls and spend.total else None,
+        "premium": round(spend.premium_cost * 100 / spend.total) if tiered else None,
+        "premium_calls": round(spend.premium_calls * 100 / spend.calls) if tiered and spend.calls > 0 else None,
+        "likely": range_bar(found.ahead, found.plan.limit if found.plan else None) if found.ahead else None,
+        "asset": per_unit(round(assets.cost), 1) if assets.cost is not None else "",
+        "asset_change": None if assets.change is None else abs(assets.change),
+        "asset_more": (assets.change or 0) >= 0,
+    }
+
+
+def range_bar(ahead: Ahead, plan: int | None) -> dict[str, str]:
+    """The likely range and the plan as lengths of a bar that has room around both, and how it stands."""
+    marks = [ahead.low, ahead.high, *([plan] if plan is not None else [])]
+    room = max(max(marks) - min(marks), 1) // 4 + 1
+    first, length = min(marks) - room, max(marks) - min(marks) + 2 * room
+
+    def at(value: int) -> str:
+        return f"{(value - first) * 1000 // length / 10}%"
+
+    tone = "" if plan is None else "over" if ahead.landing > plan else "watch" if ahead.high > plan else "ok"
+    said = f"Likely between {whole(ahead.low)} and {whole(ahead.high)}."
+    return {
+        "tone": tone,
+        "x": at(ahead.low),
+        "width": f"{max((ahead.high - ahead.low) * 1000 // length, 10) / 10}%",
+        "plan": "" if plan is None else at(plan),
+        "words": f"{said} The plan is {whole(plan)}." if plan is not None else said,
     }
 
 

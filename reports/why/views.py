@@ -151,6 +151,15 @@ def budget_why_card(request: HttpRequest, slug: str) -> HttpResponseBase:
 @require_safe
 @never_cache
 @in_reach
+def budget_why_line(request: HttpRequest, slug: str) -> HttpResponseBase:
+    """`/budgets/<slug>/why/line/`: the sentence alone, for the Overview."""
+    _, _, found, why_not = _explained(request, slug)
+    return render(request, "why/line.html", {"found": found.explanation if found else None, "why_not": why_not})
+
+
+@require_safe
+@never_cache
+@in_reach
 def budget_why_series(request: HttpRequest, slug: str) -> HttpResponseBase:
     """`/series/budgets/<slug>/why.json`: what the chart draws, and the parts as exact figures."""
     _, _, found, why_not = _explained(request, slug)

@@ -66,19 +66,25 @@ def _tiles(c: Comparison, where: str, page: Node, first: date, last: date) -> No
     whole = sums(rows)
     spent = found.get("Spent so far") or found["Spent"]
     c.same(f"{where}: spent", spent[0].split(" of ")[0], c.shown.whole(whole["money"]))
+    dear = [row for row in rows if row.tier >= 3]
+    percent, of_calls = round(total(dear) * 100 / whole["money"]), round(total(dear, "calls") * 100 / whole["calls"])
+    c.same(f"{where}: premium", found["Premium models"][0], f"{percent}% of spend, {of_calls}% of calls")
     each = c.shown.per(whole["money"], whole["calls"] - whole["without"] - whole["uncounted"])
-    c.same(
-        f"{where}: calls", found["Calls"][0], f"{short(whole['calls'])} {each} each" if each else short(whole["calls"])
-    )
-    dear = total(row for row in rows if row.tier >= 3)
-    percent = round(dear * 100 / whole["money"])
-    c.same(f"{where}: premium", found["Calls"][1], f"Premium models: {percent}% of spend")
+    c.same(f"{where}: calls", found["Premium models"][1], f"{short(whole['calls'])} calls, {each} each")
     if last == c.today:
         now = [row for row in rows if row.day == c.today]
-        c.same(f"{where}: today", found["Today so far"][0], c.shown.whole(total(now)))
-        c.same(
-            f"{where}: today's calls", found["Today so far"][1], f"{some(total(now, 'calls'), 'call')} since midnight"
-        )
+        said = f"{c.shown.whole(total(now))} today so far: {some(total(now, 'calls'), 'call')} since midnight"
+        c.same(f"{where}: today", spent[1].endswith(said), True)
+    _assets(c, where, found["Cost per approved asset"][0], first, last)
+
+
+def _assets(c: Comparison, where: str, found: str, first: date, last: date) -> None:
+    from tests.totals.outcomes import between  # which asks this file for its windows
+
+    approved = between(c, first, last)["approved"]
+    each = c.shown.per(total(row for row in c.books.between(first, last) if row.run_id), approved)
+    said = f"{each} {approved:,} approved" if approved > 0 else "Not known yet"
+    c.same(f"{where}: cost per approved asset", found, said)
 
 
 def _look(c: Comparison, where: str, page: Node, first: date, last: date) -> None:
