@@ -1,6 +1,8 @@
 """Errors as RFC 9457 problem documents."""
 
 import json
+import logging
+import secrets
 from http import HTTPStatus
 from typing import Any
 
@@ -10,6 +12,7 @@ from django.http import Http404, HttpResponse
 from rest_framework import exceptions
 from rest_framework.response import Response
 
+logger = logging.getLogger(__name__)
 MEDIA_TYPE = "application/problem+json"
 TYPE_BASE = "https://tokenops.dev/problems/"
 
@@ -44,6 +47,18 @@ def problem_response(problem: Problem) -> HttpResponse:
     """A plain Django response, for code outside DRF."""
     body = json.dumps(problem.as_dict())
     return HttpResponse(body, status=problem.status, content_type=MEDIA_TYPE, headers=problem_headers(problem))
+
+
+def what_failed(error: Exception, doing: str) -> str:
+    """Why work in the background stopped, for whoever looks at it: a sentence of ours as it is, and of a fault a code.
+
+    The exception is logged under that code, with what was being done; it may hold what is nobody's business.
+    """
+    if isinstance(error, Problem):
+        return error.detail or error.title
+    code = secrets.token_hex(4)
+    logger.error("%s failed, code %s", doing, code, exc_info=error)
+    return f"Something went wrong in TokenOps. The server's log says what, under the code {code}."
 
 
 def of_exception(error: Exception) -> Problem | None:

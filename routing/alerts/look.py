@@ -1,6 +1,5 @@
 """Have every rule look, and write what it found. Each rule in a transaction of its own, so that none stops another."""
 
-import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -8,13 +7,13 @@ from datetime import UTC, datetime, timedelta
 from django.db import connection, transaction
 from django.db.models import Exists, OuterRef, Q
 
+from budgets.access.problems import what_failed
 from budgets.alerts.tell import resolve, tell, tell_again
 from budgets.alerts.thresholds import Thresholds, untold
 from budgets.currency.shown import DOLLARS, organisations, show
 from budgets.models import Alert, AlertRule, Crossing
 from routing.alerts.triggers import TRIGGERS
 
-logger = logging.getLogger(__name__)
 LONGEST = "20s"  # a statement of one rule must not hold up the others
 MEMORY = "64MB"  # for sums of many cells, which would go through files otherwise
 GIVEN_UP = timedelta(days=1)  # a crossing that a faulty rule could not be told of
@@ -84,8 +83,7 @@ def _look_at(rules: Iterable[AlertRule], now: datetime, wait: bool) -> Looked:
             try:
                 done += _look(rule.pk, now, wait)
             except Exception as error:
-                logger.exception("Alert rule %s failed", rule.pk)
-                said = f"It could not be looked at: {type(error).__name__}: {error}".replace("\0", "")
+                said = f"It could not be looked at. {what_failed(error, f'Alert rule {rule.pk}')}"
                 AlertRule.objects.filter(pk=rule.pk).update(problem=said[:500], looked_at=now)
                 done += Looked(rules=1, failed=1)
     finally:

@@ -6,7 +6,6 @@ that a result is always of the whole. `claimed_at` is the worker's heartbeat and
 there what it wrote last has lost it, or it was called off.
 """
 
-import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -15,7 +14,8 @@ from typing import Any, Generic, TypeVar
 from django.db import OperationalError, connection
 from django.utils import timezone
 
-logger = logging.getLogger(__name__)
+from budgets.access.problems import what_failed
+
 GIVE_UP = timedelta(hours=2)  # of beginning again and again
 WAITING, RUNNING, DONE, FAILED = "waiting", "running", "done", "failed"
 OPEN = (WAITING, RUNNING)
@@ -81,8 +81,7 @@ class Claim(Generic[J]):
         except OperationalError:
             raise
         except Exception as error:
-            logger.exception("%s %s failed.", type(self.job).__name__, self.job.pk)
-            self.end(FAILED, problem=f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"[:500])
+            self.end(FAILED, problem=what_failed(error, f"{type(self.job).__name__} {self.job.pk}")[:500])
 
     def _mine(self) -> Any:
         return type(self.job)._default_manager.filter(pk=self.job.pk, state=RUNNING, claimed_at=self.at)

@@ -1,6 +1,7 @@
 """Replays as jobs: killed, raced, called off, taken over, sampled; on PostgreSQL, with processes of their own."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -175,7 +176,7 @@ def test_a_worker_that_lost_its_claim_writes_nothing_more(draft, monkeypatch):
     assert (asked.state, asked.claimed_at, asked.result, asked.done) == ("running", later, None, 100)
 
 
-def test_a_fault_is_on_the_replay(draft, monkeypatch):
+def test_a_fault_is_on_the_replay_as_a_code_and_in_the_log(draft, monkeypatch, caplog):
     asked, _ = ask(ACTOR, draft.pk, STARTS, ENDS)
 
     def fault():
@@ -184,7 +185,10 @@ def test_a_fault_is_on_the_replay(draft, monkeypatch):
     interrupting(monkeypatch, fault)
     replay_waiting()
     asked.refresh_from_db()
-    assert (asked.state, asked.problem, asked.result) == ("failed", "ValueError: no such thing", None)
+    code = re.fullmatch(r"Something went wrong .* under the code ([0-9a-f]{8})\.", asked.problem)
+    assert (asked.state, asked.result) == ("failed", None) and code
+    (told,) = [one for one in caplog.records if code[1] in one.getMessage()]
+    assert "no such thing" in str(told.exc_info[1]) and f"PolicyReplay {asked.pk}" in told.getMessage()
 
 
 def test_what_always_kills_its_worker_is_given_up(draft):

@@ -4,7 +4,6 @@ Checking writes nothing but counts and problems, and starts anew. Carrying out a
 transaction with its progress: what is committed is not done twice.
 """
 
-import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import islice
@@ -15,6 +14,7 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
+from budgets.access.problems import what_failed
 from budgets.audit.record import Actor, record
 from budgets.notices.hint import hint_settle
 from usage.imports.columns import Reader, form
@@ -25,7 +25,6 @@ from usage.ingest.backlog import measure
 from usage.models import Import, ImportedObject, ImportProblem
 from usage.rollups.fold import fold_all
 
-logger = logging.getLogger(__name__)
 Status = Import.Status
 MOST_ATTEMPTS = 3
 MOST_PROBLEMS = 50_000  # kept; what is beyond is counted only
@@ -47,8 +46,7 @@ def work_on(run_id: int) -> None:
     except Unreadable as error:
         _fail(run, stage, str(error))
     except Exception as error:
-        logger.exception("Import %s failed.", run_id)
-        _fail(run, stage, f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"[:500])
+        _fail(run, stage, what_failed(error, f"Import {run_id}")[:500])
 
 
 @dataclass(slots=True)

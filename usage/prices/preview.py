@@ -12,7 +12,7 @@ from typing import Any
 from django.db import connection, transaction
 from django.utils import timezone
 
-from budgets.access.problems import Problem
+from budgets.access.problems import Problem, what_failed
 from budgets.audit.record import Actor, record
 from budgets.organisation.configuration import current_generation
 from usage.models import QuarterHour, RepriceRun
@@ -100,7 +100,7 @@ def make_preview(run_id: int, actor: Actor) -> RepriceRun:
         found = _count(run)
     except Exception as error:
         waiting = RepriceRun.objects.filter(pk=run_id, status=RepriceRun.Status.PREVIEWING)
-        waiting.update(status=RepriceRun.Status.FAILED, problem=f"{error}"[:2000])
+        waiting.update(status=RepriceRun.Status.FAILED, problem=what_failed(error, f"Re-price run {run_id}"))
         raise
     with transaction.atomic():
         run = locked(run_id)

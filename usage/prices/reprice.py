@@ -14,7 +14,7 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
-from budgets.access.problems import Problem
+from budgets.access.problems import Problem, what_failed
 from budgets.audit.record import Actor, record
 from budgets.limits import book as budget_book
 from budgets.notices.hint import hint_settle
@@ -81,7 +81,8 @@ def carry_out(run_id: int, actor: Actor) -> RepriceRun:
             if _correct(run, chunk):
                 hint_settle()
     except Exception as error:
-        RepriceRun.objects.filter(pk=run_id).update(status=RepriceRun.Status.FAILED, problem=f"{error}"[:2000])
+        problem = what_failed(error, f"Re-price run {run_id}")
+        RepriceRun.objects.filter(pk=run_id).update(status=RepriceRun.Status.FAILED, problem=problem)
         raise
     with transaction.atomic():
         run = locked(run_id)
