@@ -29,9 +29,11 @@ MAX_EVENTS = 20_000
 CLAIM_BATCHES = """
 SELECT id, events FROM usage_ingestbatch WHERE folded_at IS NULL ORDER BY id LIMIT %s FOR UPDATE
 """
-# Before its first ANALYZE a month that fills quickly looks small, and the planner would read all of it each time.
+# Before its first ANALYZE a month that fills quickly looks small, and the planner would read all of it each time. The
+# rows of a fold are read several times, and so are kept in memory.
 # What is closed is read after the batches were claimed: none of them was written under a later close.
-BY_INDEX = f"SET LOCAL enable_seqscan = off; SELECT ({ZONE_OF_DAYS}), ({CLOSED})"
+PREPARE = f"""
+SELECT ({ZONE_OF_DAYS}), ({CLOSED}), set_config('enable_seqscan', 'off', true), set_config('work_mem', '32MB', true)"""
 FOLD = f"""
 WITH rows AS MATERIALIZED (SELECT {ROW_COLUMNS} FROM usage_ledger WHERE batch_id = ANY(%(batches)s)),
 quarter_hours AS MATERIALIZED ({QUARTER_HOURS}),
@@ -80,9 +82,8 @@ def fold_batches(max_events: int = MAX_EVENTS) -> Folded:
             events += count
         if not chosen:
             return Folded(0, 0, False)
-        cursor.execute(BY_INDEX)
-        cursor.nextset()
-        zone, closed = cursor.fetchone()
+        cursor.execute(PREPARE)
+        zone, closed, *_ = cursor.fetchone()
         cursor.execute(FOLD, {"batches": chosen, "zone": zone, "closed": closed})
         return Folded(len(chosen), events, len(chosen) < len(waiting) or len(waiting) == MAX_BATCHES)
 

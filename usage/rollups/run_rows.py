@@ -6,21 +6,23 @@ lock of folding, so that the runs read here are as they stay until they are writ
 
 from usage.rollups.counted import COUNTED, STATE, STATED, counted, less
 from usage.rollups.run_days import amounts, change_run_days, day, of_new_postings, posted
-from usage.rollups.sums import BUCKET, CALLS, RUNS, UPSERT_RUNS
+from usage.rollups.sums import BUCKET, CALLS, UPSERT_RUNS, runs_with
 
 # The organisation's own zone, which decides what is closed; text, since the driver knows no infinite time.
 CLOSED = """
 SELECT coalesce((closed_before::timestamp AT TIME ZONE time_zone)::text, '-infinity')
 FROM budgets_organisation WHERE id = 1"""
 EARLY = "posted_at < %(closed)s::timestamptz"
-# When rows count that are summed, by run; `early_…` are those of closed days that were not folded before they closed.
-POSTED = f"""
-SELECT workflow_id, run_id, max(posted_at) AS any_at, max(posted_at) FILTER (WHERE kind = 0) AS call_at,
-    max(posted_at) FILTER (WHERE kind = 0 AND {EARLY}) AS early_at,
-    coalesce(sum({CALLS}) FILTER (WHERE {EARLY}), 0) AS early_calls,
-    coalesce(max(step) FILTER (WHERE {EARLY}), 0) AS early_step
-FROM rows WHERE run_id <> '' GROUP BY workflow_id, run_id"""
-CAME = f"SELECT * FROM ({RUNS}) AS summed JOIN ({POSTED}) AS posted USING (workflow_id, run_id)"
+# Runs with when their rows count; `early_…` are of rows of closed days that were not folded before those closed.
+CAME = runs_with(
+    {
+        "any_at": "max(posted_at)",
+        "call_at": "max(posted_at) FILTER (WHERE kind = 0)",
+        "early_at": f"max(posted_at) FILTER (WHERE kind = 0 AND {EARLY})",
+        "early_calls": f"coalesce(sum({CALLS}) FILTER (WHERE {EARLY}), 0)",
+        "early_step": f"coalesce(max(step) FILTER (WHERE {EARLY}), 0)",
+    }
+)
 NOTHING = {"outcome": "'open'", "reviewer": "''", "asset": "''"} | dict.fromkeys(STATED, "NULL")
 BEFORE = ", ".join(f"coalesce(old.{name}, {NOTHING.get(name, 0)}) AS {name}" for name in STATE)
 # Runs as `rows` leave them. One that counts on a closed day stays there.

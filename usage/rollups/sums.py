@@ -123,12 +123,21 @@ SELECT dimension, day, value, {VALUE_SUMS} FROM days_of_core
 CROSS JOIN LATERAL (VALUES {CORE_VALUES}) AS stated (dimension, value) GROUP BY {", ".join(VALUE_KEY)}"""
 
 RUN_SUMS = ("calls", "retries", "escalated", "unmeasured", "unpriced", "input_tokens", "output_tokens", "cost")
-RUNS = f"""
-SELECT workflow_id, run_id, first_call, last_call, max_step, max_attempt, {", ".join(RUN_SUMS)} FROM (
+RUN_COLUMNS = ("first_call", "last_call", "max_step", "max_attempt", *RUN_SUMS)
+
+
+def runs_with(more: dict[str, str]) -> str:
+    """SQL: the runs of `rows`, each with more of them: name → aggregate."""
+    return f"""
+SELECT workflow_id, run_id, {", ".join((*RUN_COLUMNS, *more))} FROM (
     SELECT workflow_id, run_id, min(time) AS first_call, max(time) AS last_call,
         coalesce(max(step), 0) AS max_step, coalesce(max(attempt), 0) AS max_attempt, {SUMS}
+        {"".join(f", {sql} AS {name}" for name, sql in more.items())}
     FROM rows WHERE run_id <> '' GROUP BY workflow_id, run_id
 ) AS summed"""
+
+
+RUNS = runs_with({})
 
 # What arrived from each source: calls by when their batch was received, under the source they count for. By quarter
 # hours, since days begin on them (Kathmandu's at 18:15 UTC); what came before they were was summed by hours.
