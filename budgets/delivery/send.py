@@ -18,6 +18,7 @@ from budgets.delivery.replace import turn_of
 from budgets.delivery.sealed import CannotUnseal, secret_of
 from budgets.delivery.transport import Refused, Target, Temporary
 from budgets.delivery.transports import TRANSPORTS
+from budgets.delivery.withheld import why_withheld
 from budgets.models import Delivery
 
 logger = logging.getLogger(__name__)
@@ -74,8 +75,8 @@ def attempt(delivery: Delivery) -> Tried:
     transport = TRANSPORTS.get(delivery.transport)
     if transport is None:
         return Tried(state.FAILED, f"There is no transport {delivery.transport}.")
-    if delivery.channel is not None and delivery.channel.archived_at is not None:
-        return Tried(state.CANCELLED, "The channel was removed.")
+    if said := why_withheld(delivery):
+        return Tried(state.CANCELLED, said)
     turn = turn_of(delivery, timezone.now())
     if turn.state:
         return Tried(turn.state, turn.said, pause=turn.pause)

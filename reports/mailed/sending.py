@@ -10,7 +10,7 @@ from django.utils import timezone
 from budgets.access.roles import VIEW, reach
 from budgets.currency.shown import DOLLARS, organisations, show
 from budgets.delivery.queue import queue
-from budgets.models import Organisation
+from budgets.models import Delivery, Organisation
 from reports.mailed.letter import letter
 from reports.mailed.reading import report_of
 from reports.mailed.schedule import LATE, Times
@@ -19,6 +19,7 @@ from reports.models import Subscription
 
 logger = logging.getLogger(__name__)
 GIVE_UP_AFTER = timedelta(days=2)
+DUE, ASKED_FOR = "report", "report-test"  # what the keys of deliveries begin with
 
 
 def times_of(subscription: Subscription, days: ZoneInfo) -> Times:
@@ -60,7 +61,7 @@ def _send(pk: int, now: datetime, zone: ZoneInfo) -> int:
     day, _ = times_of(row, zone).last(now)
     row.sent_for = day
     row.save(update_fields=["sent_for"])
-    return int(put(row, now, f"report:{row.pk}:{day}"))
+    return int(put(row, now, f"{DUE}:{row.pk}:{day}"))
 
 
 def has_lost_its_view(row: Subscription) -> bool:
@@ -69,14 +70,31 @@ def has_lost_its_view(row: Subscription) -> bool:
     return view is not None and (view.removed_at is not None or (view.owner_id != row.owner_id and not view.shared))
 
 
+def why_nobody(row: Subscription) -> str:
+    """Why there is nobody who may have this report now; "" where there is."""
+    if not row.owner.is_active or not reach(row.owner, VIEW):
+        return "Its reader left, or has no role any more."
+    if row.channel is None and not row.owner.email:
+        return "Its reader has no e-mail address."
+    if row.channel is not None and row.channel.archived_at is not None:
+        return "The channel was removed."
+    return "Its view was removed or is not shared any more." if has_lost_its_view(row) else ""
+
+
+def why_not_sent(delivery: Delivery) -> str:
+    """Why a report that was queued is not to leave any more; "" where it may. What somebody asked for now leaves."""
+    what, _, rest = delivery.key.partition(":")
+    pk = rest.partition(":")[0]
+    rows = Subscription.objects.select_related("owner", "view", "channel")
+    row = rows.filter(pk=int(pk)).first() if pk.isdecimal() else None
+    if row is None or (row.stopped_at is not None and what == DUE):
+        return "The report was ended before this was sent."
+    return why_nobody(row)
+
+
 def put(row: Subscription, now: datetime, key: str, *, test: bool = False) -> bool:
     """Queue the newest report of this subscription; whether there was anybody who may have it."""
-    owner = row.owner
-    if not owner.is_active or not reach(owner, VIEW) or not (row.channel or owner.email):
-        return False  # whoever left, or lost their role, is told nothing any more
-    if row.channel is not None and row.channel.archived_at is not None:
-        return False
-    if has_lost_its_view(row):
+    if why_nobody(row):
         return False
     day, _ = times_of(row, Organisation.get().zone).last(now)
     show(organisations)
@@ -89,5 +107,5 @@ def put(row: Subscription, now: datetime, key: str, *, test: bool = False) -> bo
         )
     finally:
         show(DOLLARS)
-    to = {"channel": row.channel} if row.channel else {"transport": "email", "address": owner.email}
+    to = {"channel": row.channel} if row.channel else {"transport": "email", "address": row.owner.email}
     return queue(message, key, give_up_after=GIVE_UP_AFTER, **to) is not None

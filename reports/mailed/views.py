@@ -22,7 +22,7 @@ from reports.mailed import edit
 from reports.mailed.forms import WEEKDAYS, ReportForm
 from reports.mailed.letter import csv_of, letter
 from reports.mailed.reading import report_of
-from reports.mailed.sending import has_lost_its_view, put, times_of
+from reports.mailed.sending import ASKED_FOR, has_lost_its_view, put, times_of
 from reports.models import Subscription
 
 CHANNELS = "budgets.change_channel"
@@ -97,10 +97,10 @@ def preview(request: HttpRequest, pk: int) -> HttpResponseBase:
 def send_one(request: HttpRequest, pk: int) -> HttpResponseBase:
     """`/settings/reports/<pk>/send/`: one now, marked as a test."""
     one, now = _mine(request, pk), timezone.now()
-    waiting = Delivery.objects.filter(key__startswith=f"report-test:{one.pk}:", state=Delivery.State.QUEUED)
+    waiting = Delivery.objects.filter(key__startswith=f"{ASKED_FOR}:{one.pk}:", state=Delivery.State.QUEUED)
     if waiting.count() >= 3:
         tell_problem(request, "Three tests are on their way already. Wait until they have left.")
-    elif put(one, now, f"report-test:{one.pk}:{uuid4().hex}", test=True):
+    elif put(one, now, f"{ASKED_FOR}:{one.pk}:{uuid4().hex}", test=True):
         tell(request, "The report is on its way.")
     else:
         tell_problem(request, "Nothing was sent: its view was removed, or there is no address it could go to.")

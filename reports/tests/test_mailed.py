@@ -22,7 +22,7 @@ from budgets.models import Delivery, Membership, Team, Workflow
 from budgets.organisation.configuration import changing_configuration
 from reports.mailed.edit import MOST, RefusedReport, ReportValues, order, resume, stop
 from reports.mailed.schedule import Times, days_of
-from reports.mailed.sending import send_reports
+from reports.mailed.sending import ASKED_FOR, put, send_reports
 from reports.mailed.stopping import stop_path
 from reports.models import SavedView, Subscription
 from usage.rollups.fold import fold_all
@@ -179,6 +179,42 @@ def test_who_lost_their_role_or_account_hears_nothing(lena):
     with time_machine.travel(MONDAY, tick=False):
         assert send_reports() == 0
     assert not Delivery.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("happens", "said"),
+    [
+        (lambda one: stop(ME, one), "ended"),
+        (lambda one: User.objects.filter(pk=one.owner_id).update(is_active=False), "left"),
+        (lambda one: Membership.objects.filter(user=one.owner_id).delete(), "left"),
+        (lambda one: SavedView.objects.filter(pk=one.view_id).update(removed_at=MONDAY), "view"),
+        (lambda one: one.delete(), "ended"),
+    ],
+)
+def test_what_waits_in_the_outbox_does_not_leave_once_nobody_may_have_it(lena, happens, said):
+    cy = User.objects.create_user("cy", email="cy@example.com")
+    Membership.objects.create(user=cy, role="viewer")
+    view = SavedView.objects.create(owner=cy, name="Mine", path="/spend/", query="", created_at=NOW)
+    one = ordered(cy, view=view)
+    with time_machine.travel(MONDAY, tick=False):
+        assert send_reports() == 1
+        happens(one)
+        assert send_due() == 0
+    waited = Delivery.objects.get()
+    assert (waited.state, mail.outbox) == ("cancelled", [])
+    assert said in waited.problem
+
+
+def test_an_ended_one_that_is_taken_up_again_in_time_leaves_and_so_does_one_asked_for_now(lena):
+    one = ordered(lena)
+    with time_machine.travel(MONDAY, tick=False):
+        assert send_reports() == 1
+        stop(ME, one)
+        resume(ME, one)
+        assert send_due() == 1
+        stop(ME, one)
+        assert put(one, MONDAY, f"{ASKED_FOR}:{one.pk}:x", test=True)
+        assert send_due() == 1
 
 
 def test_a_view_that_was_removed_or_is_shared_no_more_is_not_sent(lena, client):
