@@ -9,18 +9,17 @@ from typing import Any
 from reports.asking.scope import BESIDE_WIDE, NAMES, Scope
 from reports.asking.window import Window
 from reports.spend.sums import READ_MOST, readable
+from usage.rollups.days import DAYS_ASKED, QUARTERS_ASKED
 from usage.rollups.sums import QUARTER_HOURS, ROW_COLUMNS, SUM_COLUMNS, TOKEN_DAYS, TOKEN_SUMS, WIDE_DAYS
 
 TOKENS_KNOW = frozenset({"team", "workflow", "provider", "model", "tier"})
 COLUMNS = ("workflow_id", "team", "provider", "model", "tier", *SUM_COLUMNS)
-# Between a change of the zone and the sweep that follows it, the days are another zone's: then quarter hours are read.
 CORE_DAYS = f"""
 SELECT {", ".join(COLUMNS)} FROM usage_coreday
-WHERE day >= %(first)s AND day <= %(last)s AND (SELECT zone FROM usage_wide_zone) = %(zone)s AND {{scope}}
+WHERE {DAYS_ASKED} AND {{scope}}
 UNION ALL
 SELECT {", ".join(COLUMNS)} FROM usage_quarterhour
-WHERE bucket >= %(starts)s AND bucket < %(stops)s AND (SELECT zone FROM usage_wide_zone) IS DISTINCT FROM %(zone)s
-    AND {{scope}}"""
+WHERE {QUARTERS_ASKED} AND {{scope}}"""
 TOKENS = f"""
 SELECT workflow_id, cache, {", ".join(TOKEN_SUMS)} FROM usage_tokenday
 WHERE day >= %(first)s AND day <= %(last)s AND {{scope}}"""

@@ -1,6 +1,6 @@
 """Read the Overview's figures from rollups and budget states: a fixed number of statements, never the ledger.
 
-`days_used` is the one query behind the page, the table, the chart's JSON and the CSV, so their totals agree.
+Page, table and the chart's JSON are of one `Spend`; the CSV also tells tiers apart, from the days that those sum.
 """
 
 from collections.abc import Sequence
@@ -20,10 +20,10 @@ from reports.overview.ahead import ahead
 from reports.overview.assets import Assets, assets
 from reports.overview.crowd import Crowd, crowd
 from reports.overview.flags import flags
-from reports.overview.spend import Ahead, DayModel, Flag, ModelUse, Spend, most_used, shape
+from reports.overview.spend import Ahead, DayModel, DayTier, Flag, ModelUse, Spend, TierUse, most_used, shape
 from usage.models import IngestBatch, QuarterHour
 from usage.prices.colours import colours_of
-from usage.rollups.days import days_used, models_used
+from usage.rollups.days import models_and_tiers, models_by_day, tiers_by_day
 
 QUIET_AFTER = timedelta(minutes=60)
 BEHIND_AFTER = timedelta(seconds=60)
@@ -84,9 +84,9 @@ class Overview:
         return "As forecast" if self.ahead or (self.plan and self.plan.is_forecast) else "At an even pace"
 
 
-def day_models(window: Window) -> list[DayModel]:
+def day_tiers(window: Window) -> list[DayTier]:
     """Cost, calls and what has no price, per day of the organisation's zone, model and tier. One statement."""
-    return [DayModel(*row) for row in days_used(window.first, window.last, window.zone)]
+    return [DayTier(*row) for row in tiers_by_day(window.first, window.last, window.zone)]
 
 
 def spend_and_before(window: Window) -> tuple[Spend, tuple[int, ...]]:
@@ -94,11 +94,13 @@ def spend_and_before(window: Window) -> tuple[Spend, tuple[int, ...]]:
 
     Two statements, and one for the colours.
     """
-    models = [ModelUse(*row) for row in models_used(window.first, window.last, window.zone)]
+    used = models_and_tiers(window.first, window.last, window.zone)
+    models = [ModelUse(name, cost, priced, unpriced) for of, name, cost, priced, _, unpriced in used if of == "model"]
+    tiers = [TierUse(int(number), cost, calls) for of, number, cost, _, calls, _ in used if of == "tier"]
     named = most_used(models)
-    rows = [DayModel(*row) for row in days_used(window.before, window.last, window.zone, named)]
+    rows = [DayModel(*row) for row in models_by_day(window.before, window.last, window.zone, named)]
     counted = [row for row in rows if row.day >= window.first]
-    return shape(window, models, counted, colours_of(named)), cost_by_day_before(window, rows)
+    return shape(window, models, tiers, counted, colours_of(named)), cost_by_day_before(window, rows)
 
 
 def cost_by_day_before(window: Window, rows: Sequence[DayModel]) -> tuple[int, ...]:

@@ -20,15 +20,26 @@ PREMIUM = 3
 
 
 @dataclass(frozen=True)
-class DayModel:
-    """What was used on one day, in one tier (0: unknown), of one model; None: of those without their own series."""
+class DayTier:
+    """What was used on one day, of one model in one tier (0: unknown)."""
 
     day: date
-    model: str | None
+    model: str
     tier: int
     cost: int
     calls: int
     unpriced: int
+    unmeasured: int
+
+
+@dataclass(frozen=True)
+class DayModel:
+    """What was used on one day, of one model; None: of those without their own series."""
+
+    day: date
+    model: str | None
+    cost: int
+    calls: int
     unmeasured: int
 
 
@@ -68,6 +79,15 @@ class Flag:
     day: date
     words: str
     short: str
+
+
+@dataclass(frozen=True)
+class TierUse:
+    """What was used in one tier in all; 0: unknown."""
+
+    tier: int
+    cost: int
+    calls: int
 
 
 @dataclass(frozen=True)
@@ -140,7 +160,13 @@ def most_used(models: Iterable[ModelUse]) -> list[str]:
     return [one.model for one in sorted(priced, key=lambda one: (-one.cost, one.model))[:SERIES]]
 
 
-def shape(window: Window, models: Sequence[ModelUse], rows: Sequence[DayModel], colours: Mapping[str, int]) -> Spend:
+def shape(
+    window: Window,
+    models: Sequence[ModelUse],
+    tiers: Sequence[TierUse],
+    rows: Sequence[DayModel],
+    colours: Mapping[str, int],
+) -> Spend:
     """Group the rows into the models of `colours` (see `most_used`), each with its colour from 1 to 5, and Other."""
     days = window.days[: (window.last - window.first).days + 1]
     place = {one: i for i, one in enumerate(days)}
@@ -160,9 +186,9 @@ def shape(window: Window, models: Sequence[ModelUse], rows: Sequence[DayModel], 
         today_calls=sum(row.calls for row in rows if row.day == window.today),
         unpriced=tuple(sorted(unpriced, key=lambda item: (-item[1], item[0]))),
         unmeasured=max(0, sum(row.unmeasured for row in rows)),
-        premium_cost=sum(row.cost for row in rows if row.tier >= PREMIUM),
-        premium_calls=sum(row.calls for row in rows if row.tier >= PREMIUM),
-        tiered_calls=sum(row.calls for row in rows if row.tier),
+        premium_cost=sum(one.cost for one in tiers if one.tier >= PREMIUM),
+        premium_calls=sum(one.calls for one in tiers if one.tier >= PREMIUM),
+        tiered_calls=sum(one.calls for one in tiers if one.tier),
     )
 
 

@@ -89,7 +89,7 @@ def spend_csv(request: HttpRequest) -> HttpResponseBase:
     """`/export/spend-by-model.csv`: one row per day and model, same filters and totals as the page."""
     organisation, now = Organisation.get(), timezone.now()
     window = window_of(request.GET.dict(), now, organisation.zone, organisation.fiscal_year_starts)
-    rows = sorted(figures.day_models(window), key=lambda row: (row.day, row.model, row.tier))
+    rows = sorted(figures.day_tiers(window), key=lambda row: (row.day, row.model, row.tier))
     return csv_response(
         f"spend-by-model-{window.first}-{window.last}",
         [

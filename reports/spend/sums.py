@@ -15,6 +15,7 @@ from django.db import connection
 from budgets.limits.calendar import DAY
 from reports.asking.scope import BESIDE_WIDE, COLUMNS, CORE, DIMENSIONS, WIDE, WORKFLOW_IDS, Scope
 from reports.asking.window import Window, of_days
+from usage.rollups.days import DAYS_ASKED, QUARTERS_ASKED
 from usage.rollups.sums import SUMS
 
 MOST_ROWS = 20_000  # of one answer; what comes after the dearest is one row
@@ -30,23 +31,19 @@ SUMMED = ", ".join(f"coalesce(sum({one}), 0)::bigint AS {one}" for one in USED)
 COUNTED = """
 JOIN (SELECT one.id AS counted_id, coalesce(target.slug, one.slug) AS counted_slug FROM budgets_workflow one
     LEFT JOIN budgets_workflow target ON target.id = one.merged_into_id) AS counted ON counted_id = workflow_id"""
-# Between a change of the zone and the sweep that follows it the days are another zone's: then quarter hours are read.
 CORE_DAYS = f"""
 SELECT day AS at, {{keys}}, {", ".join(USED)} FROM usage_coreday {{joined}}
-WHERE day >= %(first)s AND day <= %(last)s AND (SELECT zone FROM usage_wide_zone) = %(zone)s AND {{asked}}
+WHERE {DAYS_ASKED} AND {{asked}}
 UNION ALL
 SELECT (bucket AT TIME ZONE %(zone)s)::date, {{keys}}, {", ".join(USED)} FROM usage_quarterhour {{joined}}
-WHERE bucket >= %(starts)s AND bucket < %(stops)s AND (SELECT zone FROM usage_wide_zone) IS DISTINCT FROM %(zone)s
-    AND {{asked}}"""
+WHERE {QUARTERS_ASKED} AND {{asked}}"""
 # The same by the values of one dimension alone, where no other is asked for: far fewer rows.
 VALUE_DAYS = f"""
 SELECT day AS at, {{keys}}, {", ".join(USED)} FROM usage_valueday {{joined}}
-WHERE dimension = %(alone)s AND day >= %(first)s AND day <= %(last)s
-    AND (SELECT zone FROM usage_wide_zone) = %(zone)s AND {{asked}}
+WHERE dimension = %(alone)s AND {DAYS_ASKED} AND {{asked}}
 UNION ALL
 SELECT (bucket AT TIME ZONE %(zone)s)::date, {{core_keys}}, {", ".join(USED)} FROM usage_quarterhour {{core_joined}}
-WHERE bucket >= %(starts)s AND bucket < %(stops)s AND (SELECT zone FROM usage_wide_zone) IS DISTINCT FROM %(zone)s
-    AND {{core_asked}}"""
+WHERE {QUARTERS_ASKED} AND {{core_asked}}"""
 # Hours are counted from the window's first instant, so that the one that clocks show twice is two.
 HOURS = f"""
 SELECT floor(extract(epoch FROM bucket - %(starts)s) / 3600)::int AS at, {{keys}}, {", ".join(USED)}
@@ -66,7 +63,8 @@ SELECT at, {{names}}, {", ".join(USED)} FROM (
 ) AS summed"""
 # Of months that were detached after their retention only rollups are left.
 CALLS_BY_DAY = """
-SELECT day, sum(calls)::bigint FROM usage_modelday WHERE day >= %(first)s AND day <= %(last)s
+SELECT day, sum(calls)::bigint FROM usage_valueday
+WHERE dimension = 'status' AND day >= %(first)s AND day <= %(last)s
     AND day > (coalesce((SELECT max(month + interval '1 month') AT TIME ZONE 'UTC' FROM usage_detached_month),
         timestamptz '1900-01-01 00:00:00+00') AT TIME ZONE %(zone)s)::date GROUP BY 1
 UNION ALL SELECT (max(month + interval '1 month') AT TIME ZONE 'UTC' AT TIME ZONE %(zone)s)::date, NULL

@@ -89,7 +89,7 @@ def test_the_chart_has_the_days_to_come_and_ends_where_the_tile_does():
     window = window_now()
     outlook(window)
     found = ahead(window, None, 0)
-    spend = shape(window, [], [], {})
+    spend = shape(window, [], [], [], {})
     drawn = chart(spend, currency="USD", landing=found.landing, how="As forecast", forecast=found)
     assert drawn["forecast"]["mid"] == [10.0] * len(found.days)
     assert (drawn["total"]["ahead"][-1], drawn["total"]["lo"][-1], drawn["total"]["hi"][-1]) == (300.0, 250.0, 400.0)

@@ -18,7 +18,7 @@ from reports.asking.window import window_of
 from reports.overview import figures
 from reports.overview.meaning import meaning_of
 from reports.overview.saying import say
-from reports.overview.spend import DayModel, ModelUse, chart, most_used, shape
+from reports.overview.spend import DayModel, ModelUse, TierUse, chart, most_used, shape
 from reports.tests.rows import arrived, at, budget_with, summed, usage_row
 from usage.ledger import partitions
 from usage.rollups.fold import fold_all
@@ -36,7 +36,7 @@ def test_the_first_of_a_month_has_no_complete_day_and_nothing_to_compare():
 
 
 def rows_of(*costs: tuple[str, int], day: int = 17) -> list[DayModel]:
-    return [DayModel(date(2026, 11, day), name, 0, cost, 1, 0, 0) for name, cost in costs]
+    return [DayModel(date(2026, 11, day), name, cost, 1, 0) for name, cost in costs]
 
 
 def used(*costs: tuple[str, int]) -> list[ModelUse]:
@@ -47,7 +47,7 @@ def test_five_models_and_other_in_the_order_of_their_colours():
     window = window_of({}, NOON, BERLIN)
     costs = [*((f"m{i}", 100 - i) for i in range(8)), ("free", 0)]
     assert most_used(used(*costs)) == ["m0", "m1", "m2", "m3", "m4"]
-    spend = shape(window, used(*costs), rows_of(*costs), {"m1": 1, "m0": 2, "m2": 3, "m3": 4, "m4": 5})
+    spend = shape(window, used(*costs), [], rows_of(*costs), {"m1": 1, "m0": 2, "m2": 3, "m3": 4, "m4": 5})
     assert spend.series[0].name == "m1"
     assert len(spend.series) == 6
     assert spend.series[-1].name == "Other"
@@ -58,24 +58,23 @@ def test_five_models_and_other_in_the_order_of_their_colours():
 
 def test_models_without_a_series_come_summed():
     window = window_of({}, NOON, BERLIN)
-    rows = [*rows_of(("a", 10)), DayModel(date(2026, 11, 17), None, 3, 7, 2, 0, 0)]
-    spend = shape(
-        window, [ModelUse("a", 10, True, 0), ModelUse("b", 7, True, 2), ModelUse("c", 0, False, -1)], rows, {"a": 1}
-    )
+    rows = [*rows_of(("a", 10)), DayModel(date(2026, 11, 17), None, 7, 2, 0)]
+    models = [ModelUse("a", 10, True, 0), ModelUse("b", 7, True, 2), ModelUse("c", 0, False, -1)]
+    spend = shape(window, models, [TierUse(0, 10, 1), TierUse(3, 7, 2)], rows, {"a": 1})
     assert [(one.name, one.total) for one in spend.series] == [("a", 10), ("Other", 7)]
-    assert (spend.calls, spend.premium_cost, spend.unpriced) == (3, 7, (("b", 2),))
+    assert (spend.calls, spend.premium_cost, spend.tiered_calls, spend.unpriced) == (3, 7, 2, (("b", 2),))
 
 
 def test_no_model_and_a_model_without_a_cost_have_no_series():
     window = window_of({}, NOON, BERLIN)
-    assert shape(window, [], [], {}).series == ()
+    assert shape(window, [], [], [], {}).series == ()
     assert most_used(used(("free", 0))) == []
-    assert shape(window, used(("free", 0)), rows_of(("free", 0)), {}).series == ()
+    assert shape(window, used(("free", 0)), [], rows_of(("free", 0)), {}).series == ()
 
 
 def test_the_chart_holds_complete_days_and_the_landing_line_ends_at_the_landing():
     window = window_of({}, NOON, BERLIN)
-    spend = shape(window, [], rows_of(("a", 10 * NANO), day=17) + rows_of(("a", 4 * NANO), day=18), {"a": 1})
+    spend = shape(window, [], [], rows_of(("a", 10 * NANO), day=17) + rows_of(("a", 4 * NANO), day=18), {"a": 1})
     drawn = chart(spend, currency="USD", landing=30 * NANO)
     assert drawn["labels"][drawn["today"]] == "17 Nov"
     assert len(drawn["series"][0]["values"]) == 17  # today is left out

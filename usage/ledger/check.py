@@ -23,8 +23,6 @@ from usage.rollups.sums import (
     CORE_DAY_KEY,
     CORE_DAYS,
     ITS_HOUR,
-    MODEL_DAYS,
-    MODEL_KEY,
     QUARTER_HOURS,
     ROW_COLUMNS,
     RUN_SUMS,
@@ -95,25 +93,13 @@ COMPARISONS: tuple[tuple[str, tuple[str, ...], tuple[str, ...], str], ...] = (
         ),
     ),
     (
-        "usage_modelday",
-        MODEL_KEY,
-        SUM_COLUMNS,
-        compare(
-            MODEL_KEY,
-            SUM_COLUMNS,
-            f"WITH quarter_hours AS (SELECT * FROM usage_quarterhour) {MODEL_DAYS}",  # which were compared above
-            "SELECT * FROM usage_modelday",
-            FOLDED,
-        ),
-    ),
-    (
         "usage_coreday",
         CORE_DAY_KEY,
         SUM_COLUMNS,
         compare(
             CORE_DAY_KEY,
             SUM_COLUMNS,
-            f"WITH quarter_hours AS (SELECT * FROM usage_quarterhour) {CORE_DAYS}",
+            f"WITH quarter_hours AS (SELECT * FROM usage_quarterhour) {CORE_DAYS}",  # which were compared above
             "SELECT * FROM usage_coreday",
             FOLDED,
         ),

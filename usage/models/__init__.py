@@ -5,7 +5,7 @@ from usage.models.imports import Import, ImportedObject, ImportProblem
 from usage.models.ledger import Claim, IngestBatch, LedgerEntry, QuarantinedItem
 from usage.models.outcomes import OutcomeMessage, RunDay, RunPosting
 from usage.models.prices import ModelColour, ModelTier, PriceEntry, PriceRefresh, RepriceRun
-from usage.models.rollups import CoreDay, ModelDay, QuarterHour, Run, Sums, TokenDay, ValueDay, WideDay
+from usage.models.rollups import CoreDay, QuarterHour, Run, Sums, TokenDay, ValueDay, WideDay
 from usage.models.sources import SourceHour
 
 __all__ = [
@@ -17,7 +17,6 @@ __all__ = [
     "IngestBatch",
     "LedgerEntry",
     "ModelColour",
-    "ModelDay",
     "ModelTier",
     "OtherCost",
     "OutcomeMessage",

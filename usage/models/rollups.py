@@ -68,15 +68,6 @@ class QuarterHour(Sums):
         ]
 
 
-class ModelDay(Sums):
-    """Usage per day (organisation's zone), model and tier: the quarter hours summed, for pages of long periods."""
-
-    day = models.DateField()
-    model = models.TextField()
-    tier = models.SmallIntegerField()
-    pk = models.CompositePrimaryKey("day", "model", "tier")
-
-
 class CoreDay(Sums):
     """Usage per day (organisation's zone) and all core dimensions: the quarter hours summed, for the explorer."""
 

@@ -1,4 +1,4 @@
-"""What was used per day of the organisation's zone, model and tier: read for pages, made anew for the rest.
+"""What was used per day of the organisation's zone: read for pages, made anew for the rest.
 
 These days are the quarter hours summed, so that a page of a year reads a few thousand rows and not millions.
 """
@@ -12,12 +12,10 @@ from django.db import connection
 
 from budgets.limits.calendar import DAY, day_starts_at
 from usage.rollups.run_days import MAKE_RUN_DAYS_ANEW
-from usage.rollups.sums import UPSERT_CORE_DAYS, UPSERT_MODEL_DAYS, UPSERT_VALUE_DAYS
+from usage.rollups.sums import UPSERT_CORE_DAYS, UPSERT_VALUE_DAYS
 
 # As a rebuild and a change of the zone make them: all, since no quarter hour is ever deleted.
 MAKE_ANEW = (
-    "DELETE FROM usage_modelday",
-    f"WITH quarter_hours AS (SELECT * FROM usage_quarterhour) {UPSERT_MODEL_DAYS}",
     "DELETE FROM usage_coreday",
     f"WITH quarter_hours AS (SELECT * FROM usage_quarterhour) {UPSERT_CORE_DAYS}",
 )
@@ -26,36 +24,54 @@ OF_DAYS = "WITH wide_days AS (SELECT * FROM usage_wide_day), days_of_core AS (SE
 MAKE_VALUES_ANEW = ("DELETE FROM usage_valueday", f"{OF_DAYS} {UPSERT_VALUE_DAYS}")
 # Between a change of the zone and the sweep that follows it, the days are another zone's: then quarter hours are read.
 # The planner reads only the side that applies.
-SIDES = """
-SELECT day, model, tier, cost, calls, unpriced, unmeasured FROM usage_modelday
-WHERE day >= %(first)s AND day <= %(last)s AND (SELECT zone FROM usage_wide_zone) = %(zone)s
+DAYS_ASKED = "day >= %(first)s AND day <= %(last)s AND (SELECT zone FROM usage_wide_zone) = %(zone)s"
+QUARTERS_ASKED = (
+    "bucket >= %(starts)s AND bucket < %(stops)s AND (SELECT zone FROM usage_wide_zone) IS DISTINCT FROM %(zone)s"
+)
+USED = "cost, calls, unpriced, unmeasured"
+VALUES = f"""
+SELECT dimension, day, value, {USED} FROM usage_valueday WHERE {DAYS_ASKED}
 UNION ALL
-SELECT (bucket AT TIME ZONE %(zone)s)::date, model, tier, cost, calls, unpriced, unmeasured FROM usage_quarterhour
-WHERE bucket >= %(starts)s AND bucket < %(stops)s AND (SELECT zone FROM usage_wide_zone) IS DISTINCT FROM %(zone)s"""
-MODELS = f"""
-SELECT model, sum(cost)::bigint, bool_or(cost <> 0), sum(unpriced)::bigint FROM ({SIDES}) AS used GROUP BY model"""
-DAYS = f"""
-SELECT day, CASE WHEN %(named)s::text[] IS NULL OR model = ANY(%(named)s) THEN model END, tier,
-    sum(cost)::bigint, sum(calls)::bigint, sum(unpriced)::bigint, sum(unmeasured)::bigint
-FROM ({SIDES}) AS used GROUP BY 1, 2, 3"""
+SELECT dimension, (bucket AT TIME ZONE %(zone)s)::date, value, {USED} FROM usage_quarterhour
+CROSS JOIN LATERAL (VALUES ('model', model), ('tier', tier::text)) AS stated (dimension, value)
+WHERE {QUARTERS_ASKED}"""
+MODELS_AND_TIERS = f"""
+SELECT dimension, value, sum(cost)::bigint, bool_or(cost <> 0), sum(calls)::bigint, sum(unpriced)::bigint
+FROM ({VALUES}) AS used WHERE dimension IN ('model', 'tier') GROUP BY 1, 2"""
+MODEL_DAYS = f"""
+SELECT day, CASE WHEN value = ANY(%(named)s::text[]) THEN value END, sum(cost)::bigint, sum(calls)::bigint,
+    sum(unmeasured)::bigint
+FROM ({VALUES}) AS used WHERE dimension = 'model' GROUP BY 1, 2"""
+TIER_DAYS = f"""
+SELECT day, model, tier, sum(cost)::bigint, sum(calls)::bigint, sum(unpriced)::bigint, sum(unmeasured)::bigint
+FROM (
+    SELECT day, model, tier, {USED} FROM usage_coreday WHERE {DAYS_ASKED}
+    UNION ALL
+    SELECT (bucket AT TIME ZONE %(zone)s)::date, model, tier, {USED} FROM usage_quarterhour WHERE {QUARTERS_ASKED}
+) AS used GROUP BY 1, 2, 3"""
 
 
-def models_used(first: date, last: date, zone: ZoneInfo) -> list[tuple[str, int, bool, int]]:
-    """(model, cost in nano-dollars, whether anything of it has a cost, calls without a price). One statement.
+def models_and_tiers(first: date, last: date, zone: ZoneInfo) -> list[tuple[str, str, int, bool, int, int]]:
+    """("model" or "tier", its name or number, cost, whether anything of it has a cost, calls, those without a price).
 
-    Of the days `first` to `last`, both included, of the organisation's zone.
+    Of the days `first` to `last`, both included, of the organisation's zone; cost in nano-dollars. One statement.
     """
-    return _read(MODELS, first, last, zone)
+    return _read(MODELS_AND_TIERS, first, last, zone)
 
 
-def days_used(
-    first: date, last: date, zone: ZoneInfo, named: Sequence[str] | None = None
-) -> list[tuple[date, str | None, int, int, int, int, int]]:
-    """(day, model, tier, cost, calls, calls without a price, calls without tokens). One statement.
+def models_by_day(
+    first: date, last: date, zone: ZoneInfo, named: Sequence[str]
+) -> list[tuple[date, str | None, int, int, int]]:
+    """(day, model, cost, calls, calls without tokens) of the same days; models not `named` are summed as None."""
+    return _read(MODEL_DAYS, first, last, zone, named=list(named))
 
-    Of the same days. With `named`, all other models are summed as None.
+
+def tiers_by_day(first: date, last: date, zone: ZoneInfo) -> list[tuple[date, str, int, int, int, int, int]]:
+    """(day, model, tier, cost, calls, calls without a price, calls without tokens) of the same days. One statement.
+
+    From the days of all core dimensions, so many more rows than the others read.
     """
-    return _read(DAYS, first, last, zone, named=None if named is None else list(named))
+    return _read(TIER_DAYS, first, last, zone)
 
 
 def make_days_anew(zone: str) -> None:

@@ -53,13 +53,6 @@ FROM rows GROUP BY 1, {", ".join(CORE)}"""
 # The zone that days are summed in: the organisation's, but for the moments until `follow_time_zone` follows a change.
 ZONE_OF_DAYS = "SELECT coalesce((SELECT zone FROM usage_wide_zone), time_zone) FROM budgets_organisation WHERE id = 1"
 # Days of that zone: its midnights are on quarter hours, so those of `quarter_hours` sum to them exactly.
-MODEL_KEY = ("day", "model", "tier")
-MODEL_DAYS = f"""
-SELECT (bucket AT TIME ZONE %(zone)s)::date AS day, model, tier,
-    {", ".join(f"sum({column})::bigint AS {column}" for column in SUM_COLUMNS)}
-FROM quarter_hours GROUP BY 1, model, tier"""
-
-# The same with all core dimensions, for pages that group by any of them.
 CORE_DAY_KEY = ("day", *CORE)
 CORE_DAYS = f"""
 SELECT (bucket AT TIME ZONE %(zone)s)::date AS day, {", ".join(CORE)},
@@ -173,10 +166,6 @@ UPSERT_QUARTER_HOURS = f"""
 INSERT INTO usage_quarterhour (bucket, {", ".join(CORE)}, {", ".join(SUM_COLUMNS)})
 SELECT bucket, {", ".join(CORE)}, {", ".join(SUM_COLUMNS)} FROM quarter_hours ORDER BY bucket, {", ".join(CORE)}
 ON CONFLICT (bucket, {", ".join(CORE)}) DO UPDATE SET {adding("usage_quarterhour", SUM_COLUMNS)}"""
-UPSERT_MODEL_DAYS = f"""
-INSERT INTO usage_modelday ({", ".join(MODEL_KEY)}, {", ".join(SUM_COLUMNS)})
-{MODEL_DAYS} ORDER BY {", ".join(MODEL_KEY)}
-ON CONFLICT ({", ".join(MODEL_KEY)}) DO UPDATE SET {adding("usage_modelday", SUM_COLUMNS)}"""
 ADD_CORE_DAYS = f"""
 INSERT INTO usage_coreday ({", ".join(CORE_DAY_KEY)}, {", ".join(SUM_COLUMNS)})
 {{core_days}} ORDER BY {", ".join(CORE_DAY_KEY)}

@@ -2,9 +2,10 @@
 
 import threading
 from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
-from importlib import import_module
 from io import StringIO
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -16,8 +17,8 @@ from budgets.models import Budget, Organisation
 from budgets.organisation.configuration import changing_configuration
 from usage.ledger.check import check_ledger
 from usage.ledger.retention import attached_months, expire
-from usage.models import CoreDay, IngestBatch, LedgerEntry, ModelDay, QuarterHour, Run, TokenDay, WideDay
-from usage.rollups.days import days_used, models_used
+from usage.models import CoreDay, IngestBatch, LedgerEntry, QuarterHour, Run, TokenDay, ValueDay, WideDay
+from usage.rollups.days import models_and_tiers, models_by_day, tiers_by_day
 from usage.rollups.fold import fold_all, fold_batches
 from usage.rollups.rebuild import rebuild_rollups
 from usage.rollups.zone import follow_time_zone
@@ -135,6 +136,18 @@ def folded_days() -> tuple[dict, dict]:
     return {row[:11]: list(row[11:]) for row in core}, {row[:7]: list(row[7:]) for row in tokens}
 
 
+SUMS = ("calls", "cost", "unpriced", "unmeasured", "output_tokens")
+
+
+def tier_sums(rows: Iterable[Sequence[Any]]) -> dict:
+    """Rows that begin with day, model and tier, summed by those."""
+    found: dict = defaultdict(lambda: [0] * len(SUMS))
+    for day, model, tier, *sums in rows:
+        for n, value in enumerate(sums):
+            found[day, model, tier][n] += value
+    return dict(found)
+
+
 def folded_sums() -> tuple[dict, dict, dict, dict]:
     quarters: dict = defaultdict(lambda: [0, 0, 0, 0])
     for cell in QuarterHour.objects.all():
@@ -146,10 +159,7 @@ def folded_sums() -> tuple[dict, dict, dict, dict]:
         for cell in WideDay.objects.all()
     }
     runs = {(run.workflow_id, run.run_id): [run.calls, run.cost] for run in Run.objects.all()}
-    models = {
-        (cell.day, cell.model, cell.tier): [cell.calls, cell.cost, cell.unpriced, cell.unmeasured, cell.output_tokens]
-        for cell in ModelDay.objects.all()
-    }
+    models = tier_sums(CoreDay.objects.values_list("day", "model", "tier", *SUMS))
     return dict(quarters), days, runs, models
 
 
@@ -199,16 +209,24 @@ def test_until_the_change_is_followed_days_are_summed_and_read_in_one_zone():
 def read_in(zone: ZoneInfo) -> dict:
     """What pages read, as `plain_sums` states it; output tokens apart, which they do not."""
     span = (date(2026, 1, 1), date(2027, 1, 1), zone)
-    rows = days_used(*span)
-    named = [model for model, *_ in models_used(*span)][:1]
-    few = days_used(*span, named)
-    assert sum(row[3] for row in few) == sum(row[3] for row in rows)
-    assert {row[1] for row in few} <= {*named, None}
     tokens = plain_sums(zone.key)[3]
-    return {
+    found = {
         (day, model, tier): [calls, cost, unpriced, unmeasured, tokens[day, model, tier][4]]
-        for day, model, tier, cost, calls, unpriced, unmeasured in rows
+        for day, model, tier, cost, calls, unpriced, unmeasured in tiers_by_day(*span)
     }
+    in_all: dict = defaultdict(lambda: [0, 0, 0])
+    by_day: dict = defaultdict(lambda: [0, 0, 0])
+    for (day, model, tier), (calls, cost, unpriced, unmeasured, _) in found.items():
+        for key in (("model", model), ("tier", str(tier))):
+            in_all[key] = [a + b for a, b in zip(in_all[key], (cost, calls, unpriced), strict=True)]
+        key = (day, model if model == "test-model" else None)
+        by_day[key] = [a + b for a, b in zip(by_day[key], (cost, calls, unmeasured), strict=True)]
+    assert {(of, value): [cost, *more] for of, value, cost, _, *more in models_and_tiers(*span)} == in_all
+    assert {(of, value) for of, value, _, priced, *_ in models_and_tiers(*span) if priced} == {
+        key for key, sums in in_all.items() if sums[0]
+    }
+    assert {(day, model): sums for day, model, *sums in models_by_day(*span, ["test-model"])} == by_day
+    return found
 
 
 def test_pages_read_days_and_no_quarter_hour_once_they_are_of_the_zone():
@@ -217,16 +235,6 @@ def test_pages_read_days_and_no_quarter_hour_once_they_are_of_the_zone():
     expected = read_in(ZoneInfo("UTC"))
     QuarterHour.objects.all().delete()
     assert read_in(ZoneInfo("UTC")) == expected
-
-
-def test_the_migration_sums_what_was_folded_before():
-    take(varied(60))
-    fold_all()
-    ModelDay.objects.all().delete()
-    with connection.cursor() as cursor:
-        cursor.execute(import_module("usage.migrations.0016_model_days").FILL)
-    assert folded_sums() == plain_sums("UTC")
-    assert check_ledger() == []
 
 
 def test_folding_twice_changes_nothing_and_takes_bounded_chunks():
@@ -293,14 +301,13 @@ def test_check_ledger_notices_each_kind_of_damage_and_rebuild_mends_it():
     assert check_ledger() == []
     QuarterHour.objects.filter(pk=QuarterHour.objects.first().pk).update(cost=7)
     WideDay.objects.filter(dimension="tag").delete()
-    ModelDay.objects.filter(model="test-model", tier=1).delete()
+    ValueDay.objects.filter(dimension="model", value="test-model").delete()
     Run.objects.filter(pk=Run.objects.first().pk).delete()
     TokenDay.objects.update(calls=F("calls") + 1)
     damaged = {
         "usage_quarterhour",
         "usage_wide_day",
         "usage_valueday",
-        "usage_modelday",
         "usage_coreday",
         "usage_tokenday",
         "usage_run",

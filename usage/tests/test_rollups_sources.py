@@ -124,7 +124,7 @@ def test_damage_is_noticed_and_mended():
     SourceHour.objects.update(late=7, last_at=NOW - timedelta(days=1))
     QuarterHour.objects.filter(pk=QuarterHour.objects.first().pk).update(cost_in_runs=7)
     found = {difference.table: difference.problem for difference in check_ledger()}
-    assert set(found) == {"usage_sourcehour", "usage_quarterhour", "usage_modelday", "usage_coreday"}
+    assert set(found) == {"usage_sourcehour", "usage_quarterhour", "usage_coreday"}
     assert "late is off by" in found["usage_sourcehour"] and "last_microsecond" in found["usage_sourcehour"]
     rebuild_rollups()
     assert summed_hours() == plain_hours()

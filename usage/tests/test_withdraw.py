@@ -15,7 +15,7 @@ from usage.ledger import retention
 from usage.ledger.check import check_ledger
 from usage.ledger.opening import open_due
 from usage.ledger.withdraw import ensure_open_month, withdraw
-from usage.models import Claim, IngestBatch, LedgerEntry, ModelDay, PriceEntry, QuarterHour, Run, WideDay
+from usage.models import Claim, CoreDay, IngestBatch, LedgerEntry, PriceEntry, QuarterHour, Run, ValueDay, WideDay
 from usage.prices import book as price_book
 from usage.prices.reprice import carry_out, confirm, preview
 from usage.rollups.fold import fold_all
@@ -77,7 +77,7 @@ def test_all_sums_fall_to_zero_and_the_ledger_is_proven():
     fold_all()
     assert check_ledger() == []
     sums = ("calls", "unmeasured", "unpriced", "input_tokens", "cost", "retries", "escalated")
-    for table in (QuarterHour, ModelDay, WideDay):
+    for table in (QuarterHour, CoreDay, ValueDay, WideDay):
         for row in table.objects.values(*sums, "calls_in_runs", "cost_in_runs"):
             assert set(row.values()) == {0}, row
     assert set(Run.objects.values_list("calls", "cost", "unpriced")) == {(0, 0, 0)}
