@@ -15,7 +15,8 @@ from django.db import connection, transaction
 from reports.asking.narrowed import EVERYTHING, Narrowed
 from reports.asking.scope import Scope
 from reports.asking.window import Window, of_days
-from reports.spend.sums import USED, Used, readable, sum_of
+from reports.spend.cells import USED
+from reports.spend.sums import Used, readable, sum_of
 from usage.models import LedgerEntry, Run
 from usage.rollups.sums import SUMS
 

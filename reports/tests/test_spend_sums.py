@@ -11,7 +11,8 @@ from budgets.models import Organisation, Workflow
 from reports.asking.scope import CORE, DIMENSIONS, WIDE, Scope
 from reports.asking.window import Window, window_of
 from reports.spend import sums
-from reports.spend.sums import hours_of, source_of, spend, sum_of, top
+from reports.spend.cells import source_of
+from reports.spend.sums import hours_of, spend, sum_of, top
 from reports.tests.spent import NOW, fill_ledger, ledger_rows, plain_groups, plain_used, values_of
 from usage.ledger.partitions import forget
 
