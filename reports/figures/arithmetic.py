@@ -9,8 +9,9 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from fractions import Fraction
 
-from reports.figures.sums import CACHES, LAYERS, Read, Used, Went, added
+from reports.figures.sums import CACHES, Read, Used, Went, added
 from usage.prices.known import known_cost
+from usage.rollups.sums import LAYERS
 
 NANO = 1_000_000_000
 NO_PRICE = "none of these calls has a price yet"
@@ -98,7 +99,7 @@ class _Saying:
 
 def cost_of_runs(went: Went, used: Used) -> int | None:
     """What runs cost; None where that is nothing and calls of the same scope, `used`, have no price."""
-    return None if not went.cost and used.unpriced + used.unmeasured > 0 else went.cost
+    return None if not went.spent and used.unpriced + used.unmeasured > 0 else went.spent
 
 
 def compute(read: Read, before: Read | None = None) -> Figures:
@@ -218,7 +219,7 @@ def _of_coverage(said: _Saying, read: Read) -> None:
     said.put("claimed_share", used.cost - used.unclaimed_cost, used.cost, no_cost)
     said.put("run_share", used.cost_in_runs, used.cost, no_cost)
     why = read.missing.get("went", "") or "no call names its run"
-    said.put("outcome_share", went.judged_cost, went.cost_of_runs, why)
+    said.put("outcome_share", went.judged_cost, went.cost, why)
 
 
 def _of_growth(said: _Saying, read: Read, before: Read | None) -> None:

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from reports.figures.sums import CACHES, LAYERS
+from reports.figures.sums import CACHES
+from usage.rollups.sums import LAYERS
 
 # Units: what a figure's value is, and so how it is shown.
 EACH, MONEY, SHARE, TOKENS, RATIO, PLAIN, MINUTES, TIMES = (

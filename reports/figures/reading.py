@@ -12,10 +12,12 @@ from budgets.workflows.guardrails import SENSITIVE
 from reports.asking.scope import NAMES, Scope
 from reports.asking.window import Window
 from reports.figures.sources import Sources, sources_of
-from reports.figures.sums import CACHES, LAYERS, Made, Named, Read, Used, Went, Wide
+from reports.figures.sums import CACHES, Made, Named, Read, Used, Went, Wide
 from reports.models import Finding, Watch
 from usage.prices.known import known_cost
+from usage.rollups.counted import Runs
 from usage.rollups.runs import runs_by_workflow, spent_in_runs
+from usage.rollups.sums import LAYERS
 
 PREMIUM = 3  # and every tier above
 NOBODYS = (Workflow.Status.RESERVED, Workflow.Status.DISCOVERED)
@@ -228,12 +230,7 @@ def runs_of(window: Window, ids: Collection[int] | None = None) -> dict[int, Wen
     asked = None if ids is None else list(ids)
     runs = runs_by_workflow(window.starts_at, window.stops_at, asked)
     spent = spent_in_runs(window.starts_at, window.stops_at, asked)
-    found = {}
-    for flow in {*runs, *spent}:
-        told = asdict(runs[flow]) if flow in runs else {}
-        told["cost_of_runs"] = told.pop("cost", 0)
-        found[flow] = Went(**told, cost=spent.get(flow, 0))
-    return found
+    return {flow: Went(**asdict(runs.get(flow, Runs())), spent=spent.get(flow, 0)) for flow in {*runs, *spent}}
 
 
 def _went(window: Window, ids: Collection[int] | None) -> dict[int, Went]:

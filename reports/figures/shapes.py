@@ -75,5 +75,5 @@ def caught_of(went: Went) -> Caught | None:
     if went.reviewed <= 0:
         return None
     found = min(Fraction(1), Fraction(max(0, went.reworked + went.misrouted + went.rejected), went.reviewed))
-    cost, minutes = found * max(0, went.cost), max(Fraction(went.review_minutes), Fraction(0))
+    cost, minutes = found * max(0, went.spent), max(Fraction(went.review_minutes), Fraction(0))
     return Caught(went.reviewed, found, cost, minutes, cost * 60 / minutes if minutes else None)

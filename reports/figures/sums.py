@@ -5,11 +5,12 @@ Money in nano-dollars, tokens and calls as counts.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
-from decimal import Decimal
 from typing import Self, TypeVar
 
+from usage.rollups.counted import Runs
+from usage.rollups.sums import LAYERS
+
 Sums = TypeVar("Sums", bound="Adding")
-LAYERS = ("system", "history", "retrieval", "tools", "memory", "user", "output_format")
 CACHES = ("prompt", "semantic", "response", "retrieval", "embedding")
 
 
@@ -80,39 +81,14 @@ class Made(Adding):
 
 
 @dataclass(frozen=True, slots=True)
-class Went(Adding):
-    """Runs, and what became of them, as `usage.rollups.runs.Runs` says; `cost` is what runs cost in the window.
+class Went(Adding, Runs):
+    """Runs, and what became of them; `spent` is what calls of runs cost in the window, whenever those count.
 
-    `cost_of_runs` is what its runs cost whenever that was. Of the runs that are `seen` in the window `stepped` state
-    steps, `capped` are of workflows that limit steps, `over` those of them beyond the limit; `longest` is the highest
-    step.
+    Of the runs that are `seen` in the window `stepped` state steps, `capped` are of workflows that limit steps, `over`
+    those of them beyond the limit; `longest` is the highest step.
     """
 
-    runs: int = 0
-    cost: int = 0
-    cost_of_runs: int = 0
-    steps: int = 0
-    judged: int = 0
-    judged_cost: int = 0
-    completed: int = 0
-    approved: int = 0
-    shipped: int = 0
-    rejected: int = 0
-    failed: int = 0
-    reviewed: int = 0
-    reworked: int = 0
-    misrouted: int = 0
-    routed: int = 0
-    reviews: int = 0
-    duplicates: int = 0
-    review_minutes: Decimal = Decimal(0)
-    timed: int = 0
-    scored: int = 0
-    satisfaction: Decimal = Decimal(0)
-    revenue: int = 0
-    shipped_revenue: int = 0
-    minutes_saved: Decimal = Decimal(0)
-    cases: int = 0
+    spent: int = 0
     seen: int = 0
     stepped: int = 0
     capped: int = 0

@@ -216,7 +216,7 @@ def value(reads: Reads) -> Table:
     now, rows = reads.now, []
     for pk, went in (now.went or {}).items():
         flow = now.named[pk]
-        if went.runs <= 0 and not went.cost:
+        if went.runs <= 0 and not went.spent:
             continue
         cost = cost_of_runs(went, now.workflows.get(pk, Used()))
         revenue = went.shipped_revenue or None
@@ -224,7 +224,7 @@ def value(reads: Reads) -> Table:
         worth = per(revenue, cost)
         approved = went.approved if went.judged else None
         cells = (flow.name, cost, approved, each, revenue, worth, verdict(went, cost))
-        rows.append((worth is None, -(worth or 0), -went.cost, flow.slug, Line(cells, (("workflow", flow.slug),))))
+        rows.append((worth is None, -(worth or 0), -went.spent, flow.slug, Line(cells, (("workflow", flow.slug),))))
     columns = (
         Column("workflow", "Workflow", WORDS), Column("cost_of_runs", "Runs cost", CENTS),
         Column("approved", "Approved", COUNT), Column("cost_per_approved", "Each", EACH),
@@ -240,7 +240,7 @@ def verdict(went: Went, cost: int | None) -> str:
     if cost is None:
         return "Cost not known"
     if went.shipped_revenue:
-        return "Earns more than it costs" if went.shipped_revenue >= went.cost else "Costs more than it earns"
+        return "Earns more than it costs" if went.shipped_revenue >= went.spent else "Costs more than it earns"
     if went.approved > 0:
         return "Value not stated"
     return "Nothing approved yet" if went.judged else "No outcome yet"

@@ -47,17 +47,17 @@ class Saving:
 
 def worth(window: Window) -> str:
     """Which workflows cost more than they earn, or spend without anything approved. Three statements."""
-    went = {pk: one for pk, one in runs_of(window).items() if one.cost > 0}
-    losing = sorted((pk for pk in went if 0 < went[pk].shipped_revenue < went[pk].cost), key=lambda pk: _gap(went[pk]))
-    barren = sorted((pk for pk in went if went[pk].judged > 0 >= went[pk].approved), key=lambda pk: -went[pk].cost)
+    went = {pk: one for pk, one in runs_of(window).items() if one.spent > 0}
+    losing = sorted((pk for pk in went if 0 < went[pk].shipped_revenue < went[pk].spent), key=lambda pk: _gap(went[pk]))
+    barren = sorted((pk for pk in went if went[pk].judged > 0 >= went[pk].approved), key=lambda pk: -went[pk].spent)
     names = dict(Workflow.objects.filter(pk__in=[*losing[:1], *barren[:1]]).values_list("pk", "name"))
     said = []
     if losing:
         one = went[losing[0]]
-        said.append(f"{names[losing[0]]} brought in {whole(one.shipped_revenue)} and cost {whole(one.cost)}.")
+        said.append(f"{names[losing[0]]} brought in {whole(one.shipped_revenue)} and cost {whole(one.spent)}.")
         said += [_others(len(losing) - 1)] if len(losing) > 1 else []
     if barren:
-        said.append(f"{names[barren[0]]} cost {whole(went[barren[0]].cost)} and nothing of it is approved.")
+        said.append(f"{names[barren[0]]} cost {whole(went[barren[0]].spent)} and nothing of it is approved.")
     if said:
         return " ".join(said)
     if any(one.shipped_revenue > 0 for one in went.values()):
@@ -67,7 +67,7 @@ def worth(window: Window) -> str:
 
 
 def _gap(went: Went) -> int:
-    return went.shipped_revenue - went.cost
+    return went.shipped_revenue - went.spent
 
 
 def _others(many: int) -> str:
