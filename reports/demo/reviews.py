@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from reports.demo import organisation
@@ -10,6 +11,12 @@ from reports.demo.story import Story
 
 REVIEWERS = ("Lena Kraus", "Sam Reed", "Priya Shah", "Tom Weiss")
 UNREVIEWED = 0.12  # of the runs: nobody said anything
+# Cents that one shipped run of these brings in, about; replies resolve a case each, of briefs nobody says.
+BRINGS_IN = {
+    "ad-copy-variations": (250, 900), "translation": (150, 420), "blog-and-seo-drafts": (200, 1_200),
+    "social-listening-digest": (30, 140),
+}  # fmt: skip
+RESOLVES = "customer-reply-assistant"
 SENT_BACK, REJECTED, FAILED, TWICE = 0.14, 0.07, 0.04, 0.02
 
 
@@ -47,7 +54,11 @@ def of_run(story: Story, workflow: str, run: str, ended: datetime) -> Iterator[d
         other = chance.choice([one for one in REVIEWERS if one != reviewer])
         yield said | review(chance, f"{run}-again", "approved", other, at + timedelta(minutes=chance.randint(2, 25)))
     if chance.random() < 0.8:
-        worth = {"minutes_saved": chance.randint(15, 150), "asset": f"cms/{workflow}/{run}"}
+        worth: dict[str, Any] = {"minutes_saved": chance.randint(15, 150), "asset": f"cms/{workflow}/{run}"}
+        if workflow in BRINGS_IN:
+            worth["revenue_usd"] = f"{Decimal(chance.randint(*BRINGS_IN[workflow])) / 100:.2f}"
+        if workflow == RESOLVES:
+            worth["cases"] = 1
         yield (
             said
             | worth
