@@ -161,10 +161,16 @@ def test_over_the_api(api):
         ({"currency": "EUR"}, "currency"),
         ({"closed_before": "2999-01-01", "name": "New"}, "closed_before"),
         ({"fiscal_year_starts": 0}, "fiscal_year_starts"),
+        ({"time_zone": "UTC", "name": "New"}, "time_zone"),
+        ({"time_zone": "UTC", "closed_before": "2025-12-01", "reason": "Some days only"}, "time_zone"),
     ):
         answer = api.patch("/api/v1/organisation", wrong, format="json")
         assert answer.status_code == 422 and field in answer.json()["errors"], wrong
-    assert Organisation.get().name == "My company"
+    row = Organisation.get()
+    assert (row.name, row.time_zone, row.closed_before) == ("My company", "Asia/Kolkata", date(2026, 1, 1))
+    both = {"time_zone": "UTC", "closed_before": None, "reason": "Another zone"}
+    answer = api.patch("/api/v1/organisation", both, format="json")
+    assert (answer.status_code, answer.json()["time_zone"], answer.json()["closed_before"]) == (200, "UTC", None)
 
 
 def test_a_second_person_for_policies_is_asked_for_on_the_page_and_taken_back(boss):

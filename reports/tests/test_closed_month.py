@@ -78,6 +78,7 @@ COUNTED = (
     *(f"/export/spend.csv?{DAYS}&group={one}" for one in DIMENSIONS),
     *(f"/series/spend.json?{DAYS}&group={one}&stack=status&metric=calls" for one in DIMENSIONS if one != "status"),
     "/series/spend.json?period=custom&from=2026-10-20&to=2026-10-20",
+    f"/export/spend/calls.csv?{DAYS}",
     f"/series/spend-by-model.json?{DAYS}",
     f"/export/spend-by-model.csv?{DAYS}",
 )
