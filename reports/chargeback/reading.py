@@ -21,7 +21,7 @@ from usage.costs.spread import within
 # Of the quarter hours, since their sums are exact in any zone, also between a change of it and the days that follow.
 SPENT = """
 SELECT team, workflow_id, model, sum(calls)::bigint, sum(input_tokens + output_tokens)::bigint, sum(unpriced)::bigint,
-    sum(cost)::bigint
+    sum(unmeasured)::bigint, sum(cost)::bigint
 FROM usage_quarterhour WHERE bucket >= %(starts)s AND bucket < %(stops)s GROUP BY 1, 2, 3
 """
 # What is posted elsewhere has an index of its own; within the month's open days it is no correction of another month.
@@ -29,13 +29,16 @@ LATE = """
 SELECT team, workflow_id, model, date_trunc('month', time AT TIME ZONE %(zone)s)::date,
     sum(CASE kind WHEN 0 THEN 1 WHEN 2 THEN -1 ELSE 0 END)::bigint,
     coalesce(sum(coalesce(input_tokens, 0) + coalesce(output_tokens, 0)), 0)::bigint,
-    sum(unpriced)::bigint, coalesce(sum(cost), 0)::bigint
+    sum(unpriced)::bigint,
+    coalesce(sum(CASE kind WHEN 0 THEN 1 WHEN 2 THEN -1 ELSE 0 END) FILTER (WHERE NOT measured), 0)::bigint,
+    coalesce(sum(cost), 0)::bigint
 FROM usage_ledger AS ledger
 WHERE posted_at >= %(starts)s AND posted_at < %(stops)s AND posted_at <> time AND time < %(starts)s
     AND NOT EXISTS (SELECT 1 FROM usage_ingestbatch WHERE id = ledger.batch_id AND folded_at IS NULL)
 GROUP BY 1, 2, 3, 4 ORDER BY 4 DESC
 """
 Key = tuple[str, int, str]  # team, workflow, model
+AMOUNTS = 5  # calls, tokens, unpriced, unmeasured, cost
 
 
 def statements(organisation: Organisation, books: Books, who: Any) -> list[Statement]:
@@ -67,8 +70,8 @@ def _used(organisation: Organisation, month: date, owners: Owners) -> Iterable[L
         "stops": day_starts_at(month_after(month), organisation.zone),
         "zone": organisation.zone.key,
     }
-    sums: dict[Key, list[int]] = defaultdict(lambda: [0, 0, 0, 0])
-    late: dict[tuple[Key, date], list[int]] = defaultdict(lambda: [0, 0, 0, 0])
+    sums: dict[Key, list[int]] = defaultdict(lambda: [0] * AMOUNTS)
+    late: dict[tuple[Key, date], list[int]] = defaultdict(lambda: [0] * AMOUNTS)
     with connection.cursor() as cursor:
         cursor.execute(SPENT, values)
         for team, workflow, model, *amounts in cursor.fetchall():
@@ -94,7 +97,7 @@ def _add(to: list[int], amounts: Iterable[int]) -> None:
 
 def _line(kind: str, key: Key, amounts: list[int], owners: Owners, of: date | None = None) -> Line:
     team, workflow, model = key
-    owner, (calls, tokens, unpriced, cost) = owners.of(workflow, team), amounts
+    owner, (calls, tokens, unpriced, unmeasured, cost) = owners.of(workflow, team), amounts
     return Line(
         kind=kind,
         team=team,
@@ -108,6 +111,7 @@ def _line(kind: str, key: Key, amounts: list[int], owners: Owners, of: date | No
         unpriced=unpriced,
         cost=cost,
         of=of,
+        unmeasured=unmeasured,
     )
 
 

@@ -4,7 +4,7 @@ Lines are rounded to cents by largest remainder, so that their sum is the rounde
 that is a cent off its own lines cannot be booked.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import ROUND_FLOOR, ROUND_HALF_UP, Decimal
@@ -27,7 +27,7 @@ class Owner:
 @dataclass(frozen=True, slots=True)
 class Line:
     """One line. `cost` in nano-dollars, exact. `kind`: usage of the month, another cost, or what counts here for a
-    month before (`of`), which was closed when it came.
+    month before (`of`), which was closed when it came. `unmeasured` calls do not even say how much they used.
     """
 
     kind: str
@@ -42,6 +42,17 @@ class Line:
     unpriced: int
     cost: int
     of: date | None = None
+    unmeasured: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Charged:
+    """What some lines come to, as far as their calls have a price."""
+
+    cost: int
+    calls: int
+    unpriced: int
+    unmeasured: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,28 +65,15 @@ class Statement:
     lines: tuple[Line, ...]
 
     @property
-    def total(self) -> int:
-        return sum(line.cost for line in self.lines)
-
-    @property
-    def metered(self) -> int:
-        return self._sum_of(METERED)
-
-    @property
-    def other(self) -> int:
-        return self._sum_of(OTHER)
-
-    @property
-    def corrections(self) -> int:
-        return self._sum_of(CORRECTION)
-
-    @property
     def unpriced(self) -> int:
         """Calls whose cost nobody knows. What a price takes away again for closed days hides none of them."""
         return sum(max(0, line.unpriced) for line in self.lines)
 
-    def _sum_of(self, kind: str) -> int:
-        return sum(line.cost for line in self.lines if line.kind == kind)
+
+def charged(lines: Iterable[Line]) -> Charged:
+    """The sums of some lines."""
+    rows = [(line.cost, line.calls, max(0, line.unpriced), max(0, line.unmeasured)) for line in lines]
+    return Charged(*(sum(column) for column in zip(*rows, strict=True))) if rows else Charged(0, 0, 0, 0)
 
 
 def booked(amounts: Sequence[Decimal], cent: Decimal) -> tuple[Decimal, ...]:

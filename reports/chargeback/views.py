@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import date
+from decimal import Decimal
 from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
@@ -14,17 +15,23 @@ from budgets.currency.shown import show, shown
 from budgets.limits.calendar import day_of, day_starts_at
 from budgets.models import Organisation
 from budgets.organisation.closing import Books, books_of
-from budgets.pages.amounts import units
-from budgets.pages.csv import csv_response, currency_code, exact
+from budgets.pages.amounts import plain, signed, units
+from budgets.pages.csv import csv_response, currency_code
 from budgets.pages.door import in_reach
 from budgets.pages.moments import place
 from budgets.plan.year import month_words
 from reports.chargeback.months import Month, month_asked, months_back
 from reports.chargeback.reading import statements
-from reports.chargeback.statement import CORRECTION, METERED, OTHER, Line, Statement, booked
+from reports.chargeback.statement import CORRECTION, METERED, OTHER, Line, Statement, booked, charged
 from usage.ledger.retention import kept_since
+from usage.prices.known import Costing, known_cost
+from usage.prices.showing import cost_in_file, cost_words
 
 NO_TEAM = "-"  # in addresses; no team can be called so
+COLUMNS = {
+    "Metered use": {METERED}, "Other AI costs": {OTHER}, "For closed months": {CORRECTION},
+    "Total": {METERED, OTHER, CORRECTION},
+}  # fmt: skip
 KINDS = {METERED: "Metered use", OTHER: "Other AI costs", CORRECTION: "Counts here for closed months"}
 HEADER = (
     "month", "team", "team_name", "kind", "of_month", "workflow", "name", "model", "cost_centre", "ledger_code",
@@ -70,9 +77,9 @@ def chargeback(request: HttpRequest) -> HttpResponseBase:
             "month_words": month_words(month),
             "months": [(one, month_words(one)) for one in months_back(today, month)],
             "state": Month(month).state(organisation, today),
-            "rows": [(one, one.team or NO_TEAM) for one in found],
+            "rows": [(one, one.team or NO_TEAM, _columns([one])) for one in found],
             "is_empty": not any(one.lines for one in found),
-            "total": _sums(found),
+            "total": _columns(found),
             "is_kept": _is_kept(organisation, month),
             "zone_words": place(organisation.time_zone),
             "note": note,
@@ -80,9 +87,17 @@ def chargeback(request: HttpRequest) -> HttpResponseBase:
     )
 
 
-def _sums(found: list[Statement]) -> dict[str, int]:
-    names = ("metered", "other", "corrections", "total", "unpriced")
-    return {name: sum(getattr(one, name) for one in found) for name in names}
+def _columns(found: list[Statement]) -> list[tuple[str, str]]:
+    """What the columns of the table are called, and what they come to."""
+    lines = [line for one in found for line in one.lines]
+    return [
+        (words, cost_words(charged(line for line in lines if line.kind in kinds))) for words, kinds in COLUMNS.items()
+    ]
+
+
+def _booked(of: Costing, amount: Decimal) -> str:
+    """Cents as they are booked; why not, where none of these calls has a price."""
+    return cost_words(of) if known_cost(of) is None else plain(amount)
 
 
 @require_safe
@@ -101,7 +116,16 @@ def statement(request: HttpRequest, month: date, team: str) -> HttpResponse:
     for kind, words in KINDS.items():
         rows = [(line, amount) for line, amount in zip(found.lines, amounts, strict=True) if line.kind == kind]
         if rows:
-            parts.append({"kind": kind, "words": words, "rows": rows, "sum": sum(amount for _, amount in rows)})
+            whole = sum((amount for _, amount in rows), Decimal(0))
+            parts.append(
+                {
+                    "kind": kind,
+                    "words": words,
+                    "rows": [(line, _booked(line, amount)) for line, amount in rows],
+                    "sum": _booked(charged(line for line, _ in rows), whole),
+                }
+            )
+    total = sum(amounts, Decimal(0))
     return render(
         request,
         "chargeback/statement.html",
@@ -114,7 +138,8 @@ def statement(request: HttpRequest, month: date, team: str) -> HttpResponse:
             "month_words": month_words(month),
             "state": Month(month).state(organisation, today),
             "parts": parts,
-            "total": sum(amounts),
+            "total": _booked(charged(found.lines), total),
+            "headline": signed(total) if known_cost(charged(found.lines)) is not None else "",
             "is_kept": _is_kept(organisation, month),
             "zone_words": place(organisation.time_zone),
             "now": timezone.now().astimezone(organisation.zone),
@@ -149,7 +174,7 @@ def _lines(one: Statement) -> Iterator[list[Any]]:
         yield [
             f"{one.month:%Y-%m}", one.team, one.team_name, line.kind, _of(line), line.workflow, line.name, line.model,
             line.cost_centre, line.ledger_code, line.calls, line.tokens, line.unpriced, currency_code(),
-            exact(line.cost), str(amount),
+            cost_in_file(line), None if known_cost(line) is None else str(amount),
         ]  # fmt: skip
 
 

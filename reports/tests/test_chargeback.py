@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
@@ -19,7 +20,7 @@ from budgets.organisation.closing import books_of
 from budgets.organisation.configuration import changing_configuration
 from budgets.organisation.edit import close_days, open_days
 from reports.chargeback.reading import statements
-from reports.chargeback.statement import Line, Statement, booked
+from reports.chargeback.statement import Line, Statement, booked, charged
 from reports.tests.repriced import price_later
 from usage.costs.edit import create_costs
 from usage.costs.values import CostValues
@@ -87,8 +88,7 @@ def test_lines_of_a_month_with_its_corrections(company):
         ("other", "Seats", "", 0, 30 * 10**9, None),
         ("correction", "Briefs", "test-model", 1, 10_001_000_000, OCTOBER),
     ]
-    assert (growth.metered, growth.other, growth.corrections) == (667_666_000, 30 * 10**9, 10_001_000_000)
-    assert (growth.total, growth.unpriced) == (40_668_666_000, 1)
+    assert (charged(growth.lines).cost, growth.unpriced) == (40_668_666_000, 1)
     assert {line.ledger_code for line in growth.lines} == {"6400", "6401"}
     assert kinds(nobody)[0][3:5] == (1, 3_000_000)
     assert brand.lines == ()
@@ -110,11 +110,29 @@ def test_pages_and_csv_say_the_same(company, client, django_assert_max_num_queri
     assert '<td class="n">40.67</td>' in one
     answer = client.get(reverse("chargeback-csv"), {"month": "2026-11", "team": "growth"})
     rows = list(csv.DictReader(io.StringIO(b"".join(answer.streaming_content).decode())))
-    assert sum(Decimal(row["booked"]) for row in rows) == Decimal("40.67")
-    assert sum(Decimal(row["amount"]) for row in rows) == Decimal("40.668666")
+    assert sum(Decimal(row["booked"] or 0) for row in rows) == Decimal("40.67")
+    assert sum(Decimal(row["amount"] or 0) for row in rows) == Decimal("40.668666")
+    assert [(row["amount"], row["booked"]) for row in rows if row["model"] == "nobody-knows"] == [("", "")]
     assert [row["of_month"] for row in rows] == ["", "", "", "2026-10"]
     assert client.get(reverse("chargeback-statement", args=[OCTOBER, "brand"])).status_code == 200
     assert "Closed." in client.get(reverse("chargeback"), {"month": "2026-10"}).content.decode()
+
+
+@time_machine.travel(LATER, tick=False)
+def test_a_team_of_which_nothing_has_a_price_is_not_charged_0(company, client):
+    with changing_configuration():
+        Workflow.objects.create(slug="ads", name="Ads", team=Team.objects.get(slug="brand"), status="production")
+    take([an_event("x", time="2026-11-10T10:00:00Z", workflow="ads", model="nobody-knows")], now=LATER)
+    fold_all()
+    client.force_login(User.objects.create_superuser("lena"))
+    page = client.get(reverse("chargeback"), {"month": "2026-11"}).content.decode()
+    row = page.partition("/brand/")[2].partition("</tr>")[0]
+    assert re.findall(r'data-label="([^"]+)">(?:<b>)?([^<]+)', row) == [
+        ("Metered use", "no price yet"), ("Other AI costs", "$0.00"), ("For closed months", "$0.00"),
+        ("Total", "no price yet"),
+    ]  # fmt: skip
+    one = client.get(reverse("chargeback-statement", args=[NOVEMBER, "brand"])).content.decode()
+    assert "<h2>No price yet</h2>" in one and "0.00" not in one
 
 
 @time_machine.travel(LATER, tick=False)
@@ -147,7 +165,7 @@ def test_a_month_keeps_the_rate_of_its_last_day(company, client):
     for month, sums in (("2026-10", Decimal("0.0015")), ("2026-11", Decimal("81.337332"))):
         answer = client.get(reverse("chargeback-csv"), {"month": month, "team": "growth"})
         rows = list(csv.DictReader(io.StringIO(b"".join(answer.streaming_content).decode())))
-        assert sum(Decimal(row["amount"]) for row in rows) == sums
+        assert sum(Decimal(row["amount"] or 0) for row in rows) == sums
         assert {row["currency"] for row in rows} == {"EUR"}
     one = client.get(reverse("chargeback-statement", args=[OCTOBER, "growth"])).content.decode()
     assert "euros at 0.5 to the dollar" in one

@@ -34,17 +34,23 @@ def compare_chargeback(c: Comparison) -> None:
             whole = [one + more for one, more in zip(whole, sums, strict=True)]
             where = f"Chargeback {month}, {name}"
             for kind, expected in zip(("metered", "other", "correction"), sums, strict=True):
-                amounts = [Fraction(line["amount"]) for line in lines[team] if line["kind"] == kind]
+                amounts = [Fraction(line["amount"] or 0) for line in lines[team] if line["kind"] == kind]
                 # Each line of another currency is rounded to nine decimals.
                 near = abs(sum(amounts) - c.shown.units(expected)) <= Fraction(len(amounts), NANO)
                 c.same(f"{where} {kind}, {expected}", near, True)
             calls = sum(int(line["calls"]) for line in lines[team])
             c.same(f"{where} calls", calls, count(mine, "calls"))
-            booked = sum(Fraction(line["booked"]) for line in lines[team])
+            booked = sum(Fraction(line["booked"] or 0) for line in lines[team])
             c.same(f"{where} booked", booked * 100, c.shown.hundredths(sum(sums)))
+            metered = [row for row in mine if row not in late]
+            for line in lines[team]:
+                of = [row for row in metered if (row.slug, row.model) == (line["workflow"], line["model"])]
+                if line["kind"] == "metered":
+                    c.cost(f"{where}: {line['workflow']}, {line['model']}", line["amount"], of)
             if mine or other or team:
                 line = next(cells for label, cells in shown.items() if label.startswith(name))
-                c.same(where, line, [c.shown.cents(one) for one in (*sums, sum(sums))])
+                in_all = c.shown.cents(sum(sums)) if other else c.words(mine)
+                c.same(where, line, [c.words(metered), c.shown.cents(other), c.words(late), in_all])
         c.same(f"Chargeback {month}", shown["All teams"], [c.shown.cents(one) for one in (*whole, sum(whole))])
 
 
