@@ -3,6 +3,7 @@
     python -m benchmarks.forecast DATA.csv.gz --horizon 48 --season 24
     python -m benchmarks.forecast DATA.csv.gz --horizon 48 --season 24 --predictions OUT.csv
     python -m benchmarks.forecast DATA.csv.gz --horizon 48 --season 24 --cross-validate
+    python -m benchmarks.forecast DATA.csv.gz --horizon 48 --season 24 --earlier 0 2 4 --known 480
 
 DATA holds `series,t,value,part`; `train` rows are the history, `test` rows what came. Without `--predictions` the
 command is run on it, and its CPU time counted, start included. Needs no database. The definitions are those of the M4
@@ -209,12 +210,19 @@ def main() -> None:
     parser.add_argument("--season", type=int, required=True)
     parser.add_argument("--predictions", type=Path)
     parser.add_argument("--cross-validate", action="store_true")
+    parser.add_argument("--earlier", type=int, nargs="+", help="score as of so many seasons before the end")
+    parser.add_argument("--known", type=int, help="with --earlier: only so many last steps are history")
     options = parser.parse_args()
     series = read_series(options.data)
     if options.cross_validate:
         from benchmarks.forecast_choice import cross_validate
 
         cross_validate(series, options.horizon, options.season)
+        return
+    if options.earlier:
+        from benchmarks.forecast_origins import tell_origins
+
+        tell_origins(series, options.horizon, options.season, options.earlier, options.known)
         return
     with tempfile.TemporaryDirectory() as folder:
         target = options.predictions or Path(folder) / "forecasts.csv"
