@@ -27,9 +27,9 @@ LAPLACE = {80: 1.609, 95: 2.996}  # in mean absolute errors; what is believed be
 BELIEF = 20.0  # errors that weigh as much as that belief
 PHASE_BELIEF, BLOCK_BELIEF = 10.0, 20.0  # errors until a time of the season, and a season ahead, speak for themselves
 BEYOND = 0.25  # the power by which ranges grow further ahead than any back-test reached
-WIDEN = {True: {80: 1.12, 95: 1.22}, False: {80: 0.98, 95: 0.92}}  # by whether the season is fine
+WIDEN = {True: {80: 1.12, 95: 1.22}, False: {80: 1.0, 95: 1.0}}  # by whether the season is fine
 FEW, MANY = 0.2, {True: 15, False: 20}  # how much wider after no back-test than after many origins
-WIDEN_SUM = {True: {80: 1.9, 95: 3.7}, False: {80: 1.75, 95: 3.0}}  # in mean absolute errors of sums
+WIDEN_SUM = {True: {80: 1.9, 95: 3.7}, False: {80: 1.9, 95: 3.25}}  # in mean absolute errors of sums
 
 
 def step_ranges(history: History, ahead: Floats, errors: Floats) -> Ranges:

@@ -18,6 +18,7 @@ from benchmarks.forecast import (
     smape,
     summary,
 )
+from benchmarks.forecast_origins import as_of, figures
 from reports.forecast.histories import BadFile
 
 FOLDER = Path(__file__).resolve().parents[3] / "shared" / "benchmarks" / "forecast"
@@ -96,3 +97,34 @@ def test_the_published_check_values(name, horizon, season, naive, plain, owa):
     assert (found["sMAPE"], found["MASE"], found["OWA"]) == pytest.approx((*naive, owa), abs=0.0006)
     assert np.mean([each.smape2 for each in scores]) == pytest.approx(plain[0], abs=0.0006)
     assert np.mean([each.mase2 for each in scores]) == pytest.approx(plain[1], abs=0.0006)
+
+
+def test_an_earlier_origin_knows_only_what_was_before_it():
+    series = Series("a", np.arange(20.0), np.arange(20.0, 24))
+    assert as_of(series, 0, 4, None).came.tolist() == [20, 21, 22, 23]
+    earlier = as_of(series, 6, 4, 5)
+    assert (earlier.history.tolist(), earlier.came.tolist()) == ([9, 10, 11, 12, 13], [14, 15, 16, 17])
+    assert as_of(series, 99, 4, None).history.size == 0
+
+
+def test_series_that_cannot_be_forecast_or_scored_are_left_out():
+    wavy = Series("wavy", np.resize([4.0, 6, 4, 7, 5, 6], 40), np.array([4.0, 6, 5]))
+    short = Series("short", np.array([1.0, 2]), np.array([1.0, 2, 1]))
+    never_wrong = Series("never wrong", np.resize([4.0, 6], 40), np.array([4.0, 6, 4]))
+    nothing = Series("nothing came", wavy.history, np.array([np.nan, np.nan, np.nan]))
+    alone, found = figures([wavy], 2), figures([short, wavy, never_wrong, nothing], 2)
+    assert found == alone
+    assert (found["series"], found["total within 95"]) == (1, 1)
+    with pytest.raises(SystemExit, match="No series can be forecast"):
+        figures([short, nothing], 2)
+
+
+def test_ranges_of_days_hold_at_other_times_than_the_last():
+    """Eight weeks of sums at three times of the year, one without a Christmas behind it: narrower ones hold 76 %."""
+    data = FOLDER / "nn5_daily_dev.csv.gz"
+    if not data.exists():
+        pytest.skip(f"{data.name} is not here.")
+    series = read_series(data)
+    found = [figures([as_of(each, 7 * weeks, 56, None) for each in series], 7) for weeks in (8, 24, 40)]
+    assert 0.78 < np.mean([each["total within 80"] for each in found]) < 0.86
+    assert 0.93 < np.mean([each["total within 95"] for each in found]) < 0.98
