@@ -15,11 +15,12 @@ from django.utils import timezone
 from budgets.audit.record import Actor, record
 from budgets.limits.calendar import DAY, day_of, day_starts_at, period_bounds
 from budgets.models import Budget, BudgetSeries, BudgetState, Organisation, Team, Workflow
+from budgets.notices.alone import alone
 from reports.models import Outlook, OutlookRun
 from reports.outlook.expecting import WEEK, Changes, Expected, expect_days, expect_hours, ready_on, usual_days
 from reports.outlook.planned import HORIZON, Planned, read_planned
 from reports.outlook.series import HOURS_BACK, Histories, Subject, read_days, read_hours
-from routing.replay.claim import OPEN, Claim, alone
+from routing.replay.claim import OPEN, Claim
 
 TASK = "reports.tasks.make_forecasts"
 OUTLOOK_LOCK = 7_061_080  # advisory lock number, ours by choice: one worker forecasts at a time

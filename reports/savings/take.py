@@ -12,6 +12,7 @@ from django.utils import timezone
 from budgets.audit.record import Actor, record
 from budgets.limits.calendar import DAY, day_of, day_starts_at
 from budgets.models import Organisation
+from budgets.notices import alone
 from budgets.organisation.configuration import current_generation
 from reports.models import SavingsRun
 from reports.savings import ledger
@@ -21,7 +22,7 @@ from reports.savings.replay import Replay
 from reports.savings.result import Result, written
 from reports.what_if import basis
 from routing.replay.basis import live_policy
-from routing.replay.claim import OPEN, Claim, alone
+from routing.replay.claim import OPEN, Claim
 from routing.replay.ledger import Counted, Window, count_calls
 from usage.models import PriceEntry
 from usage.prices import book
@@ -76,15 +77,7 @@ def ask_nightly(now: datetime | None = None) -> bool:
 
 def work_off() -> int:
     """Carry out what was asked for, and what a dead worker left; how many. 0 where another worker is at it."""
-    with alone(SAVINGS_LOCK) as held:
-        if not held:
-            return 0
-        seen: list[int] = []
-        waiting = SavingsRun.objects.filter(state__in=OPEN).order_by("pk").values_list("pk", flat=True)
-        while (run_id := waiting.exclude(pk__in=seen).first()) is not None:  # one may come in meanwhile
-            seen.append(run_id)
-            carry_out(run_id)
-        return len(seen)
+    return alone.work_off(SAVINGS_LOCK, SavingsRun.objects.filter(state__in=OPEN), carry_out)
 
 
 def carry_out(run_id: int) -> None:

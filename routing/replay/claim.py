@@ -6,12 +6,11 @@ that a result is always of the whole. `claimed_at` is the worker's heartbeat and
 there what it wrote last has lost it, or it was called off.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any, Generic, TypeVar
 
-from django.db import OperationalError, connection
+from django.db import OperationalError
 from django.utils import timezone
 
 from budgets.access.problems import what_failed
@@ -24,20 +23,6 @@ J = TypeVar("J", bound=Any)
 
 class Lost(Exception):
     """Somebody called the work off, or another worker has it."""
-
-
-@contextmanager
-def alone(lock: int) -> Iterator[bool]:
-    """Whether this worker holds the advisory lock, for as long as it is inside."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s)", [lock])
-        held = bool(cursor.fetchone()[0])
-    try:
-        yield held
-    finally:
-        if held:
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_unlock(%s)", [lock])
 
 
 class Claim(Generic[J]):

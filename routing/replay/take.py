@@ -13,11 +13,12 @@ from django.utils import timezone
 from budgets.access.problems import Problem
 from budgets.audit.record import Actor, record
 from budgets.models import Organisation
+from budgets.notices.alone import work_off
 from budgets.organisation.configuration import current_generation
 from routing.models import PolicyReplay, PolicyVersion
 from routing.policy.document import read as read_policy
 from routing.replay import basis, ledger
-from routing.replay.claim import GIVE_UP, OPEN, Claim, alone
+from routing.replay.claim import GIVE_UP, OPEN, Claim
 from routing.replay.result import Basis, Result, written
 from routing.replay.run import Replay
 from usage.prices import book
@@ -103,15 +104,7 @@ def facts(replay: PolicyReplay) -> dict[str, Any]:
 
 def replay_waiting() -> int:
     """Carry out what was asked for, and what a dead worker left; how many. 0 where another worker is at it."""
-    with alone(REPLAY_LOCK) as held:
-        if not held:
-            return 0
-        seen: list[int] = []
-        waiting = PolicyReplay.objects.filter(state__in=OPEN).order_by("pk").values_list("pk", flat=True)
-        while (replay_id := waiting.exclude(pk__in=seen).first()) is not None:  # one may come in meanwhile
-            seen.append(replay_id)
-            carry_out(replay_id)
-        return len(seen)
+    return work_off(REPLAY_LOCK, PolicyReplay.objects.filter(state__in=OPEN), carry_out)
 
 
 def carry_out(replay_id: int) -> None:

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.contrib.auth.models import User
-from django.db import OperationalError, connection
+from django.db import OperationalError
 from django.db.models import Count, F, Max, Q, QuerySet
 from django.utils import timezone
 
 from budgets.audit.record import Actor
 from budgets.models import AuditEntry
+from budgets.notices.alone import alone
 from budgets.notices.hint import hint_task
 from usage.ingest.requeue import refuse_again, send_now
 from usage.ingest.write import Answer
@@ -67,14 +68,8 @@ def send_waiting(seconds: float = 20) -> int:
     """Send what waits, for about so long; how many were tried. Whoever finds another at it leaves."""
     if not waiting().exists():
         return 0
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s)", [SEND_LOCK])
-        if not cursor.fetchone()[0]:
-            return 0
-        try:
-            return send_for(seconds)
-        finally:
-            cursor.execute("SELECT pg_advisory_unlock(%s)", [SEND_LOCK])
+    with alone(SEND_LOCK) as held:
+        return send_for(seconds) if held else 0
 
 
 def send_for(seconds: float) -> int:

@@ -1,13 +1,12 @@
 """What workers do with prices. Registered by `usage.tasks`, which imports this module."""
 
 import logging
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 from celery import shared_task
-from django.db import connection
 
 from budgets.audit.record import Actor
+from budgets.notices.alone import work_off
 from usage.models import RepriceRun
 from usage.prices import preview, refresh, reprice
 
@@ -31,30 +30,14 @@ def preview_reprices() -> int:
 
 def _each(lock: int, status: RepriceRun.Status, work: Callable[[int], object]) -> int:
     """`work` on the id of each run of this status, if no other worker is at it; how many there were."""
-    with _alone(lock) as alone:
-        if not alone:
-            return 0
-        runs = list(RepriceRun.objects.filter(status=status).order_by("id").values_list("pk", flat=True))
-        for pk in runs:
-            try:
-                work(pk)
-            except Exception:  # the run says what went wrong; the next one is not to blame
-                logger.exception("Re-price run %s failed.", pk)
-        return len(runs)
 
+    def try_to(pk: int) -> None:
+        try:
+            work(pk)
+        except Exception:  # the run says what went wrong; the next one is not to blame
+            logger.exception("Re-price run %s failed.", pk)
 
-@contextmanager
-def _alone(lock: int) -> Iterator[bool]:
-    """Hold an advisory lock of the session; False where another worker has it. It goes with a killed connection."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s)", [lock])
-        held = bool(cursor.fetchone()[0])
-    try:
-        yield held
-    finally:
-        if held:
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_unlock(%s)", [lock])
+    return work_off(lock, RepriceRun.objects.filter(status=status), try_to)
 
 
 @shared_task(name="usage.tasks.check_prices")
