@@ -24,6 +24,7 @@ from budgets.models import (
     Grant,
     PlanLine,
     PlannedActivity,
+    StoppedRun,
     Team,
     Workflow,
 )
@@ -142,6 +143,7 @@ BELONGING: dict[type[Model], Belonging] = {
     AlertRule: ByField("team_id"),
     Alert: ByField("team_id"),
     Grant: By("workflow", Workflow),
+    StoppedRun: By("workflow", Workflow),
     Crossing: By("budget", Budget),
 }
 

@@ -48,6 +48,13 @@ def _what_is_governed() -> list[Wording]:
             references={"owner_id": "auth.user", "team_id": "budgets.team"},
         ),
         Wording(
+            "budgets.stoppedrun",
+            "run",
+            {"ends_at": "until"},
+            acts={"let go on": "let {what} go on"},
+            phrase="the run {object}",
+        ),
+        Wording(
             "budgets.team",
             "team",
             {"slug": "short name", "cost_centre": "cost centre", "ledger_code": "ledger code"},

@@ -12,6 +12,7 @@ from budgets.models.limits import NANO, Budget, BudgetCharge, BudgetSeries, Budg
 from budgets.models.organisation import Organisation
 from budgets.models.people import COMPANY_WIDE, Invitation, Membership, Profile, Role
 from budgets.models.plan import PlanLine
+from budgets.models.runs import StoppedRun
 from budgets.models.workflows import UNASSIGNED, Team, Workflow
 
 __all__ = [
@@ -49,6 +50,7 @@ __all__ = [
     "Profile",
     "Role",
     "Source",
+    "StoppedRun",
     "Team",
     "Workflow",
 ]

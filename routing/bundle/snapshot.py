@@ -11,9 +11,10 @@ from django.db.models import Q
 from django.utils import timezone
 
 from budgets.limits.calendar import Period, day_of, period_bounds
-from budgets.models import Budget, BudgetState, Grant, GrantRun, Workflow
+from budgets.models import Budget, BudgetState, Grant, GrantRun, StoppedRun, Workflow
 from budgets.models import Organisation as OrganisationRow
 from budgets.workflows.guardrails import known
+from budgets.workflows.stopping import MOST
 from routing.bundle import content as say
 from routing.bundle import policy_part
 from routing.bundle.canonical import exact
@@ -48,7 +49,11 @@ def read_content(organisation: OrganisationRow, now: datetime | None = None) -> 
         snippets=snippets,
         workflows={workflow.slug: workflow_content(workflow, allowed) for workflow in workflows},
         budgets=budgets,
-        blocked=[*paused(workflows), *exhausted(budgets, aliases_of(workflows))],
+        blocked=[
+            *paused(workflows),
+            *stopped(now, aliases_of(workflows)),
+            *exhausted(budgets, aliases_of(workflows)),
+        ],
         grants=read_grants(now, aliases_of(workflows)),
         prices=[price_content(*named, entry) for named, entry in sorted(prices.items(), key=lambda one: one[0])],
     )
@@ -103,6 +108,23 @@ def paused(workflows: Iterable[Workflow]) -> list[say.Blocked]:
         )
         for named in workflows
         if (workflow := named.merged_into or named).paused_at
+    ]
+
+
+def stopped(now: datetime, aliases: Mapping[str, list[str]] = MappingProxyType({})) -> list[say.Blocked]:
+    """Runs that were stopped, for every name that their workflow goes by; no more than may be stopped at a time."""
+    newest = StoppedRun.objects.in_force(now).select_related("workflow__merged_into").order_by("-stopped_at", "-pk")
+    stops = [(stop.workflow.merged_into or stop.workflow, stop) for stop in newest[:MOST]]
+    return [
+        say.Blocked(
+            scope={"workflow": name, "run": stop.run_id},
+            code="run_stopped",
+            reason=stop.reason or f"Somebody stopped this run of {row.name}.",
+            until=say.instant(stop.ends_at),
+            finding=stop.finding,
+        )
+        for row, stop in sorted(stops, key=lambda one: (one[0].slug, one[1].run_id))
+        for name in (row.slug, *aliases.get(row.slug, ()))
     ]
 
 

@@ -3,7 +3,7 @@
 import json
 import os
 import subprocess
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from django.utils import timezone
 from tokenops_sdk import SCHEMA
 
 from budgets.limits.scope import DIMENSIONS
-from budgets.models import Budget, Organisation, Team, Workflow
+from budgets.models import Budget, Organisation, StoppedRun, Team, Workflow
 from budgets.workflows.guardrails import LIMITS
 from routing.bundle.canonical import canonical
 from routing.bundle.content import Stamp, document
@@ -56,6 +56,9 @@ def full(db) -> dict:
     )
     off = Workflow.objects.create(slug="off", name="Off", paused_at=timezone.now())
     Workflow.objects.create(slug="off-too", name="Off too", status="merged", merged_into=off)
+    StoppedRun.objects.create(
+        workflow=off, run_id="r-17", finding=12, stopped_at=timezone.now(), ends_at=timezone.now() + timedelta(1)
+    )
     for metric in Budget.Metric.values:
         Budget.objects.create(
             slug=metric, name=metric, metric=metric, amount=10**18 - 1, scope={"tag": "a=b", "tier": "1"}
@@ -76,6 +79,7 @@ def full(db) -> dict:
 
 def test_what_is_compiled_is_what_the_schema_says(full):
     check(full)
+    assert full["blocked"][-1]["scope"] == {"workflow": "off-too", "run": "r-17"}
     assert all(full[part] for part in ("tiers", "workflows", "budgets", "blocked", "prices")), "nothing went unseen"
 
 
@@ -94,6 +98,8 @@ def test_what_is_compiled_is_what_the_schema_says(full):
         lambda said: said["workflows"]["seo"]["guardrails"]["by_task_type"]["extraction"].update(cash={}),
         lambda said: said["prices"][0].update(input=0.4),
         lambda said: said["blocked"][0].update(until="tomorrow"),
+        lambda said: said["blocked"][-1].update(finding="12"),
+        lambda said: said["blocked"][-1]["scope"].update(user="ann"),
     ],
 )
 def test_the_schema_refuses_what_is_not_a_bundle(full, spoil):

@@ -13,7 +13,9 @@ from tokenops_sdk import verify
 from budgets.audit.record import Actor
 from budgets.models import Budget, BudgetState, Organisation, Workflow
 from budgets.workflows.merge import merge_workflow
+from budgets.workflows.stopping import let_run_go_on, stop_run
 from routing.bundle import compile as compiling
+from routing.bundle import snapshot
 from routing.bundle.canonical import canonical
 from routing.bundle.compile import compile_if_changed
 from routing.bundle.freshness import freshness_token
@@ -151,6 +153,29 @@ def test_a_free_form_column_of_another_kind_keeps_no_kill_switch_from_anybody(ju
     assert [one["scope"] for one in newest()["blocked"]] == [{"workflow": "runaway"}]
 
 
+def test_stopped_runs_are_told_while_they_are_and_no_more_than_may_be(monkeypatch):
+    now = timezone.now().replace(microsecond=0)
+    seo = Workflow.objects.create(slug="seo", name="SEO")
+    Workflow.objects.create(slug="seo-v2", name="seo-v2", status="merged", merged_into=seo)
+    stop_run(Actor.command("test"), seo, "r-2", "Goes in circles.", 12, now)
+    stop_run(Actor.command("test"), seo, "r-1", now=now - timedelta(minutes=1))
+    over = stop_run(Actor.command("test"), seo, "r-0", now=now - timedelta(hours=24))
+    assert over.ends_at == now
+    assert compile_if_changed() is not None
+    stops = newest()["blocked"]
+    assert [(one["scope"]["workflow"], one["scope"]["run"]) for one in stops] == [
+        ("seo", "r-1"), ("seo-v2", "r-1"), ("seo", "r-2"), ("seo-v2", "r-2"),
+    ]  # fmt: skip
+    assert stops[2] == {
+        "code": "run_stopped", "scope": {"workflow": "seo", "run": "r-2"}, "reason": "Goes in circles.", "finding": 12,
+        "until": f"{now + timedelta(days=1):%Y-%m-%dT%H:%M:%SZ}",
+    }  # fmt: skip
+    assert stops[0]["reason"] == "Somebody stopped this run of SEO." and "finding" not in stops[0]
+    monkeypatch.setattr(snapshot, "MOST", 1)
+    compile_if_changed()
+    assert {one["scope"]["run"] for one in newest()["blocked"]} == {"r-2"}, "the newest"
+
+
 def test_a_discovered_workflow_that_is_paused_is_told():
     Workflow.objects.create(slug="rogue", name="rogue", status="discovered", paused_at=timezone.now())
     compile_if_changed()
@@ -259,8 +284,12 @@ def test_too_soon_waits_unless_it_is_urgent(monkeypatch):
     assert compile_if_changed() == 2, "somebody is blocked"
     set_state(budget, 50_000_000_000)
     assert compile_if_changed() == 3, "somebody is freed"
-    Workflow.objects.create(slug="w", name="w", paused_at=timezone.now())
+    workflow = Workflow.objects.create(slug="w", name="w", paused_at=timezone.now())
     assert compile_if_changed() == 4, "somebody is paused"
+    stop_run(Actor.command("test"), workflow, "r-17")
+    assert compile_if_changed() == 5, "a run is stopped"
+    let_run_go_on(Actor.command("test"), workflow, "r-17")
+    assert compile_if_changed() == 6, "a run goes on"
 
 
 def test_a_clock_that_was_set_back_does_not_hold_bundles_up(monkeypatch):
