@@ -17,7 +17,7 @@ from budgets.models import Alert, AlertRule, Budget, BudgetSeries, BudgetState, 
 from budgets.pages import pace
 from budgets.pages.amounts import MONEY, amount
 from budgets.pages.moments import day
-from budgets.pages.standing import CLOSE
+from budgets.pages.standing import CLOSE, holds
 from budgets.pages.standings import FIRST_USE
 
 HOUR = timedelta(hours=1)
@@ -95,11 +95,11 @@ class Forecast(Declared):
 
 
 def landing(state: BudgetState, spent: int, first_use: datetime | None, now: datetime, zone: Any) -> int | None:
-    """What the period comes to: as the forecast job wrote it; until there is one, at the budget's pace.
+    """What the period comes to: as forecast; until there is one, and where it is too old, at the budget's pace.
 
     None while that cannot be said.
     """
-    if state.projected is not None:
+    if state.projected is not None and holds(state.projected_at, now):
         return max(state.projected, spent)
     return pace.expected(_period(state), spent, first_use, now, zone, state.budget.pace)
 

@@ -197,6 +197,8 @@ class BudgetState(models.Model):
     status = models.CharField(max_length=9, choices=Status, default=Status.UNDER)
     limit_version = models.PositiveIntegerField(default=1)
     projected = models.BigIntegerField(null=True, help_text="Written by reports: expected at the end of the period.")
+    projected_most = models.BigIntegerField(null=True, help_text="Upper end of the likely range (80 %).")
+    projected_at = models.DateTimeField(null=True, help_text="When that was forecast.")
     updated_at = models.DateTimeField(auto_now=True)
 
     class Meta:
@@ -204,6 +206,11 @@ class BudgetState(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["budget", "period_start"], name="budget_state_period"),
             models.CheckConstraint(condition=Q(limit__gte=0), name="budget_state_limit"),
+            models.CheckConstraint(
+                condition=Q(projected=None, projected_most=None, projected_at=None)
+                | Q(projected__isnull=False, projected_at__isnull=False),
+                name="budget_state_projected",
+            ),
         ]
 
     def as_dict(self) -> dict[str, Any]:

@@ -12,13 +12,16 @@ from django.db.models import BigIntegerField, BooleanField, ExpressionWrapper, F
 from budgets.limits.calendar import Period
 from budgets.models import Budget, BudgetState, Organisation
 from budgets.pages import pace
-from budgets.pages.standing import risk_of, tone_of
+from budgets.pages.standing import FORECAST_HOLDS, risk_of, tone_of
 from budgets.pages.standings import FIRST_USE, running
 
 COLUMNS = (
     "budget_id", "budget__name", "budget__status", "budget__metric", "budget__on_exhausted", "budget__pace", "whole",
-    "period_start", "period_end", "starts", "ends", "limit", "spent", "crossed", "status", "projected", "seen_from",
+    "period_start", "period_end", "starts", "ends", "limit", "spent", "crossed", "status", "projected",
+    "projected_most", "made_at", "seen_from",
 )  # fmt: skip
+
+HOLDS = FORECAST_HOLDS // pace.MICROSECOND
 
 
 class Ranked(NamedTuple):
@@ -61,6 +64,7 @@ def rank(organisation: Organisation, now: datetime, budgets: QuerySet[Budget]) -
             starts=Microseconds("starts_at"),
             ends=Microseconds("ends_at"),
             seen_from=Microseconds(FIRST_USE),
+            made_at=Microseconds("projected_at"),
         )
         .values_list(*COLUMNS)
     )
@@ -96,9 +100,14 @@ class AllShares:
 
 def _ranked(row: tuple[Any, ...], shares: AllShares) -> Ranked:
     (budget_id, name, status, metric, action, pattern, whole, first, last, starts, ends,
-     limit, spent, crossed, standing, projected, seen_from) = row  # fmt: skip
+     limit, spent, crossed, standing, projected, most, made_at, seen_from) = row  # fmt: skip
     is_paused, is_over = status == Budget.Status.PAUSED, standing == BudgetState.Status.EXHAUSTED
-    landing = None if projected is None else max(projected, spent)
+    landing = None
+    if made_at is None or shares.microseconds - made_at > HOLDS:
+        most = None
+    else:
+        landing = max(projected, spent)
+        most = None if most is None else max(most, landing)
     if landing is None and seen_from is not None:
         found = shares.of(first, last, starts, ends, pattern)
         landing = pace.expected_at(starts, ends, seen_from, shares.microseconds, spent, found)
@@ -106,7 +115,7 @@ def _ranked(row: tuple[Any, ...], shares: AllShares) -> Ranked:
         risk=risk_of(is_paused, is_over, spent, limit, landing),
         name=name,
         budget_id=budget_id,
-        tone=tone_of(is_paused, is_over, limit, landing, crossed),
+        tone=tone_of(is_paused, is_over, limit, landing, most, crossed),
         is_paused=is_paused,
         is_over=is_over,
         is_stopped=is_over and action == Budget.Action.BLOCK and not is_paused,

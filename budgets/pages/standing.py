@@ -1,13 +1,15 @@
 """How a budget stands, in numbers and in words. Pure: no Django, no models."""
 
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from fractions import Fraction
 
 from budgets.pages.amounts import amount
 from budgets.pages.moments import day
 
-CLOSE = 95  # percent of the limit; landing from here on could go over
+CLOSE = 95  # percent of the limit; where an even pace, which has no range, leads from here on could go over
+# Forecasts are made each night. One night or a weekend without is no harm; after that, what was used since says more.
+FORECAST_HOLDS = timedelta(days=3)
 RISK_SCALE = 10**12  # of parts of the limit, so that thousands are ranked without fractions
 WELL_UNDER = Fraction(60, 100)
 EACH = {"day": "a day", "week": "a week", "month": "a month", "quarter": "a quarter", "year": "a year"}
@@ -23,12 +25,19 @@ AFTERMATH = {
 }
 
 
-def tone_of(is_paused: bool, is_over: bool, limit: int, landing: int | None, crossed: int) -> str:
-    """`over`, `watch`, `ok` or `` (says nothing)."""
+def holds(made_at: datetime | None, now: datetime) -> bool:
+    """Whether there is a forecast that is new enough to go by."""
+    return made_at is not None and now - made_at <= FORECAST_HOLDS
+
+
+def tone_of(is_paused: bool, is_over: bool, limit: int, landing: int | None, most: int | None, crossed: int) -> str:
+    """`over`, `watch`, `ok` or `` (says nothing). `most`: the upper end of the likely range; None: there is none."""
     if is_paused:
         return ""
     if is_over or (landing is not None and landing > limit):
         return "over"
+    if most is not None:
+        return "watch" if most > limit else "ok"
     if landing is not None:
         return "watch" if landing * 100 >= limit * CLOSE else "ok"
     return "watch" if crossed else "ok"
@@ -48,8 +57,9 @@ class Standing:
     """One budget in its present period. Amounts are nano-dollars, tokens or calls; shares 0 to 1 of the period.
 
     `covers` is the scope in words, `beneath` the line under the name. `landing` is what the period is expected to come
-    to: forecast where `is_forecast`, else where an even pace leads; None while that cannot be said. `spark` holds the
-    last 30 days, oldest first; empty where it was not asked for.
+    to: forecast where `is_forecast`, and then at most `likely_most` four times of five, else where an even pace leads;
+    None while that cannot be said. `forecast_of`: the day of the last forecast, where that is too old to go by. `spark`
+    holds the last 30 days, oldest first; empty where it was not asked for.
     """
 
     budget_id: int
@@ -73,6 +83,8 @@ class Standing:
     landing: int | None
     spark: tuple[int, ...] = ()
     is_forecast: bool = False
+    likely_most: int | None = None
+    forecast_of: date | None = None
 
     @property
     def used(self) -> Fraction:
@@ -104,7 +116,7 @@ class Standing:
 
     @property
     def tone(self) -> str:
-        return tone_of(self.is_paused, self.is_over, self.limit, self.landing, self.crossed)
+        return tone_of(self.is_paused, self.is_over, self.limit, self.landing, self.likely_most, self.crossed)
 
     @property
     def words(self) -> str:
@@ -156,7 +168,9 @@ class Standing:
     @property
     def how(self) -> str:
         """What the landing rests on, as the end of a sentence."""
-        return "as forecast" if self.is_forecast else "at an even pace"
+        if self.is_forecast:
+            return "as forecast"
+        return "at an even pace" + (f" (the last forecast is of {day(self.forecast_of)})" if self.forecast_of else "")
 
     @property
     def landing_words(self) -> str:

@@ -9,10 +9,10 @@ from django.db.models import DateTimeField, OuterRef, Q, QuerySet, Subquery, Sum
 from django.db.models.functions import TruncDate
 
 from budgets.limits import scope as scopes
-from budgets.limits.calendar import Period, day_starts_at, expected_share
+from budgets.limits.calendar import Period, day_of, day_starts_at, expected_share
 from budgets.models import Budget, BudgetSeries, BudgetState, Organisation, Team, Workflow
 from budgets.pages import pace
-from budgets.pages.standing import Standing
+from budgets.pages.standing import Standing, holds
 
 SPARK_DAYS = 30
 FIRST_USE = Subquery(
@@ -56,8 +56,11 @@ def _standing(
     zone = organisation.zone
     period = Period(state.period_start, state.period_end, state.starts_at, state.ends_at)
     share = expected_share(period, now, zone, budget.pace)
-    # Made in the night: by now it may be overtaken.
-    expected: int | None = None if state.projected is None else max(state.projected, state.spent)
+    expected = most = None
+    if state.projected is not None and holds(state.projected_at, now):
+        expected = max(state.projected, state.spent)  # made in the night: by now it may be overtaken
+        most = None if state.projected_most is None else max(state.projected_most, expected)
+    is_forecast = expected is not None
     if expected is None:
         expected = pace.expected(period, state.spent, getattr(state, "first_use", None), now, zone, budget.pace)
     return Standing(
@@ -80,7 +83,9 @@ def _standing(
         is_over=state.status == BudgetState.Status.EXHAUSTED,
         share=share,
         landing=expected,
-        is_forecast=state.projected is not None,
+        is_forecast=is_forecast,
+        likely_most=most,
+        forecast_of=None if is_forecast or state.projected_at is None else day_of(state.projected_at, zone),
     )
 
 

@@ -133,7 +133,9 @@ def test_a_forecast_comes_from_the_forecast_job_where_there_is_one():
     rule = a_rule(trigger)
     spend(budget, 1 * NANO, NOW)
     assert look(trigger, rule, NOW) == ([], [])
-    BudgetState.objects.update(projected=400 * NANO)
+    BudgetState.objects.update(projected=400 * NANO, projected_at=NOW - 4 * DAY)
+    assert look(trigger, rule, NOW) == ([], []), "too old to go by"
+    BudgetState.objects.update(projected=400 * NANO, projected_at=NOW)
     assert len(look(trigger, rule, NOW)[0]) == 1
     BudgetState.objects.update(projected=100 * NANO)
     assert look(trigger, rule, NOW)[1] == ["$100 of $300 by 30 Nov: Briefs is on pace again."]

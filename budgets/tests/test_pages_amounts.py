@@ -147,6 +147,8 @@ def standing(spent=50, limit=100, landing=90, **more) -> Standing:
         ({"landing": 100}, "Could go over", "watch"),
         ({"landing": 95}, "Could go over", "watch"),
         ({"landing": 94}, "On pace", "ok"),
+        ({"landing": 96, "likely_most": 100 * NANO}, "On pace", "ok"),
+        ({"landing": 70, "likely_most": 101 * NANO}, "Could go over", "watch"),
         ({"landing": 59}, "Well under", "ok"),
         ({"landing": None}, "Just started", "ok"),
         ({"landing": None, "crossed": 80, "spent": 80}, "Close to the limit", "watch"),

@@ -3,6 +3,7 @@
 import random
 from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -50,11 +51,20 @@ def make_many(now: datetime, organisation: Organisation, number: int = 300) -> N
                 budget=budget, period_start=bounds.first, period_end=bounds.last, starts_at=bounds.starts_at,
                 ends_at=bounds.ends_at, limit=draw.choice([limit] * 9 + [0]), spent=spent,
                 crossed=draw.choice([0, 50, 80]), status=BudgetState.Status.EXHAUSTED if spent >= limit else "under",
-                projected=draw.choice([None, None, None, limit, limit * 2, 0]),
+                **projection(draw, now, limit),
             )
         )  # fmt: skip
     BudgetState.objects.bulk_create(states)
     BudgetSeries.objects.bulk_create(series)
+
+
+def projection(draw: random.Random, now: datetime, limit: int) -> dict[str, Any]:
+    """What was forecast, maybe too long ago; sometimes nothing, sometimes without a range."""
+    if draw.random() < 0.5:
+        return {}
+    middle = draw.choice([limit, limit * 2, 0, limit * 96 // 100, limit // 2])
+    most = draw.choice([None, middle, middle + limit // 10, middle * 2])
+    return {"projected": middle, "projected_most": most, "projected_at": now - timedelta(days=draw.choice([1, 3, 4]))}
 
 
 def test_a_landing_in_whole_numbers_is_the_landing_in_fractions():

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Any
 
 from django.db.models import Max, Sum
@@ -16,6 +16,7 @@ from budgets.limits.calendar import DAY, day_starts_at
 from budgets.models import Budget, BudgetSeries, BudgetState, Organisation, Team, Workflow
 from budgets.pages.amounts import amount
 from budgets.pages.moments import day
+from budgets.pages.standing import FORECAST_HOLDS
 from budgets.pages.standings import running
 from reports.asking.scope import Scope
 from reports.asking.window import of_days
@@ -25,7 +26,7 @@ from reports.spend.sums import spend
 
 Kind, Grain = Outlook.Kind, Outlook.Grain
 ALL = "-"  # the organisation's key in addresses
-STALE_AFTER = timedelta(days=2)
+STALE_AFTER = FORECAST_HOLDS
 LOOKED_BACK = 90  # days of earlier forecasts that say how good they are
 UNKNOWN = Quality(0, None, 0)
 

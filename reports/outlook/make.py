@@ -28,6 +28,7 @@ MOST = 2_000  # workflows of one run, those that spend most; budgets, teams and 
 AT_ONCE = 25  # subjects written together
 KEPT_DAYS, KEPT_HOURS, KEPT_RUNS = 400, 14, 30
 SETTLING = timedelta(minutes=20)  # after midnight: the last calls of the day come in, budgets begin new periods
+LIKELY_MOST = 2  # of a landing: middle, then the likely range, then the almost sure one
 KEPT_STEPS = 14  # days: after that only what a look back needs of a forecast is kept
 Kind, Grain, State = Outlook.Kind, Outlook.Grain, OutlookRun.State
 FIELDS = (
@@ -218,24 +219,23 @@ def write(rows: Iterable[Outlook]) -> None:
 def project(today: date) -> int:
     """Write what each budget's running period comes to into its state; how many have a projection.
 
-    None where it cannot be said: pages then state an even pace.
+    None where it cannot be said: pages then state an even pace, as they do once it is too old (`FORECAST_HOLDS`).
     """
     landings = {
-        int(key): landing[0] if landing else None
+        int(key): landing
         for key, landing in Outlook.objects.filter(kind=Kind.BUDGET, grain=Grain.DAY, made_for=today).values_list(
             "key", "landing"
         )
     }
     zone = Organisation.get().zone
-    now = day_starts_at(today, zone)
-    changed = []
-    for state in BudgetState.objects.filter(budget__in=landings, starts_at__lte=now, ends_at__gt=now):
-        if state.projected != landings[state.budget_id]:
-            state.projected = landings[state.budget_id]
-            changed.append(state)
-    for state in changed:  # evaluation writes the same rows: one column each, so that neither undoes the other's
-        BudgetState.objects.filter(pk=state.pk).update(projected=state.projected)
-    return sum(landing is not None for landing in landings.values())
+    now, made_at = day_starts_at(today, zone), timezone.now()
+    running = BudgetState.objects.filter(budget__in=landings, starts_at__lte=now, ends_at__gt=now)
+    for pk, budget in running.values_list("pk", "budget_id"):
+        # Evaluation writes other columns of the same rows, so that neither undoes what the other wrote.
+        middle, most = (landings[budget][0], landings[budget][LIKELY_MOST]) if landings[budget] else (None, None)
+        at = made_at if middle is not None else None
+        BudgetState.objects.filter(pk=pk).update(projected=middle, projected_most=most, projected_at=at)
+    return sum(bool(landing) for landing in landings.values())
 
 
 def look_back(days: Histories, today: date) -> int:

@@ -106,6 +106,8 @@ def test_made_once_a_day_and_written_into_budgets(company):
     said = {one.slug: (one.landing, one.how, one.words) for one in rows}
     assert said["briefs"] == (300 * NANO, "as forecast", "Likely over")
     assert said["young"][1] == "at an even pace"
+    later, _ = standings(Organisation.get(), NOW + 4 * DAY)
+    assert {one.how for one in later} == {"at an even pace", "at an even pace (the last forecast is of 18 Nov)"}
     BudgetState.objects.filter(budget__slug="briefs").update(spent=400 * NANO)
     rows, _ = standings(Organisation.get(), NOW)
     assert next(one.landing for one in rows if one.slug == "briefs") == 400 * NANO

@@ -66,7 +66,7 @@ def test_a_forecast_of_yesterday_counts_from_today_and_an_old_one_not_at_all():
     outlook(window, window.today - DAY, steps=steps)
     found = ahead(window, None, 0)
     assert {one.middle for one in found.days} == {10 * NANO}
-    Outlook.objects.update(made_for=window.today - 2 * DAY)
+    Outlook.objects.update(made_for=window.today - 3 * DAY)
     assert ahead(window, None, 0) is None
 
 
@@ -77,7 +77,7 @@ def test_a_budget_for_all_says_itself_where_it_leads():
     page = figures.overview(Organisation.get(), window, now)
     assert page.ahead is None  # it stands at an even pace
     outlook(window, key=str(budget.pk), kind="budget", landing=(880, 700, 950, 600, 990))
-    BudgetState.objects.filter(budget=budget).update(projected=880 * NANO)
+    BudgetState.objects.filter(budget=budget).update(projected=880 * NANO, projected_at=now)
     page = figures.overview(Organisation.get(), window, now)
     assert (page.landing, page.ahead.landing, page.ahead.high) == (880 * NANO, 880 * NANO, 950 * NANO)
     bar = range_bar(page.ahead, 900 * NANO)
