@@ -102,6 +102,8 @@ def of_reports(made: SimpleNamespace) -> list[tuple[str, dict[str, object]]]:
         ("spend/runs", {"workflow": "ad-copy", "run_id": made.run.run_id}),
         ("export/spend/runs", {"workflow": "ad-copy", "run_id": made.run.run_id}),
         ("spend/calls", {"moment": made.call.moment, "pk": made.call.id}),
+        ("runs", {"workflow": "ad-copy"}),
+        ("api/v1/runs", {"run_id": made.run.run_id}),
         ("views", {"pk": made.view.pk}),
         ("unusual", {"pk": made.finding.pk}),
         ("export/unusual", {"pk": made.finding.pk}),

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from types import SimpleNamespace
 
 from budgets.limits.calendar import quarter_hour
-from budgets.models import NANO, Workflow
+from budgets.models import NANO, StoppedRun, Workflow
 from reports.models import Finding as Spend
 
 
@@ -21,7 +21,12 @@ def add_findings(made: SimpleNamespace, now: datetime) -> None:
     }  # fmt: skip
     made.finding = Spend.objects.create(
         kind="usual", measures=["money", "calls"], points=points, actual=160 * NANO, expected=8 * NANO,
-        amount=152 * NANO, cause="More runs: 400 instead of 20.", acted="paused", acted_entry=1, **common,
+        amount=152 * NANO, cause="More runs: 400 instead of 20.", acted="paused", acted_entry=1, runs=["run-1"],
+        **common,
+    )  # fmt: skip
+    StoppedRun.objects.create(
+        workflow=workflow, run_id="run-7", finding=made.finding.pk, reason="One run took 200 steps.", stopped_at=since,
+        ends_at=since + timedelta(hours=24),
     )  # fmt: skip
     Spend.objects.create(
         kind="loop", subject="run-7", points=[[points[-1][0], 9 * NANO, None, None, None]], actual=9 * NANO,

@@ -192,13 +192,13 @@ FOR_TEAMS = re.compile(
     r"|(export|series)/(budgets|workflows|plan|calendar|approvals|approval-rules|alerts|alert-rules|snippets|outcomes|unusual|figures)\b"
     r"|savings/|export/(savings|what-if)\b|settings/chargeback/|export/chargeback\b|settings/reports/"
     r"|forecast/|(export|series)/forecast\b"
-    r"|spend/|views/|(export|series)/(spend-why\b|spend[./]|views\.)"
+    r"|spend/|runs/|views/|(export|series)/(spend-why\b|spend[./]|views\.)"
     r"|api/v1/(budgets|workflows|teams|plan|activities|approval-requests|grants|alerts|alert-rules|alert-triggers|tiers|events|outcomes|runs|snippets|findings|figures)\b)"
 )
 # One object of the first team's, and what can be done with it.
 OBJECTS = re.compile(
     r"(export/|series/|api/v1/)?(budgets|workflows|calendar|activities|approvals|approval-requests|alerts|outcomes|unusual|findings)/(-/)?<"
-    r"|(export/)?spend/(runs|calls)/<|plan/<int:year>/teams/<|api/v1/teams/<|(routing|export|api/v1)/snippets/<"
+    r"|(export/)?spend/(runs|calls)/<|runs/<|plan/<int:year>/teams/<|api/v1/teams/<|(routing|export|api/v1)/snippets/<"
 )
 
 

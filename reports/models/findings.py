@@ -4,7 +4,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import F, Q, Value
 
 from budgets.models import Team, Workflow
 
@@ -19,6 +19,7 @@ class Finding(models.Model):
     `peaks` is measure → the highest value of one grain, in the measure's unit, keyed "money:900" (grain in seconds).
     `taught` holds while a person says that this was expected: the same shape at the same hours of the week is quiet.
     `planned` names the planned activity that made it expected.
+    `runs` are the one or few runs that most of it comes from; empty where it is many, or none that calls name.
     """
 
     class Kind(models.TextChoices):
@@ -40,12 +41,14 @@ class Finding(models.Model):
     class Act(models.TextChoices):
         NONE = "", "Nothing"
         PAUSED = "paused", "Its workflow was paused"
-        CAPPED = "capped", "Its runs were limited"
+        STOPPED = "stopped", "Its run was stopped"
+        CAPPED = "capped", "Its run was stopped and later ones limited"
 
     kind = models.CharField(max_length=8, choices=Kind)
     dimension = models.CharField(max_length=8, help_text="workflow, team or model")
     key = models.TextField(help_text="The workflow's id, the team's short name, the model's name.")
     subject = models.TextField(blank=True, help_text="The run, person or source that it is about.")
+    runs = models.JSONField(default=list, blank=True, db_default=Value([], models.JSONField()))
     workflow = models.ForeignKey(Workflow, models.PROTECT, null=True, blank=True, related_name="+")
     team = models.ForeignKey(Team, models.SET_NULL, null=True, blank=True, related_name="+")
     name = models.CharField(max_length=200, help_text="What the scope was called when it was found.")
@@ -94,6 +97,12 @@ class Finding(models.Model):
     def is_open(self) -> bool:
         """Whether somebody should still look at it."""
         return self.state in {self.State.OPEN, self.State.CHECKING}
+
+    @property
+    def can_be_taken_back(self) -> bool:
+        """Whether a rule did something to its workflow that still stands."""
+        done = self.acted in {self.Act.PAUSED, self.Act.CAPPED}
+        return done and self.acted_entry is not None and not self.acted_undone
 
 
 class WatchedSeries(models.Model):

@@ -27,6 +27,7 @@ from reports.spend.below import asked_for, below, minute, second
 from reports.spend.call_pages import COLUMNS, line_of
 from reports.spend.entries import FoundRun, read_run
 from reports.spend.runs import DEFAULT_SORT, OUTCOMES, SORTS, RunLine, find_runs
+from reports.unusual.switches import switch_of
 from usage.prices.known import priced
 from usage.prices.showing import cost_in_file, cost_words
 
@@ -181,6 +182,7 @@ def run(request: HttpRequest, workflow: str, run_id: str) -> HttpResponseBase:
             "rows": [(one, second(organisation, one.time)) for one in found.entries],
             "whole_seconds": _seconds(found),
             "csv_address": csv_address(row.slug, run_id),
+            **switch_of(request.user, row, run_id, found.summaries, organisation),
             "per_call": amounts.per_unit(used.cost, priced(used)) if used.cost else "",
         },
     )

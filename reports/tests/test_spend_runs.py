@@ -257,7 +257,7 @@ def test_pages_ask_a_fixed_number_of_questions(lena: Client, django_assert_num_q
         (f"/spend/runs/?{DAYS}", 7),
         (f"/spend/runs/?{DAYS}&customer=acme", 8),
         (f"/spend/calls/?{DAYS}", 15),
-        (run_address("seo", ODD), 11),
+        (run_address("seo", ODD), 12),
     ):
         lena.get(address)
         with django_assert_num_queries(many):

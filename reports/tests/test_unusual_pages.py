@@ -75,7 +75,7 @@ def test_nothing_yet_says_from_when(lena):
 
 
 def test_one_finding_shows_what_was_spent_against_what_is_usual(lena, finding, django_assert_num_queries):
-    with django_assert_num_queries(9):
+    with django_assert_num_queries(10):
         page = lena.get(f"/unusual/{finding.pk}/")
     text = page.content.decode()
     for said in ("$66.00", "$70.00", "$4.00", "<polygon", 'class="is"', 'class="was"', "Alert me next time"):
@@ -84,6 +84,13 @@ def test_one_finding_shows_what_was_spent_against_what_is_usual(lena, finding, d
     rows = b"".join(lena.get(f"/export/unusual/{finding.pk}.csv").streaming_content).decode().splitlines()
     assert rows[1] == "2026-11-18T09:00:00+00:00,40.00,2.00,1.00,3.00,38.00,USD"
     assert len(rows) == 3
+
+
+def test_the_runs_that_it_comes_from_take_one_statement(lena, finding, django_assert_num_queries):
+    Finding.objects.update(runs=["r-1", "r-2", "r-3"])
+    with django_assert_num_queries(11):
+        page = lena.get(f"/unusual/{finding.pk}/")
+    assert page.content.decode().count("Stop this run") == 3
 
 
 def test_what_cannot_be_said_is_not_guessed(lena, finding):

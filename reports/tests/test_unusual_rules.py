@@ -6,14 +6,14 @@ import pytest
 
 from budgets.alerts.rules import archive, mute
 from budgets.audit.record import Actor
-from budgets.models import NANO, Alert, AlertRule, AuditEntry, Notice
+from budgets.models import NANO, Alert, AlertRule, AuditEntry, Notice, StoppedRun
 from budgets.organisation.configuration import current_generation
 from budgets.tests.made import ACTOR
 from budgets.workflows.pause import pause_workflow, resume_workflow
 from reports.models import Finding
 from reports.tests.test_unusual_pages import a_finding
 from reports.tests.unusual_made import DAY, HOUR, NOW, a_company, a_workflow
-from reports.unusual.acting import RefusedUndo, act, act_due, undo_act
+from reports.unusual.acting import RefusedUndo, act, act_due, let_go_on, undo_act
 from reports.unusual.handling import set_state
 from routing.alerts.look import look
 from routing.alerts.triggers import TRIGGERS
@@ -99,7 +99,7 @@ def test_a_rule_pauses_a_runaway_once_and_it_can_be_resumed(copy):
     entries = AuditEntry.objects.filter(who_text="unusual spend")
     assert set(entries.values_list("object_type", "act")) == {
         ("budgets.workflow", "paused"),
-        ("reports.finding", "had its workflow paused"),
+        ("reports.finding", "paused the workflow of"),
     }
     finding.refresh_from_db()
     undo_act(LENA, finding)
@@ -135,12 +135,93 @@ def past_runs(workflow, number):
         )  # fmt: skip
 
 
-def test_a_rule_limits_the_runs_of_a_workflow_by_what_its_runs_need(copy):
+def a_loop(of, run="loop-1", **more):
+    return a_finding(of, kind="loop", subject=run, runs=[run], **more)
+
+
+def stopped(now=NOW):
+    """(workflow, run) of each run that is stopped."""
+    return sorted(StoppedRun.objects.in_force(now).values_list("workflow__slug", "run_id"))
+
+
+@pytest.mark.parametrize("act", ["stop", "cap"])
+def test_a_rule_stops_the_run_that_runs_away_once(copy, act):
+    a_spend_rule(minimum="20", act=act)
+    finding = a_loop(copy)
+    assert act_due(NOW) == [finding]
+    assert stopped() == [("ad-copy", "loop-1")]
+    finding.refresh_from_db()
+    copy.refresh_from_db()
+    assert (finding.acted, copy.paused_at, copy.guardrails) == ("stopped", None, {})  # too few runs to limit by
+    (stop,) = StoppedRun.objects.all()
+    assert (stop.finding, stop.ends_at) == (finding.pk, NOW + DAY)
+    assert stop.reason.startswith("$66 more than usual for Ad copy: one run goes in circles. Done by the alert rule")
+    assert set(AuditEntry.objects.filter(who_text="unusual spend").values_list("object_type", "act")) == {
+        ("budgets.stoppedrun", "stopped"),
+        ("reports.finding", "stopped the run of"),
+    }
+    before = current_generation()
+    assert act_due(NOW + MINUTE) == []
+    assert current_generation() == before  # looking again changes no configuration
+
+
+def test_each_of_a_few_runs_is_stopped_and_one_that_joins_them_later(copy):
+    a_spend_rule(minimum="20", act="stop")
+    finding = a_finding(copy, kind="retries", runs=["r-1", "r-2"])
+    act_due(NOW)
+    Finding.objects.update(runs=["r-2", "r-3"])
+    assert act_due(NOW + MINUTE) == [finding]
+    assert stopped() == [("ad-copy", "r-1"), ("ad-copy", "r-2"), ("ad-copy", "r-3")]
+
+
+@pytest.mark.parametrize("act", ["stop", "cap"])
+def test_what_is_not_of_a_few_runs_is_only_told(copy, act):
+    a_spend_rule(minimum="20", act=act)
+    a_finding(copy)
+    a_finding(copy, NOW - 2 * HOUR, kind="retries")
+    assert act_due(NOW) == []
+    assert stopped() == []
+
+
+def test_a_run_that_somebody_let_go_on_is_not_stopped_again_and_others_are(copy):
+    a_spend_rule(minimum="20", act="stop")
+    first = a_loop(copy)
+    act_due(NOW)
+    assert let_go_on(LENA, copy, "loop-1", now=NOW + MINUTE)
+    assert stopped(NOW + MINUTE) == []
+    first.refresh_from_db()
+    assert first.acted_undone
+    a_finding(copy, kind="context", subject="loop-1", runs=["loop-1"])  # the same spend, seen in another way
+    other = a_loop(copy, "loop-2", since=NOW - 2 * HOUR)
+    assert act_due(NOW + 2 * MINUTE) == [other]
+    assert stopped(NOW + 2 * MINUTE) == [("ad-copy", "loop-2")]
+
+
+def test_the_run_of_a_merged_workflow_is_stopped_under_the_one_that_it_counts_as(copy):
+    a_spend_rule(minimum="20", act="stop")
+    old = a_workflow("ad-copy-old", status="merged", merged_into=copy)
+    a_loop(old)
+    act_due(NOW)
+    assert stopped() == [("ad-copy", "loop-1")]
+
+
+def test_a_stop_survives_limits_that_cannot_be_set(copy):
+    a_spend_rule(minimum="20", act="cap")
+    past_runs(copy, 30)
+    copy.guardrails = {"max_run_steps": 3, "max_run_money": "0.01"}  # lower than what would be set
+    copy.save()
+    finding = a_loop(copy)
+    act_due(NOW)
+    finding.refresh_from_db()
+    assert (stopped(), finding.acted) == ([("ad-copy", "loop-1")], "stopped")
+
+
+def test_a_rule_limits_later_runs_of_a_workflow_by_what_its_runs_need(copy):
     a_spend_rule(minimum="20", act="cap")
     past_runs(copy, 30)
     copy.guardrails = {"max_run_steps": 50, "max_output_tokens": 900}
     copy.save()
-    finding = a_finding(copy, kind="loop", subject="loop-1")
+    finding = a_loop(copy)
     assert act_due(NOW) == [finding]
     copy.refresh_from_db()
     assert copy.paused_at is None
@@ -150,12 +231,13 @@ def test_a_rule_limits_the_runs_of_a_workflow_by_what_its_runs_need(copy):
     undo_act(LENA, finding)
     copy.refresh_from_db()
     assert copy.guardrails == {"max_run_steps": 50, "max_output_tokens": 900}
+    assert stopped() == [("ad-copy", "loop-1")]  # which has a switch of its own
 
 
 def test_limits_that_somebody_changed_since_stay(copy):
     a_spend_rule(minimum="20", act="cap")
     past_runs(copy, 30)
-    finding = a_finding(copy, kind="loop", subject="loop-1")
+    finding = a_loop(copy)
     act_due(NOW)
     copy.refresh_from_db()
     copy.guardrails = copy.guardrails | {"max_run_steps": 20}
@@ -164,14 +246,6 @@ def test_limits_that_somebody_changed_since_stay(copy):
     undo_act(LENA, finding)
     copy.refresh_from_db()
     assert copy.guardrails == {"max_run_steps": 20}
-
-
-def test_without_past_runs_it_is_paused_and_what_is_no_run_is_only_told(copy):
-    a_spend_rule(minimum="20", act="cap")
-    a_finding(copy)
-    assert act_due(NOW) == []
-    a_finding(copy, kind="loop", subject="loop-1")
-    assert [one.acted for one in act_due(NOW)] == ["paused"]
 
 
 def test_whoever_may_not_change_the_workflow_sees_who_can(copy):

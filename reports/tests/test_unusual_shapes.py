@@ -1,21 +1,31 @@
 """Runaway shapes, each made of simulated traffic that went through ingest and fold, with a frozen clock."""
 
+import json
 from datetime import timedelta
 from itertools import count
 
 import pytest
 import time_machine
+from django.utils import timezone
+from tokenops_sdk import Request, decide, verify
 
 from budgets.audit.record import Actor
-from budgets.models import NANO, Alert, AlertRule, Organisation, Source
+from budgets.models import NANO, Alert, AlertRule, Organisation, Source, Workflow
+from budgets.organisation.configuration import changing_configuration
 from reports.models import Finding, KnownUse, Watch
 from reports.tasks import look_for_unusual
 from reports.tests.unusual_made import DAY, HOUR, NOW, a_company, a_workflow
+from reports.unusual.acting import let_go_on
+from reports.unusual.behind import few
 from reports.unusual.creeping import look_for_creep
 from reports.unusual.handling import set_state
 from reports.unusual.runaways import look_for_runaways
 from routing.alerts.look import look
+from routing.bundle.compile import compile_if_changed
+from routing.bundle.freshness import freshness_token
+from routing.bundle.signing import active_key, jwks
 from routing.bundle.snapshot import read_content
+from routing.models import PolicyBundle, SigningKey
 from routing.tests.alerting import a_rule
 from usage.models import CoreDay, LedgerEntry, Run, WideDay
 from usage.rollups.fold import fold_batches
@@ -259,3 +269,94 @@ def test_the_task_from_calls_to_the_block_in_the_bundle(copy):
     look(NOW)
     assert Alert.objects.filter(rule=rule).count() == 1
     assert Finding.objects.get().acted == "paused"
+
+
+def obeyed(now):
+    """The newest bundle, as a client takes it: what it decides for a run of ad-copy."""
+    compile_if_changed()
+    row = PolicyBundle.objects.latest("revision")
+    said = json.loads(bytes(row.body))
+    keys = json.loads(jwks(SigningKey.objects.values_list("public", flat=True)))
+    token = freshness_token(
+        (said["epoch"], said["revision"]), row.etag.strip('"'), audience=said["audience"], confirmed_at=timezone.now(),
+        lasts=timedelta(60), key=active_key(),
+    )  # fmt: skip
+    bundle = verify(bytes(row.body), row.signature, jwks=keys, audience=said["audience"], freshness=token)
+    return lambda run, workflow="ad-copy": decide(bundle, Request(workflow=workflow, run_id=run), now)
+
+
+def test_from_the_calls_of_a_runaway_to_the_block_of_its_run_alone(copy):
+    """A loop arrives through ingest; one look later the SDK refuses this run, under each name of its workflow, and lets
+    others call; until somebody lets it go on, or a day is over."""
+    with changing_configuration():
+        Workflow.objects.create(slug="ad-copy-old", name="Old", status="merged", merged_into=copy)
+    rule = a_rule("unusual_finding", options={"minimum": "5", "act": "stop"})
+    AlertRule.objects.filter(pk=rule.pk).update(since=NOW - DAY)
+    calls(200, run_id="loop-1", step=lambda n: n + 1)
+    calls(5, run_id="quiet-1", step=lambda n: n + 1)
+    for _ in range(2):
+        with time_machine.travel(NOW, tick=False):
+            look_for_unusual()
+    finding = Finding.objects.get()
+    assert (finding.acted, finding.runs) == ("stopped", ["loop-1"])
+    with time_machine.travel(NOW, tick=False):
+        says = obeyed(NOW)
+    refused = says("loop-1")
+    assert (refused.action, refused.model) == ("block", None)
+    assert [reason.code for reason in refused.reasons if reason.action == "block"] == ["run_stopped"]
+    assert "one run goes in circles" in refused.reasons[0].text
+    assert refused.changes == ({"kind": "resume", "run": "loop-1", "at": "2026-11-19T12:00:00Z"},)
+    assert says("loop-1", "ad-copy-old").action == "block"
+    assert says("quiet-1").allowed and says("").allowed and says("loop-1", "other").allowed
+    (entry, alias) = read_content(Organisation.get(), NOW).blocked
+    assert (entry.scope, entry.code, entry.finding) == (
+        {"workflow": "ad-copy", "run": "loop-1"},
+        "run_stopped",
+        finding.pk,
+    )
+    assert alias.scope == {"workflow": "ad-copy-old", "run": "loop-1"}
+    assert read_content(Organisation.get(), NOW + DAY).blocked == []
+    let_go_on(ACTOR, copy, "loop-1", now=NOW)
+    with time_machine.travel(NOW, tick=False):
+        look_for_unusual()  # somebody wants it to go on
+        assert obeyed(NOW)("loop-1").allowed
+
+
+def test_which_runs_a_shape_comes_from(copy):
+    calls(150, run_id="storm-1", attempt=lambda n: 1 if n % 10 == 0 else 2, status=lambda n: "error")
+    calls(100, run_id="storm-2", attempt=lambda n: 1 if n % 10 == 0 else 2, status=lambda n: "error")
+    calls(20, attempt=2)  # of no run
+    calls(20, run_id=lambda n: f"other-{n}", attempt=2)
+    assert [(one.kind, one.runs) for one in found()] == [("retries", ["storm-1", "storm-2"])]
+
+
+def test_where_many_runs_have_the_shape_none_is_named(copy):
+    calls(300, run_id=lambda n: f"r-{n % 40}", attempt=lambda n: 1 if n % 10 == 0 else 2, status=lambda n: "error")
+    assert [(one.kind, one.runs) for one in found()] == [("retries", [])]
+
+
+def test_a_session_is_no_run_and_a_conversation_of_a_run_is(copy):
+    calls(20, session="chat-9", input_tokens=lambda n: 2_000 * (n + 1))
+    calls(20, run_id="talk-1", step=lambda n: n % 4 + 1, input_tokens=lambda n: 2_000 * (n + 1))
+    assert sorted((one.subject, one.runs) for one in found()) == [("chat-9", []), ("talk-1", ["talk-1"])]
+
+
+def test_the_run_whose_answers_have_no_end(copy):
+    calls(20, run_id="quiet-1")
+    calls(6, run_id="endless-1", output_tokens=15_000)
+    assert [(one.kind, one.runs) for one in found()] == [("output", ["endless-1"])]
+
+
+@pytest.mark.parametrize(
+    ("runs", "calls", "named"),
+    [
+        ([("a", 8), ("b", 1), ("c", 1)], 10, ["a"]),
+        ([("a", 7), ("b", 1), ("c", 1)], 10, ["a", "b"]),
+        ([("a", 3), ("b", 3), ("c", 1)], 10, []),
+        ([("a", 7), ("", 3)], 10, []),
+        ([("", 10)], 10, []),
+        ([], 0, []),
+    ],
+)
+def test_few_is_what_made_four_of_five_calls(runs, calls, named):
+    assert few(runs, calls) == named

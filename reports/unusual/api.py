@@ -49,14 +49,20 @@ class FindingSerializer(serializers.ModelSerializer[Finding]):
     usual = serializers.SerializerMethodField()
     above_usual = serializers.SerializerMethodField()
     points = serializers.SerializerMethodField()
-    done = serializers.SerializerMethodField(help_text="What an alert rule had done about it: paused, capped or empty.")
+    done = serializers.SerializerMethodField(
+        help_text="What an alert rule had done about it: `paused` its workflow, `stopped` its runs, `capped` (that, "
+        "and limits for later runs), or empty."
+    )
+    runs = serializers.ListField(
+        child=serializers.CharField(), help_text="The one or few runs that most of it comes from; empty: many, or none."
+    )
 
     class Meta:
         model = Finding
         fields = [
             "id", "title", "kind", "dimension", "name", "subject", "workflow", "team", "measures", "grain", "since",
             "until", "found_at", "ended_at", "spent", "usual", "above_usual", "cause", "state", "taught", "planned",
-            "owner", "done", "points",
+            "owner", "done", "runs", "points",
         ]  # fmt: skip
         read_only_fields = fields
 

@@ -14,6 +14,7 @@ from reports.models import Finding
 from reports.unusual import arrivals as arrived
 from reports.unusual import shapes
 from reports.unusual.arrivals import Arrivals
+from reports.unusual.behind import runs_behind
 from reports.unusual.expecting import ROOM, concerns, lesson_of
 from reports.unusual.keeping import EXPLAINED, MINIMUM, WATCH_LOCK
 from reports.unusual.measures import QUARTER
@@ -39,8 +40,9 @@ def look_for_runaways(now: datetime | None = None) -> list[Finding]:
         ids = arrivals.workflows()
         found: list[Finding] = []
         if ids:
-            keeper = Keeper(ids, arrivals, now)
-            for kind, subject_parts, judge in _shapes(arrivals, ids):
+            usual = arrived.usuals(ids, arrivals.since)
+            keeper = Keeper(ids, arrivals, usual, now)
+            for kind, subject_parts, judge in _shapes(arrivals, ids, usual):
                 for key, parts in subject_parts.items():
                     if shape := judge(key, parts):
                         found += keeper.keep(kind, key, parts, shape)
@@ -54,9 +56,8 @@ Judge = Callable[[tuple[int, str], Sequence[Part]], Shape | None]
 Looked = tuple[Finding.Kind, Mapping[tuple[int, str], list[Part]], Judge]
 
 
-def _shapes(arrivals: Arrivals, ids: list[int]) -> Iterable[Looked]:
+def _shapes(arrivals: Arrivals, ids: list[int], usual: Mapping[int, Usual]) -> Iterable[Looked]:
     """Each kind: what may have the shape, by (workflow, subject), and the rule."""
-    usual = arrived.usuals(ids, arrivals.since)
 
     def by_usual(rule: Callable[[Sequence[Part], Usual], Shape | None]) -> Judge:
         return lambda key, parts: rule(parts, usual[key[0]])
@@ -86,8 +87,8 @@ def _bursts(ids: list[int], now: datetime) -> Judge:
 class Keeper:
     """Writes findings of shapes; what all of them need is read once."""
 
-    def __init__(self, ids: Sequence[int], arrivals: Arrivals, now: datetime) -> None:
-        self.now = now
+    def __init__(self, ids: Sequence[int], arrivals: Arrivals, usual: Mapping[int, Usual], now: datetime) -> None:
+        self.now, self.arrivals, self.usual = now, arrivals, usual
         self.zone = Organisation.get().zone
         self.scopes = {int(one.key): one for one in named(WORKFLOW, [str(pk) for pk in ids])}
         self.lessons = list(Finding.objects.filter(taught=True, dimension=WORKFLOW).exclude(kind=Kind.USUAL))
@@ -108,7 +109,7 @@ class Keeper:
             kind=kind, dimension=WORKFLOW, key=scope.key, subject=subject, ended_at=None
         ).first()  # fmt: skip
         if row is None:
-            row = self._made(kind, scope, subject, points, shape)
+            row = self._made(kind, key, scope, points, shape)
         else:
             known = {point[0]: point for point in row.points} | {point[0]: point for point in points}
             row.points = [known[at] for at in sorted(known)]
@@ -118,13 +119,20 @@ class Keeper:
         if shape.expected is not None and not any(point[2] is None for point in row.points):
             _only_once(row, shape, kind)
         row.cause = shape.said[:500]
+        row.runs = runs_behind(self.arrivals, kind, key, self.usual)
         sum_of(row)
         row.save()
         return [row]
 
     def _made(
-        self, kind: Finding.Kind, scope: Scope, subject: str, points: list[list[int | None]], shape: Shape
+        self,
+        kind: Finding.Kind,
+        key: tuple[int, str],
+        scope: Scope,
+        points: list[list[int | None]],
+        shape: Shape,
     ) -> Finding | None:
+        subject = key[1]
         actual = sum(point[1] or 0 for point in points)
         above = actual - (shape.expected or 0)
         since, until = instant(points[0][0] or 0), instant((points[-1][0] or 0) + QUARTER)
@@ -133,7 +141,7 @@ class Keeper:
         same = Finding.objects.filter(kind=kind, dimension=WORKFLOW, key=scope.key, subject=subject, since=since)
         if same.exists():
             return None
-        if kind not in OF_RUNS and self._told_as_usual(scope, since, above, shape):
+        if kind not in OF_RUNS and self._told_as_usual(kind, key, scope, since, above, shape):
             return None
         if kind in OF_WORKFLOWS and self._told_as_shape(kind, scope, since, above):
             return None
@@ -165,15 +173,18 @@ class Keeper:
             for lesson in self.lessons
         )
 
-    def _told_as_usual(self, scope: Scope, since: datetime, above: int, shape: Shape) -> bool:
+    def _told_as_usual(
+        self, kind: Finding.Kind, key: tuple[int, str], scope: Scope, since: datetime, above: int, shape: Shape
+    ) -> bool:
         """Where the same spend stands there already as above its usual, the shape becomes its cause."""
         row = Finding.objects.filter(
             kind=Kind.USUAL, dimension=WORKFLOW, key=scope.key, ended_at=None, until__gt=since
         ).first()
         if row is None or (row.amount or 0) * EXPLAINED < above:
             return False
-        if row.cause != shape.said:
-            Finding.objects.filter(pk=row.pk).update(cause=shape.said[:500])
+        runs = runs_behind(self.arrivals, kind, key, self.usual)
+        if (row.cause, row.runs) != (shape.said, runs):
+            Finding.objects.filter(pk=row.pk).update(cause=shape.said[:500], runs=runs)
         return True
 
     def _told_as_shape(self, kind: Finding.Kind, scope: Scope, since: datetime, above: int) -> bool:

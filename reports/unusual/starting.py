@@ -19,8 +19,6 @@ def register_unusual() -> None:
                 "called expected": "called {what} expected",
                 "called fixed": "called {what} fixed",
                 "put back to be checked": "put {what} back to be checked",
-                "had its workflow paused": "paused the workflow of {what}",
-                "had its runs limited": "limited the runs of {what}",
             },
             page="unusual-finding",
             key="pk",

@@ -17,8 +17,20 @@ from reports.unusual.wording import title, when
 
 AGO = timedelta(hours=2)
 MOST = 2_000
-TELL, PAUSE, CAP = "", "pause", "cap"
-DOES = ((TELL, "Only tell"), (PAUSE, "Tell, and pause the workflow"), (CAP, "Tell, and limit its runs"))
+TELL, STOP, CAP, PAUSE = "", "stop", "cap", "pause"
+ACTS = {STOP, CAP, PAUSE}
+DOES = (
+    (TELL, "Only tell"),
+    (STOP, "Tell, and stop the run"),
+    (CAP, "Tell, stop the run, and limit later runs"),
+    (PAUSE, "Tell, and pause the workflow"),
+)
+SAID = {
+    TELL: "",
+    STOP: ", and stop the run",
+    CAP: ", stop the run, and limit later runs",
+    PAUSE: ", and pause the workflow",
+}
 
 
 class UnusualSpend(Declared):
@@ -37,16 +49,17 @@ class UnusualSpend(Declared):
             TELL,
             required=False,
             choices=DOES,
-            help="A paused workflow makes no calls until somebody resumes it. Limiting its runs sets what one run may "
-            "cost and how many steps it may take, from what its runs usually need; what is no run is only told. Either "
-            "is in the history and can be undone.",
+            help="A stopped run makes no more calls for 24 hours; other runs go on. That is for spend that comes from "
+            "one to three runs; other spend is only told. Limiting later runs also sets what each may cost and how "
+            "many steps it may take, from what runs usually need. A paused workflow makes no calls until somebody "
+            "resumes it. Each is in the history and can be undone.",
         ),
     )
 
     def sentence(self, options: Mapping[str, Any], team: str = "") -> str:
         of = f" of {options['workflow']}" if options["workflow"] else f" of {team}" if team else ""
-        does = {TELL: "", PAUSE: ", and pause the workflow", CAP: ", and limit its runs"}[options["act"]]
-        return f"Tell me when spend{of} is at least {whole(dollars_of(options, 'minimum') or 0)} above usual{does}."
+        least = whole(dollars_of(options, "minimum") or 0)
+        return f"Tell me when spend{of} is at least {least} above usual{SAID[options['act']]}."
 
     def find(self, rule: AlertRule, now: datetime) -> list[Told]:
         recent = Q(ended_at=None) | Q(ended_at__gte=(rule.looked_at or now) - AGO)

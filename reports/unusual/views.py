@@ -16,7 +16,7 @@ from django.views.decorators.http import require_safe
 from budgets.access.reachable import fetched
 from budgets.access.roles import may
 from budgets.alerts.trigger import page
-from budgets.models import AuditEntry, Organisation, Workflow
+from budgets.models import AuditEntry, Organisation, StoppedRun, Workflow
 from budgets.pages.amounts import whole
 from budgets.pages.csv import csv_response, currency_code, exact
 from budgets.pages.door import in_reach
@@ -30,11 +30,13 @@ from reports.unusual.handling import HANDLE, OBJECT_TYPE
 from reports.unusual.listing import KINDS, STATES, begins_on, chosen, open_first, rows_of
 from reports.unusual.reaching import findings_for
 from reports.unusual.scopes import epoch, instant
+from reports.unusual.switches import RunSwitch, switches_of
 from reports.unusual.wording import DAY, by_what, title
 from routing.alerts.reaching import CHANGE as CHANGE_RULE
 
 PER_PAGE = 50
 ON_CARD = 3
+SWITCHES = 50
 HEADER = [
     "id", "title", "kind", "dimension", "name", "about", "team", "since", "until", "ended_at", "found_at", "state",
     "owner", "spent", "usual", "above_usual", "currency", "stood_out", "likely_cause", "planned", "done_about_it",
@@ -138,7 +140,8 @@ def detail_of(request: HttpRequest, finding: Finding, problem: str = "", status:
     history = AuditEntry.objects.filter(object_type=OBJECT_TYPE, object_id=str(finding.pk)).select_related("who")
     row = rows_of([finding], request.user, organisation, now)[0]  # type: ignore[arg-type]
     workflow = (finding.workflow.merged_into or finding.workflow) if finding.workflow else None
-    can_undo = finding.acted_entry is not None and not finding.acted_undone and workflow is not None
+    may_change = workflow is not None and may(request.user, CHANGE_WORKFLOW, workflow)
+    can_undo = finding.can_be_taken_back and workflow is not None
     return render(
         request,
         "unusual/detail.html",
@@ -151,8 +154,10 @@ def detail_of(request: HttpRequest, finding: Finding, problem: str = "", status:
             "points": _points(finding, organisation),
             "grain": by_what(finding),
             "links": links(finding, workflow, organisation),
-            "may_take_back": can_undo and may(request.user, CHANGE_WORKFLOW, workflow),
+            "may_take_back": can_undo and may_change,
             "can_take_back": can_undo,
+            "switches": _switches(finding, workflow, organisation, now),
+            "may_switch": may_change,
             "may_make_rules": may(request.user, CHANGE_RULE),
             "people": owners() if row.may_handle else [],
             "history": [_told(entry, organisation, now) for entry in history.order_by("pk")],
@@ -160,6 +165,17 @@ def detail_of(request: HttpRequest, finding: Finding, problem: str = "", status:
         },
         status=status,
     )
+
+
+def _switches(
+    finding: Finding, workflow: Workflow | None, organisation: Organisation, now: datetime
+) -> list[RunSwitch]:
+    """Of the runs that it comes from, or came from, those that were stopped, and while it goes on those that can be."""
+    if workflow is None:
+        return []
+    before = StoppedRun.objects.filter(finding=finding.pk).values_list("run_id", flat=True)[:SWITCHES]
+    found = switches_of(workflow, list(dict.fromkeys([*finding.runs, *before])), organisation, now, finding.pk)
+    return [one for one in found if one.said or finding.ended_at is None]
 
 
 def owners() -> list[tuple[str, str]]:
