@@ -264,7 +264,27 @@ def test_the_parts_say_what_was_counted_where_and_what_is_behind_them():
     assert part.label == "Length of input: conversation history"
     assert part.sentence == "508 tokens of conversation history per call, before 200."
     assert part.mostly == "briefs"
-    assert part.link == "/spend/calls/?period=custom&from=2026-11-09&to=2026-11-10&workflow=briefs"
+    days = ("09&to=2026-11-10", "02&to=2026-11-03")
+    after, before = (f"/spend/calls/?period=custom&from=2026-11-{one}&" for one in days)
+    assert (part.link, part.now) == (f"{after}layer=history&sort=-layer",) * 2
+    assert part.before == f"{before}layer=history&sort=-layer"
+    assert part.mostly_link == f"{after}workflow=briefs&layer=history&sort=-layer"
+
+
+def test_a_part_about_models_opens_those_whose_share_changed():
+    others = [*calls(BEFORE[0], 2, workflow="ads"), *calls(AFTER[0], 2, workflow="ads")]
+    sent(calls(BEFORE[0]), [*changed(calls(AFTER[0]), is_draft, model="large"), *changed(others, model="nobody-knows")])
+    (part,) = explained().parts
+    assert part.key == "model"
+    assert part.now.endswith("to=2026-11-10&model=large&model=small&sort=-cost")
+    assert part.before.endswith("to=2026-11-03&model=large&model=small&sort=-cost")
+
+
+def test_a_side_without_such_calls_opens_nothing():
+    sent(calls(BEFORE[0]), ALONE["retries"](calls(AFTER[0])))
+    (part,) = explained().parts
+    assert part.now.endswith("attempt=trouble&sort=-cost")
+    assert part.before == ""
 
 
 def test_the_likely_cause():

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -69,7 +70,7 @@ def test_page_csv_and_data_say_the_same(page):
     html = page.get(f"/spend/why/?{BOTH}").content.decode()
     assert "longer inputs" in html
     assert "Length of input: conversation history" in html
-    assert "mostly growth" in html
+    assert re.search('mostly <a href="[^"]*workflow=briefs[^"]*">growth</a>', html)
     rows = csv_of(page.get(f"/export/spend-why.csv?{BOTH}"))
     assert sum(Decimal(row["amount"]) for row in rows) == difference
     assert [row["part"] for row in rows] == ["context.history", "steps"]
@@ -86,10 +87,11 @@ def test_page_csv_and_data_say_the_same(page):
 
 def test_each_part_opens_what_is_behind_it(page):
     for part in page.get(f"/series/spend-why.json?{BOTH}").json()["figures"]["parts"]:
-        answer = page.get(part["link"])
-        assert answer.status_code == 200
-        assert "has no filter" not in answer.content.decode()
-        assert "workflow=briefs" in part["link"]
+        for link in ("link", "link_before", "link_mostly"):
+            said = page.get(part[link]).content.decode()
+            assert "left out" not in said
+            assert "All of them are listed" in said
+        assert "workflow=briefs" in part["link_mostly"]
 
 
 def test_what_is_no_more_is_opened_in_the_days_that_had_it(page):
@@ -190,6 +192,10 @@ def test_a_budget_that_is_over_is_set_against_its_limit(page):
     before = spent(OCTOBER - 4 * DAY, datetime(2026, 11, 1, tzinfo=UTC), workflow_id=pk)
     assert {row["part"]: Decimal(row["amount"]) for row in rows}["plan"] == Decimal(before - 1_000_000) / 10**9
     assert {"runs", "steps", "context.history"} <= {row["part"] for row in rows}
+    parts = page.get(f"/series/budgets/{budget.slug}/why.json").json()["figures"]["parts"]
+    (link,) = [part["link"] for part in parts if part["part"] == "plan"]
+    opened = csv_of(page.get(link.replace("/spend/calls/", "/export/spend/calls.csv")))
+    assert sum(Decimal(line["cost"]) for line in opened) == Decimal(before) / 10**9
     card = page.get(f"/budgets/{budget.slug}/why/card/").content.decode()
     assert "<html" not in card
     assert "All 4 together" in card
@@ -209,6 +215,9 @@ def test_a_budget_that_is_likely_over_is_set_against_its_share_so_far(page, djan
     budget = budget_with(used * 11 // 10)
     html = page.get(f"/budgets/{budget.slug}/why/").content.decode()
     assert "up to 18 Nov" in html
+    parts = page.get(f"/series/budgets/{budget.slug}/why.json?against=before").json()["figures"]["parts"]
+    same = NOW - timedelta(days=31)  # as far into October
+    assert {f"until={same:%Y-%m-%dT%H}" in one["link_before"] for one in parts if one["link_before"]} == {True}
     figures = page.get(f"/series/budgets/{budget.slug}/why.json").json()["figures"]
     gone = (NOW - datetime(2026, 11, 1, tzinfo=UTC)) / timedelta(days=30)
     assert Decimal(figures["before"]) == pytest.approx(Decimal(used * 1.1 * gone) / 10**9, rel=Decimal("0.000001"))

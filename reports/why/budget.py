@@ -9,7 +9,8 @@ from budgets.pages.amounts import amount
 from budgets.pages.moments import day, span_year
 from budgets.pages.standing import Standing
 from reports.asking.scope import Scope
-from reports.why.explain import Explanation, Part, Span, explain
+from reports.why.behind import Span
+from reports.why.explain import Explanation, Part, explain
 from reports.why.saying import LABELS, headline
 
 PLAN, BEFORE = "plan", "before"
@@ -58,11 +59,12 @@ def overrun(
     plan = standing.limit if whole else standing.limit * standing.share.numerator // standing.share.denominator
     parts = list(found.parts)
     if pending := standing.spent - found.after:
-        parts.append(_part("pending", pending, "The budget and the single calls were read a moment apart."))
+        said = "The budget and the single calls were read a moment apart."
+        parts.append(Part("pending", LABELS["pending"], pending, said))
     total = standing.spent - found.before
     than = words
     if against == PLAN:
-        parts += _off_plan(found.before, plan, words, budget.metric)
+        parts += _off_plan(found, plan, words)
         total = standing.spent - plan
         than = (
             f"the limit of {amount(plan, budget.metric)}"
@@ -80,14 +82,14 @@ def overrun(
     return Overrun(explanation, plan, whole, before, words)
 
 
-def _off_plan(before: int, plan: int, words: str, metric: str) -> list[Part]:
-    """What the days compared with were above or below the plan themselves."""
-    gap = before - plan
+def _off_plan(found: Explanation, plan: int, words: str) -> list[Part]:
+    """What the days compared with were above or below the plan themselves; their calls are behind it."""
+    gap, measure = found.before - plan, found.measure
     if not gap:
         return []
     side = "above" if gap > 0 else "below"
-    said = f"{words} used {amount(before, metric)}, which is {side} the plan of {amount(plan, metric)}."
-    return [_part("plan", gap, said)]
+    said = f"{words} used {amount(found.before, measure)}, which is {side} the plan of {amount(plan, measure)}."
+    return [Part("plan", LABELS["plan"], gap, said, before=found.all_before)]
 
 
 def scope_of(budget: Budget) -> Scope:
@@ -113,7 +115,3 @@ def before_of(budget: Budget, period: Period, organisation: Organisation, now: d
     today = day_of(now, zone)
     same = day_starts_at(first + (today - period.first), zone) + (now - day_starts_at(today, zone))
     return starts, min(max(same, starts + timedelta(microseconds=1)), ends)
-
-
-def _part(key: str, value: int, sentence: str) -> Part:
-    return Part(key, LABELS[key], value, sentence, "")

@@ -65,11 +65,15 @@ class Runs:
 
 @dataclass(frozen=True)
 class Usage:
-    """One stretch of time. `runs` by workflow; `apart` holds what belongs to no call of it, by the part's key."""
+    """One stretch of time. `runs` by workflow; `apart` holds what belongs to no call of it, by the part's key.
+
+    `untold` are the models of calls that no cell could be made of.
+    """
 
     cells: tuple[Cell, ...] = ()
     runs: Mapping[int, Runs] = field(default_factory=dict)
     apart: Mapping[str, int] = field(default_factory=dict)
+    untold: frozenset[str] = frozenset()
 
     @cached_property
     def total(self) -> int:

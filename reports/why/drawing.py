@@ -111,6 +111,8 @@ def data(found: Explanation) -> dict[str, Any]:
                 "explanation": one.sentence,
                 "mostly_in": one.mostly,
                 "link": one.link,
+                "link_before": one.before,
+                "link_mostly": one.mostly_link,
             }
             for one in largest_first(found)
         ],

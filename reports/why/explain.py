@@ -1,45 +1,30 @@
 """Why spend differs between two stretches of time: read both, split the difference, put it in words."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any, Literal
-from urllib.parse import urlencode
 
 from django.db import connection
-from django.urls import NoReverseMatch, reverse
 
 from budgets.models import Organisation, Workflow
 from budgets.pages.moments import day_year, span_year
 from reports.asking.scope import Scope
-from reports.why.cells import Usage
-from reports.why.factors import split
+from reports.why.behind import Behind, Span
+from reports.why.factors import Split, split
 from reports.why.facts import sentences
 from reports.why.ledger import MONEY, read_ledger
 from reports.why.rollup import UNTOLD, read_rollup, table_for
-from reports.why.saying import LABELS, ORDER, causes, headline, whole_of
+from reports.why.saying import LABELS, ORDER, causes, headline
 
 READ_MOST = 150_000  # calls of both times together; more are compared by daily sums. Two to three seconds on two cores
 SEARCH_MOST = 2_000_000  # calls that those asked for are searched in, where no rollup holds what is asked for
-Span = tuple[datetime, datetime]  # aware, the second not included
 
 # An upper bound that costs nothing: whole days, whatever is asked of them. Detached months have rollups only.
 CALLS = """
 SELECT coalesce(sum(calls) FILTER (WHERE {scope}), 0)::bigint,
     (SELECT (max(month) + interval '1 month')::timestamp AT TIME ZONE 'UTC' FROM usage_detached_month)
 FROM usage_coreday WHERE (day >= %(a)s AND day <= %(b)s) OR (day >= %(c)s AND day <= %(d)s)"""
-# Where a part's calls are shown: the page by name, and what its address says beside scope and days.
-BEHIND: dict[str, tuple[str, dict[str, str]]] = {
-    "runs": ("spend-runs", {}),
-    "workflows": ("spend", {"group": "workflow"}),
-    "channels": ("spend", {"group": "channel"}),
-    "steps": ("spend-runs", {"sort": "-steps"}),
-    "retries": ("spend-runs", {"sort": "-retries"}),
-    "model": ("spend", {"group": "model"}),
-    "service_tier": ("spend", {"group": "service_tier"}),
-    "price": ("spend", {"group": "model"}),
-}
-NOWHERE = {"plan", "pending", "rounding"}
 
 
 class Unread(Exception):
@@ -50,22 +35,32 @@ class Unread(Exception):
 class Part:
     """What one cause did: nano-dollars (or tokens, calls) more than before, below zero for less.
 
-    `link` is the address of the calls behind it, "" where there is none. `mostly` names the workflow that has most.
+    `now` and `before` are the addresses of the calls behind it in the two times, `runs` that of runs; "" where there
+    are none. `mostly` names the workflow that has most, `mostly_link` leads to its calls.
     """
 
     key: str
     label: str
     amount: int
     sentence: str
-    link: str
+    now: str = ""
+    before: str = ""
+    runs: str = ""
     mostly: str = ""
+    mostly_link: str = ""
+
+    @property
+    def link(self) -> str:
+        """The calls of the later time; of the earlier one where only that has any."""
+        return self.now or self.before
 
 
 @dataclass(frozen=True)
 class Explanation:
     """The difference `total` of what was spent `after` and `before`, as parts that sum to it exactly.
 
-    `sentence` comes first on pages; `notes` say what could not be told apart. `how`: what was read.
+    `sentence` comes first on pages; `notes` say what could not be told apart. `how`: what was read. `all_before` is the
+    address of all calls of the time before.
     """
 
     parts: tuple[Part, ...]
@@ -76,6 +71,7 @@ class Explanation:
     measure: str = MONEY
     notes: tuple[str, ...] = ()
     how: Literal["ledger", "rollup"] = "ledger"
+    all_before: str = ""
 
     @property
     def by_key(self) -> dict[str, int]:
@@ -105,9 +101,13 @@ def explain(
     else:
         low, high = (read_ledger(scope, *one, measure) for one in (before, after))
     found = split(low, high)
+    known = Workflow.objects.filter(pk__in={one.workflow for one in (*low.cells, *high.cells)})
+    rows = [row for row in known.values_list("pk", "slug", "name") if named is None or row[0] in named]
+    slugs = {pk: slug for pk, slug, _ in rows}
+    behind = Behind(scope, (before, after), organisation, (low, high), found.touched, slugs, measure)
     than = than or _days(before, organisation)
     return Explanation(
-        parts=parts_of(scope, (before, after), organisation, found.parts, found.by_workflow, (low, high), named),
+        parts=parts_of(found, behind, {pk: name for pk, _, name in rows}),
         total=found.difference,
         sentence=headline(found.difference, found.parts, than, measure),
         before=low.total,
@@ -115,6 +115,7 @@ def explain(
         measure=measure,
         notes=(UNTOLD,) if table else (),
         how="rollup" if table else "ledger",
+        all_before=behind.everything(0),
     )
 
 
@@ -161,43 +162,21 @@ def _rollup_for(scope: Scope, before: Span, after: Span, organisation: Organisat
     return table if table and (calls > read_most or is_detached) else None
 
 
-def parts_of(
-    scope: Scope,
-    spans: tuple[Span, Span],
-    organisation: Organisation,
-    amounts: Mapping[str, int],
-    by_workflow: Mapping[str, Mapping[int, int]],
-    usage: tuple[Usage, Usage],
-    named: frozenset[int] | None = None,
-) -> tuple[Part, ...]:
-    """The parts with their words, in the order of LABELS. One statement, for the names of workflows."""
-    said = sentences(amounts, *usage)
-    top = {key: _top(amounts[key], where) for key, where in by_workflow.items() if amounts.get(key)}
-    rows = Workflow.objects.filter(pk__in={one for one in top.values() if one}).values_list("pk", "slug", "name")
-    names = {pk: (slug, name) for pk, slug, name in rows if named is None or pk in named}
-    several = len({one.workflow for side in usage for one in side.cells}) > 1
+def parts_of(found: Split, behind: Behind, names: Mapping[int, str]) -> tuple[Part, ...]:
+    """The parts with their words, in the order of LABELS. `names` are those of the workflows that may be named."""
+    amounts = found.parts
+    said = sentences(amounts, *behind.usage)
+    several = len({one.workflow for side in behind.usage for one in side.cells}) > 1
     made = []
     for key in sorted(amounts, key=lambda one: ORDER[one]):
-        slug, name = names.get(top.get(key) or 0, ("", ""))
-        made.append(
-            Part(
-                key=key,
-                label=LABELS[key],
-                amount=amounts[key],
-                sentence=said[key],
-                link=link_to(key, scope, spans[_side(key, top.get(key), usage)], organisation, slug if several else ""),
-                mostly=name if several else "",
-            )
-        )
+        before, now = behind.links(key)
+        part = Part(key, LABELS[key], amounts[key], said[key], now, before, behind.runs(key))
+        mostly = _top(amounts[key], found.by_workflow.get(key, {})) if several else None
+        if mostly is not None and mostly in names:
+            of_it = behind.links(key, mostly)
+            part = replace(part, mostly=names[mostly], mostly_link=of_it[1] or of_it[0])
+        made.append(part)
     return tuple(made)
-
-
-def _side(key: str, workflow: int | None, usage: tuple[Usage, Usage]) -> int:
-    """On which side the calls behind a part are: 1, the later one, but for what is only, or mostly, on the other."""
-    low, high = usage
-    if key in low.apart or key in high.apart:
-        return int(abs(high.apart.get(key, 0)) >= abs(low.apart.get(key, 0)))
-    return int(any(one.workflow == workflow or not workflow for one in high.cells) or not low.cells)
 
 
 def _top(part: int, where: Mapping[int, int]) -> int | None:
@@ -205,23 +184,6 @@ def _top(part: int, where: Mapping[int, int]) -> int | None:
     side = 1 if part > 0 else -1
     top = max(where, key=lambda one: (where[one] * side, one), default=None)
     return top if top is not None and where[top] * side * 2 >= abs(part) else None
-
-
-def link_to(key: str, scope: Scope, days_of: Span, organisation: Organisation, workflow: str = "") -> str:
-    """The address of the calls behind a part; "" where there are none to show."""
-    if key in NOWHERE:
-        return ""
-    page, more = BEHIND.get(whole_of(key), ("spend-calls", {}))
-    first, last = days_of[0], days_of[1] - timedelta(microseconds=1)
-    days = {"period": "custom"}
-    days |= {"from": organisation.local(first).date().isoformat(), "to": organisation.local(last).date().isoformat()}
-    narrowed = scope.only("workflow", workflow) if workflow and key != "workflows" else scope
-    for name in (page, "spend"):
-        try:
-            return f"{reverse(name)}?{urlencode([*days.items(), *narrowed.pairs(), *more.items()])}"
-        except NoReverseMatch:
-            continue
-    return ""
 
 
 def _days(span: Span, organisation: Organisation) -> str:

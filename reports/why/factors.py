@@ -17,8 +17,8 @@ change of the model that came with it. A prompt version that is new brings its o
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Set
+from dataclasses import dataclass, field
 from fractions import Fraction
 
 from reports.why.cells import KINDS, LAYERS, OUTPUT, Number, Usage
@@ -28,18 +28,28 @@ from reports.why.sides import Place, Side, What
 ROUNDING = "rounding"
 Value = Fraction | None
 ONE = Fraction(1)
+# What a part is about, of the place that it comes from.
+ABOUT: Mapping[str, Callable[[Place], str]] = {
+    "model": lambda place: place.priced_as[0][1],
+    "price": lambda place: place.priced_as[0][1],
+    "terms": lambda place: place.priced_as[0][1],
+    "service_tier": lambda place: place.priced_as[1],
+    "prompt_version": lambda place: str(place.prompt_version[-1]),
+}
 
 
 @dataclass(frozen=True)
 class Split:
     """Parts by key, which sum to `difference` exactly; those of nothing are left out.
 
-    `by_workflow` says about where: nano-dollars by part and workflow, each rounded for itself.
+    `by_workflow` says about where: nano-dollars by part and workflow, each rounded for itself. `touched` are the
+    models, service tiers or prompt versions that the parts of these are about.
     """
 
     difference: int
     parts: Mapping[str, int]
     by_workflow: Mapping[str, Mapping[int, int]]
+    touched: Mapping[str, Set[str]] = field(default_factory=dict)
 
 
 def split(before: Usage, after: Usage) -> Split:
@@ -47,10 +57,13 @@ def split(before: Usage, after: Usage) -> Split:
     sides = Side(before), Side(after)
     fine: dict[str, int] = defaultdict(int)
     where: dict[str, dict[int, int]] = defaultdict(lambda: defaultdict(int))
+    touched: dict[str, set[str]] = defaultdict(set)
     for place in sorted(sides[0].leaves.keys() | sides[1].leaves.keys(), key=str):
         for name, part in _of_leaf(place, *sides).items():
             fine[name] += part
             where[name][place.workflow] += part
+            if part and name in ABOUT:
+                touched[name].add(ABOUT[name](place))
     apart = {
         name: after.apart.get(name, 0) - before.apart.get(name, 0) for name in before.apart.keys() | after.apart.keys()
     }
@@ -60,7 +73,7 @@ def split(before: Usage, after: Usage) -> Split:
         if part:
             parts[name] = parts.get(name, 0) + part
     told = {name: {one: nearest(part, FINE) for one, part in found.items()} for name, found in where.items()}
-    return Split(difference, {name: part for name, part in parts.items() if part}, told)
+    return Split(difference, {name: part for name, part in parts.items() if part}, told, dict(touched))
 
 
 def _of_leaf(place: Place, before: Side, after: Side) -> dict[str, int]:

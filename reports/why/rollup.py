@@ -7,6 +7,7 @@ the other calls beside them. Prices are the price book's of the middle of the ti
 because a price changed within the time, is a part of its own. A model without a price there is not told apart.
 """
 
+from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
 from fractions import Fraction
@@ -79,12 +80,13 @@ def read_rollup(
     runs = _runs(scope, starts, stops, aliases)
     prices, middle = current(current_generation()), starts + (stops - starts) / 2
     cells: list[Cell] = []
-    untold = 0
+    untold: dict[str, int] = defaultdict(int)
     for row in rows:
         made, rest = _cells(row, aliases, runs, prices, middle, measure)
         cells += made
-        untold += rest
-    return Usage(tuple(cells), runs, {"untold": untold} if untold else {})
+        untold[row[2]] += rest
+    models = frozenset(model for model, rest in untold.items() if rest)
+    return Usage(tuple(cells), runs, {"untold": sum(untold.values())} if models else {}, models)
 
 
 def _runs(scope: Scope, starts: datetime, stops: datetime, aliases: dict[int, int]) -> dict[int, Runs]:

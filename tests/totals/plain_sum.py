@@ -21,7 +21,7 @@ COLUMNS = (
     "provider", "model", "tier", "environment", "service_tier", "user_name", "customer", "application", "tags",
     "measured", "unpriced", "input_tokens", "cached_input_tokens", "cache_write_tokens", "output_tokens", "cost",
     "attempt", "default_tier", "agent", "cache", "avoided_input_tokens", "avoided_output_tokens", "context", "saved",
-    "generation",
+    "generation", "status", "channel", "prompt_version",
 )  # fmt: skip
 METRICS = ("money", "tokens", "calls")
 

@@ -4,6 +4,7 @@ from datetime import date
 from fractions import Fraction
 from typing import Any
 
+from tests.totals.behind import compare_behind
 from tests.totals.budgets import rows_of, runs
 from tests.totals.company import live_budgets
 from tests.totals.compare import Comparison
@@ -52,6 +53,7 @@ def _compare(
     rounded = 0 if c.shown.code == "USD" else Fraction(len(lines) + 1, NANO)
     missing = sum(Fraction(one["amount"]) for one in lines) - c.shown.units(difference)
     c.same(f"{where}: parts", abs(missing) <= rounded, True)
+    compare_behind(c, where, found["parts"], [c.books.between(*days, **same) for days in (before, after)])
 
 
 def _budgets(c: Comparison) -> None:
