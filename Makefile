@@ -3,6 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
+# Where it is set, hundreds of processes would compile everything, and collecting the tests would take three times as long.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: setup setup-dev setup-litellm run demo test test-fast test-litellm check wheel bench manage clean-venv
 .DEFAULT_GOAL := run
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests import machine
+from tests import machine, migrated
 
 pytest_plugins = ["tests.clean"]
 
@@ -45,6 +45,9 @@ def pytest_configure(config: pytest.Config) -> None:
         Path(folder, "static").mkdir()
     if not os.environ.get("DATABASE_URL"):
         os.environ["DATABASE_URL"] = _open.enter_context(machine.embedded_server())
+    if not hasattr(config, "workerinput"):
+        several = bool(config.getoption("numprocesses", None)) and not config.option.collectonly
+        _open.enter_context(migrated.for_this_run(os.environ["DATABASE_URL"], at_once=several))
     from django.conf import settings
 
     assert settings.DATABASES  # pytest-django sets Django up only where the settings are loaded

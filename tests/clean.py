@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from tests.migrated import migrated
+
 ASIDE = "tests_aside"  # a schema with copies of the tables that migrations filled
 MIGRATIONS = "django_migrations"
 KEPT = {MIGRATIONS, "django_content_type", "auth_permission"}  # no test changes what is in these
@@ -88,6 +90,17 @@ class Rows:
         listener.stop()
         with connection.cursor() as cursor:
             cursor.execute(OTHERS)
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(
+    django_db_modify_db_settings: None, django_db_keepdb: bool, django_db_createdb: bool, server_url: str
+) -> None:
+    """pytest-django's; the test database is a copy of the run's migrated one, unless an earlier run's is kept."""
+    from django.db import connection
+
+    if django_db_createdb or not django_db_keepdb:
+        connection.settings_dict["TEST"]["TEMPLATE"] = migrated(server_url)
 
 
 @pytest.fixture(scope="session")

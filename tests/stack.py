@@ -20,8 +20,8 @@ import psutil
 import psycopg
 from psycopg import sql
 
+from tests.migrated import make_copy
 from tokenops_site.serve.command import free_port
-from tokenops_site.serve.embedded import make_database
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 
@@ -171,7 +171,7 @@ def started(
     Without `waits_for_disk` a commit is quicker, and safe as long as the database server itself is not killed.
     """
     name = f"stack_{secrets.token_hex(5)}"
-    make_database(server_url, name)
+    make_copy(server_url, name)
     if not waits_for_disk:
         with psycopg.connect(server_url, autocommit=True) as connection:
             connection.execute(sql.SQL("ALTER DATABASE {} SET synchronous_commit = off").format(sql.Identifier(name)))

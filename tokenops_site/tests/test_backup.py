@@ -18,10 +18,10 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from tests.migrated import make_copy
 from tests.stack import CHECKOUT, Stack
 from tokenops_site.backup import archive
 from tokenops_site.backup.programs import NoProgram, connection_of, find_program
-from tokenops_site.serve.embedded import make_database
 
 pytestmark = pytest.mark.server  # programs of their own, and databases on the server
 FILL = """
@@ -106,7 +106,7 @@ class Server:
 def filled(server_url, tmp_path_factory):
     """A filled database on the server, and its backup."""
     server = Server(server_url, tmp_path_factory.mktemp("data"))
-    make_database(server_url, server.name)
+    make_copy(server_url, server.name)
     try:
         manage(server.environment, "prepare")
         manage(server.environment, "shell", "-v", "0", "-c", FILL)

@@ -17,6 +17,7 @@ import psycopg
 import pytest
 from psycopg import errors, sql
 
+from tests.migrated import make_copy
 from tests.stack import CHECKOUT, Stack
 from tokenops_site import roles
 from tokenops_site.serve.children import Lifeline, start
@@ -103,7 +104,7 @@ def prove_protected(url):
 
 def test_on_a_server_the_application_can_only_append(server_url, place):
     database, _, application = place
-    make_database(server_url, database)
+    make_copy(server_url, database)
     url = address(server_url, application, database)
     first = manage(url, server_url, "prepare").stdout
     assert f"The role {application} was made for the application." in first
@@ -160,7 +161,7 @@ def test_what_cannot_protect_is_refused_in_a_sentence(server_url, place):
 
 def test_migrations_that_wait_need_the_owner(server_url, place):
     database, _, application = place
-    make_database(server_url, database)
+    make_copy(server_url, database)
     url = address(server_url, application, database)
     manage(url, server_url, "prepare")
     owned = urlsplit(server_url)._replace(path=f"/{database}").geturl()
