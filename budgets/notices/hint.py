@@ -51,8 +51,8 @@ def hint_task(task: str) -> None:
     transaction.on_commit(thread.start)
 
 
-def _send(task: str, **options: int) -> None:
+def _send(task: str, expires: int | None = None) -> None:
     try:
-        current_app.send_task(task, retry=False, ignore_result=True, **options)
+        current_app.send_task(task, retry=False, ignore_result=True, expires=expires)
     except Exception as error:
         logger.warning("The broker did not take %s (%s); the sweep will do it", task, error)
