@@ -7,7 +7,6 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import User
 from django.db.models import Count, Q, QuerySet
 
-from budgets.access.reachable import reachable
 from budgets.access.roles import PUBLISH_POLICY, roles_with
 from budgets.models import ApprovalRequest, ApprovalRule, Membership, Role, Team
 
@@ -133,8 +132,3 @@ def lack_of_deciders(request: ApprovalRequest) -> str:
     if able:
         return NOT_TWO
     return NO_POLICY_ADMIN if request.kind == ApprovalRequest.Kind.POLICY else NOBODY
-
-
-def visible_requests(who: Any) -> QuerySet[ApprovalRequest]:
-    """What `who` (a person, or the holder of a key) may see: their teams' or all, their own, and what they decide."""
-    return reachable(ApprovalRequest, who)

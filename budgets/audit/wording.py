@@ -63,10 +63,6 @@ def wording_of(kind: str) -> Wording:
     return _known.get(kind) or Wording(kind, kind.rpartition(".")[2] or "object")
 
 
-def known_kinds() -> set[str]:
-    return set(_known)
-
-
 def money(nano: Any) -> str:
     """Nano-dollars."""
     return whole(int(nano)) if nano is not None else "none"

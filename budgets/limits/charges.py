@@ -3,18 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any
 
 APPEND = """
 INSERT INTO budgets_budgetcharge (budget_id, bucket, amount, calls)
 SELECT * FROM unnest(%s::bigint[], %s::timestamptz[], %s::bigint[], %s::bigint[])
 """
-
-
-class Cursor(Protocol):
-    """What is needed of a cursor, Django's or psycopg's own."""
-
-    def execute(self, query: Any, params: Any = ..., /) -> Any: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,16 +26,10 @@ class Charge:
 
 
 def statement_of(charges: Sequence[Charge]) -> tuple[str, list[Any]]:
-    """SQL and values that append charges, for a caller who sends several statements in one go."""
+    """SQL and values that append charges, so that several statements are sent in one go; nothing is updated."""
     return APPEND, [
         [charge.budget_id for charge in charges],
         [charge.bucket for charge in charges],
         [charge.amount for charge in charges],
         [charge.calls for charge in charges],
     ]
-
-
-def append_charges(cursor: Cursor, charges: Sequence[Charge]) -> None:
-    """Write charges in the caller's transaction, in one statement. Nothing is updated, so writers never wait."""
-    if charges:
-        cursor.execute(*statement_of(charges))

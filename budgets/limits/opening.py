@@ -76,12 +76,6 @@ def open_budgets(read_ledger: ReadLedger, now: datetime | None = None) -> int:
     return opened
 
 
-def open_budget(budget: Budget, read_ledger: ReadLedger, now: datetime | None = None) -> bool:
-    """Open this budget now, if it waits for it."""
-    with transaction.atomic():
-        return _open([budget.pk], read_ledger, now or datetime.now(UTC)) == 1
-
-
 def _open(budget_ids: Sequence[int], read_ledger: ReadLedger, now: datetime) -> int:
     organisation = Organisation.get()
     waiting = Budget.objects.filter(pk__in=budget_ids, opened_generation__lt=F("generation")).order_by("pk")

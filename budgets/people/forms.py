@@ -31,13 +31,7 @@ class RoleForm(forms.Form):
     """A role, for the company or one team. `role` and `team` hold what was chosen."""
 
     role = forms.ChoiceField(
-        choices=[
-            (
-                role,
-                format_html('<span class="keep">{}</span> <span class="hint">{}</span>', label, ROLE_HINTS[Role(role)]),
-            )
-            for role, label in Role.choices
-        ],
+        choices=ROLE_CHOICES,
         widget=forms.RadioSelect,
         error_messages={"required": "Choose a role.", "invalid_choice": "Choose a role."},
     )

@@ -1,7 +1,6 @@
 """Who has which role: one function changes it, whoever asks; the last administrator stays one."""
 
 from collections.abc import Iterable
-from datetime import timedelta
 from typing import Any, NamedTuple
 
 from allauth.mfa.models import Authenticator
@@ -17,7 +16,6 @@ from budgets.people.names import shown_name
 
 PEOPLE_LOCK = 7_061_041  # advisory lock number: two who take each other's role away leave one administrator
 PERMISSION = "budgets.change_people"
-INVITED_FOR = timedelta(days=7)
 
 
 class Held(NamedTuple):

@@ -9,7 +9,7 @@ from django.db.models import Sum
 
 from budgets.audit.record import Actor
 from budgets.limits.calendar import quarter_hour
-from budgets.limits.charges import Charge, append_charges
+from budgets.limits.charges import Charge, statement_of
 from budgets.limits.edit import BudgetValues, create_budget
 from budgets.limits.evaluate import evaluate_due
 from budgets.limits.opening import open_budgets
@@ -37,7 +37,7 @@ def charge(budget: Budget, amount: int, when: datetime = NOW, calls: int = 1) ->
     """As ingest does it: under the shared lock, in a transaction of its own."""
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(HOLD_CONFIGURATION)
-        append_charges(cursor, [Charge(budget.pk, quarter_hour(when), amount, calls)])
+        cursor.execute(*statement_of([Charge(budget.pk, quarter_hour(when), amount, calls)]))
 
 
 def spend(budget: Budget, amount: int, when: datetime = NOW, now: datetime | None = None) -> BudgetState:

@@ -7,11 +7,12 @@ from django.contrib.auth.models import AnonymousUser, User
 from django.db import connection
 
 from budgets.access.keys import KeyHolder, make_key
+from budgets.access.reachable import reachable
 from budgets.approvals.decide import approve
-from budgets.approvals.rules import live_rules, may_decide, may_undo, rule_for, visible_requests, who_may_decide
+from budgets.approvals.rules import live_rules, may_decide, may_undo, rule_for, who_may_decide
 from budgets.audit.record import Actor
 from budgets.migrations import __name__ as migrations
-from budgets.models import ApprovalRule, Membership
+from budgets.models import ApprovalRequest, ApprovalRule, Membership
 from budgets.tests.asking import NOW, a_person, a_request, a_team, a_workflow, an_approver, by, dollars
 
 pytestmark = pytest.mark.django_db
@@ -141,7 +142,7 @@ def test_who_sees_what(kim, team):
     ads = a_request(Actor(None, "key Writer", "api", key_id=key.pk), workflow="ads")
     stranger = a_person("Stranger", "budget_owner", a_team("Other"))
     unowned = a_request(by(stranger), workflow="unowned")
-    seen = lambda user: set(visible_requests(user))  # noqa: E731
+    seen = lambda user: set(reachable(ApprovalRequest, user))  # noqa: E731
     assert seen(kim) == {own}
     assert seen(lena) == {own, ads}  # her key asked
     assert seen(a_person("Sam", "viewer", sales)) == {ads}
@@ -161,7 +162,10 @@ def test_what_a_key_sees(kim, team):
     key, other = [make_key("Writer", ["request"])[0] for _ in range(2)]
     own = a_request(Actor(None, "key Writer", "api", key_id=key.pk))
     theirs = a_request(by(kim))
-    seen = lambda key, scope: set(visible_requests(KeyHolder(key.pk, "Writer", 1, "w", (), frozenset({scope}), None)))  # noqa: E731
+
+    def seen(key, scope):
+        return set(reachable(ApprovalRequest, KeyHolder(key.pk, "Writer", 1, "w", (), frozenset({scope}), None)))
+
     assert seen(key, "request") == {own}
     assert seen(other, "request") == set()
     assert seen(other, "read") == {own, theirs}

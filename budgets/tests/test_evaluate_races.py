@@ -11,7 +11,7 @@ from django.db import connection, transaction
 
 from budgets.limits import folding
 from budgets.limits.calendar import quarter_hour
-from budgets.limits.charges import Charge, append_charges
+from budgets.limits.charges import Charge, statement_of
 from budgets.limits.edit import change_budget, values_of
 from budgets.limits.evaluate import evaluate_due
 from budgets.limits.folding import lock
@@ -90,7 +90,7 @@ def test_eight_writers_and_three_evaluators_lose_and_repeat_nothing():
             charges = [Charge(one.pk, quarter_hour(chance.choice(moments)), chance.randint(-3, 9), 1) for one in some]
             with transaction.atomic(), connection.cursor() as cursor:
                 cursor.execute(HOLD_CONFIGURATION)
-                append_charges(cursor, charges)
+                cursor.execute(*statement_of(charges))
                 if chance.random() < 0.1:
                     transaction.set_rollback(True)
                     continue

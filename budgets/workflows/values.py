@@ -15,12 +15,6 @@ from budgets.workflows.limit_kinds import problem_with_name
 MOST_WORDS = 12  # stages, or risk categories
 STAGES = ("draft", "refine", "verify", "publish")
 REVERSIBLE, IRREVERSIBLE = "reversible", "irreversible"
-RISKS = {
-    REVERSIBLE: "can be taken back",
-    IRREVERSIBLE: "cannot be taken back",
-    "public": "the public sees it",
-    limits.SENSITIVE: "personal or confidential data",
-}
 LEAST_WEIGHT, MOST_WEIGHT, STEP = Decimal("0.5"), Decimal(5), Decimal("0.01")
 HIGHEST_TIER = 99
 

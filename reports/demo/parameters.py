@@ -84,7 +84,6 @@ class Model:
 
 OPUS: Final = Model("anthropic", "claude-opus-4-5", 3, 196_000)
 SONNET: Final = Model("anthropic", "claude-sonnet-4-5", 2, 420_000)
-HAIKU: Final = Model("anthropic", "claude-haiku-4-5", 1, 196_000)
 GPT: Final = Model("openai", "gpt-4.1", 2, 900_000)
 MINI: Final = Model("openai", "gpt-4.1-mini", 1, 900_000)
 FLASH: Final = Model("google", "gemini-2.5-flash", 1, 900_000)

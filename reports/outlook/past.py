@@ -28,10 +28,6 @@ class Past:
     def week_inside(self) -> bool | None:
         return inside(self.week, self.week_came)
 
-    @property
-    def landing_off(self) -> float | None:
-        return off(self.landing, self.landed)
-
 
 @dataclass(frozen=True, slots=True)
 class Quality:

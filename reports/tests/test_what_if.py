@@ -19,7 +19,7 @@ from reports.models import SavingsRun
 from reports.savings.result import read
 from reports.tests.savings_ledger import NOW, worked_out
 from reports.what_if import basis as sums
-from reports.what_if.basis import Basis, Group, class_of
+from reports.what_if.basis import Basis, Group
 from reports.what_if.budgets import breaks_on
 from reports.what_if.pausing import Worth, choices, per_dollar
 from reports.what_if.question import KEYS, Offers, Question, Which, question_of
@@ -100,7 +100,6 @@ def test_by_hand(question, dollars):
 def test_steps_follow_the_length_of_the_calls_not_of_their_sum():
     assert after(group(), withdrawn=OLD, instead=LONG) == [Decimal("1.4") * NANO]
     assert after(group(long=1), withdrawn=OLD, instead=LONG) == [Decimal("2.8") * NANO]
-    assert [class_of([200_000], tokens) for tokens in (0, 199_999, 200_000, 10**9)] == [0, 0, 1, 1]
 
 
 def test_what_was_paid_changes_in_the_proportion_of_the_prices():

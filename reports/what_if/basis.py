@@ -5,7 +5,6 @@ of length that the price book's steps tell apart; and other metered units, whose
 to another model.
 """
 
-from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -83,11 +82,6 @@ def read_basis(window: Window) -> Basis:
 def all_steps(stated: Iterable[Sequence[dict[str, Any]]]) -> list[int]:
     """The lengths at which any of these prices has a step, ascending."""
     return sorted({int(one["from_input_tokens"]) for steps in stated for one in steps})
-
-
-def class_of(steps: Sequence[int], input_tokens: int) -> int:
-    """How many of the steps an input of that length reaches; as PostgreSQL's width_bucket has it."""
-    return bisect_right(steps, input_tokens)
 
 
 def read(stored: dict[str, Any]) -> Basis:

@@ -15,7 +15,7 @@ from django.db.models import Case, Q, QuerySet, Sum, When
 from django.db.models.functions import Coalesce
 
 from budgets.limits.calendar import DAY, day_starts_at
-from usage.costs.spread import by_day, by_month, within
+from usage.costs.spread import by_month, within
 from usage.models import OtherCost, QuarterHour
 
 # The team that a cost counts for; of a merged workflow's, that of the one it counts under.
@@ -43,11 +43,6 @@ def during(first: date, last: date) -> QuerySet[OtherCost]:
 def other_costs_by_team_month(first: date, last: date) -> dict[tuple[str, date], int]:
     """(team's short name or "", first day of the month) → what of the costs falls on those of its days asked for."""
     return _spread(first, last, by_month)
-
-
-def other_costs_by_team_day(first: date, last: date) -> dict[tuple[str, date], int]:
-    """(team's short name or "", day) → cost."""
-    return _spread(first, last, by_day)
 
 
 def _spread(first: date, last: date, spread: Spread) -> dict[tuple[str, date], int]:

@@ -27,14 +27,6 @@ def within(amount: int, first: date, last: date, since: date, to: date) -> int:
     return until(amount, days, (stop - first).days + 1) - until(amount, days, (start - first).days)
 
 
-def by_day(amount: int, first: date, last: date, since: date, to: date) -> Iterator[tuple[date, int]]:
-    """Each day of `since` to `to` that the amount counts on, with its share."""
-    day, stop = max(first, since), min(last, to)
-    while day <= stop:
-        yield day, within(amount, first, last, day, day)
-        day += DAY
-
-
 def by_month(amount: int, first: date, last: date, since: date, to: date) -> Iterator[tuple[date, int]]:
     """Each month (its first day) of `since` to `to` that the amount counts in, with its share of it."""
     start, stop = max(first, since), min(last, to)

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 
 MAX_LINE = 1_000_000  # characters
 MAX_COLUMNS = 300
-MAX_CELL = 20_000  # characters: far above any value that is kept
 MAX_HEADING = 200
 PIECE = 1 << 16
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs"}

@@ -20,8 +20,6 @@ CLOCK = re.compile(
     r"(\d{1,2}):(\d{2})(?::(\d{2})(?:[.,](\d{1,9}))?)?\s*([AaPp][Mm])?\s*(Z|z|UTC|GMT|[+-]\d{2}:?\d{2})?\Z"
 )
 EPOCH = re.compile(r"\d{10}(?:\d{3})?(?:\.\d+)?\Z")
-WITH_COMMA = re.compile(r"[+-]?(\d+|\d{1,3}(\.\d{3})+),\d{1,2}|[+-]?0,\d+|[+-]?\d+,\d{4,}")
-WITH_POINT = re.compile(r"[+-]?\d+\.\d+|[+-]?\d{1,3}(,\d{3})+\.\d+")
 MONEY_MARKS = "$€£¥ \u00a0\u202f'"
 
 

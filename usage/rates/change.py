@@ -1,7 +1,5 @@
 """Change currency rates together with what is converted by them: rates are the floor below's, other costs ours."""
 
-from collections.abc import Sequence
-
 from budgets.audit.record import Actor
 from budgets.currency import rates
 from budgets.currency.rates import RateValues, changing_rates
@@ -30,12 +28,3 @@ def undo_rate(actor: Actor, entry: AuditEntry) -> int:
     """How many other costs were converted anew. Raises RefusedRate, InvalidRate."""
     with changing_rates():
         return convert_costs(actor, rates.undo_rate(actor, entry))
-
-
-def remove_rates(actor: Actor, found: Sequence[CurrencyRate], reason: str) -> int:
-    """Several at once, all or none. Raises RefusedRate."""
-    with changing_rates():
-        for rate in found:
-            rates.remove_rate(actor, rate, reason)
-        convert_costs(actor, {rate.currency for rate in found})
-    return len(found)

@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 
 from budgets.limits.edit import BudgetValues, archive_budget, change_budget, create_budget, undo_change, values_of
 from budgets.limits.evaluate import evaluate_due
-from budgets.limits.opening import Opening, open_budget, reopen_all
+from budgets.limits.opening import Opening, open_budgets, reopen_all
 from budgets.models import Budget, BudgetCharge, BudgetSeries, BudgetState, Crossing, Organisation, Team, Workflow
 from budgets.organisation.configuration import changing_configuration
 from budgets.tests.made import ACTOR, at_once, holds
@@ -207,8 +207,8 @@ def test_an_edit_while_the_ledger_is_read_makes_that_reading_void():
         take(events(2, 40))
         edited.set()
 
-    opened, _ = at_once(lambda: open_budget(budget, slow, NOW), edit)
-    assert opened is False and not BudgetSeries.objects.exists()
+    opened, _ = at_once(lambda: open_budgets(slow, NOW), edit)
+    assert opened == 0 and not BudgetSeries.objects.exists()
     settle()
     equals_the_ledger()
     budget.refresh_from_db()

@@ -121,10 +121,6 @@ class WorkflowForm(forms.Form):
             found.setdefault(limit.group, []).extend(self[f"{prefix}{part}"] for part in parts)
         return list(found.items())
 
-    @property
-    def has_wrong_limit(self) -> bool:
-        return any(name.startswith(("limit_", "type_")) for name in self.errors)
-
     def clean(self) -> dict[str, Any]:
         """Understand the limits and check everything together, so that every fault is told at once."""
         cleaned = super().clean() or self.cleaned_data

@@ -12,7 +12,7 @@ from django.db import connection
 from django.db.models import Q, QuerySet, Sum
 
 from budgets.limits.calendar import DAY, day_of, day_starts_at, period_bounds
-from budgets.models import UNASSIGNED, Organisation, Workflow
+from budgets.models import Organisation, Workflow
 from usage.models import QuarterHour
 from usage.rollups.runs import assets_of
 from usage.workflows.filters import TABS, Filters
@@ -105,10 +105,6 @@ class Row:
     share: int | None
     assets: int = 0
     runs_cost: int = 0
-
-    @property
-    def is_reserved(self) -> bool:
-        return self.slug == UNASSIGNED
 
     @property
     def status_words(self) -> str:
