@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from django.contrib.auth.models import User
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.utils import timezone
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
 from rest_framework import generics, serializers
@@ -19,7 +19,7 @@ from budgets.access.sent import asked, body, invalid
 from budgets.alerts import handle
 from budgets.audit.record import Actor
 from budgets.models import Alert
-from routing.alerts.listing import RELATED, STATES, in_state, is_number, state_of
+from routing.alerts.listing import RELATED, STATES, in_state, is_number, rule_name, rules_known, state_of, words_in
 from routing.alerts.reaching import HANDLE
 from routing.alerts.rule_api import person
 from routing.approvals.api import dollars
@@ -29,7 +29,7 @@ class AlertSerializer(serializers.ModelSerializer[Alert]):
     """One alert. `amount` in US dollars; `facts` are label → value in words; `path` the page that shows more."""
 
     state = serializers.SerializerMethodField()
-    rule_name = serializers.CharField(source="rule.name")
+    rule_name = serializers.SerializerMethodField(help_text="Of a rule out of reach, what kind of thing it tells.")
     team = serializers.CharField(source="team.slug", allow_null=True, default=None)
     owner = serializers.CharField(source="owner.username", allow_null=True, default=None)
     acknowledged_by = serializers.CharField(source="acknowledged_by.username", allow_null=True, default=None)
@@ -44,6 +44,9 @@ class AlertSerializer(serializers.ModelSerializer[Alert]):
             "muted", "owner", "acknowledged_at", "acknowledged_by", "snoozed_until", "resolved_at", "resolution",
         ]  # fmt: skip
         read_only_fields = fields
+
+    def get_rule_name(self, row: Alert) -> str:
+        return rule_name(row, self.context["rules"])
 
     def get_state(self, row: Alert) -> str:
         return state_of(row, timezone.now())
@@ -115,6 +118,9 @@ class AlertListView(Alerted, generics.ListAPIView[Alert]):
     serializer_class = AlertSerializer
     queryset = Alert.objects.none()
 
+    def get_serializer_context(self) -> dict[str, Any]:
+        return {**super().get_serializer_context(), "rules": rules_known(self.request.user)}
+
     def get_queryset(self) -> QuerySet[Alert]:
         rows, given = alerts_for(self.request.user), self.request.query_params
         if state := asked(self.request, "state", list(STATES)):
@@ -127,7 +133,7 @@ class AlertListView(Alerted, generics.ListAPIView[Alert]):
             if wanted := given.get(name, "").replace("\0", ""):
                 rows = rows.filter(**{path: wanted})
         if words := given.get("q", "").replace("\0", "").strip()[:100]:
-            rows = rows.filter(Q(title__icontains=words) | Q(rule__name__icontains=words))
+            rows = rows.filter(words_in(words, self.request.user))
         return rows
 
 
@@ -137,6 +143,9 @@ class AlertView(Alerted, generics.RetrieveAPIView[Alert]):
 
     serializer_class = AlertSerializer
     queryset = Alert.objects.none()
+
+    def get_serializer_context(self) -> dict[str, Any]:
+        return {**super().get_serializer_context(), "rules": rules_known(self.request.user)}
 
     def get_queryset(self) -> QuerySet[Alert]:
         return alerts_for(self.request.user)
@@ -150,7 +159,8 @@ class Handling(Alerted, APIView):
         return fetched(alerts_for(self.request.user), self.request.user, HANDLE, pk=pk)
 
     def shown(self, pk: int) -> Response:
-        return Response(AlertSerializer(alerts_for(self.request.user).get(pk=pk)).data)
+        row, rules = alerts_for(self.request.user).get(pk=pk), rules_known(self.request.user)
+        return Response(AlertSerializer(row, context={"rules": rules}).data)
 
 
 class AcknowledgeView(Handling):

@@ -1,6 +1,6 @@
 """Alerts as the page lists them: which are asked for, in which order, and each in words."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -8,8 +8,9 @@ from typing import Any
 from django.contrib.auth.models import User
 from django.db.models import Case, IntegerField, Max, Q, QuerySet, Value, When
 
-from budgets.access.roles import reach
-from budgets.models import Alert, AuditEntry, Organisation, Team
+from budgets.access.reachable import reachable
+from budgets.access.roles import VIEW, reach
+from budgets.models import Alert, AlertRule, AuditEntry, Organisation, Team
 from budgets.pages.moments import moment
 from budgets.people.names import shown_name
 from routing.alerts.reaching import HANDLE
@@ -76,11 +77,16 @@ class Chosen:
             rows = rows.filter(team__slug=self.team)
         if self.own:
             rows = rows.filter(owner=user)
-        return rows.filter(Q(title__icontains=self.query) | Q(rule__name__icontains=self.query)) if self.query else rows
+        return rows.filter(words_in(self.query, user)) if self.query else rows
 
 
-def chosen(given: Mapping[str, str]) -> Chosen:
-    """Understand the query string; what makes no sense is ignored with a note."""
+def words_in(words: str, who: Any) -> Q:
+    """Alerts with these words in their title or in the name of their rule, where that is in reach."""
+    return Q(title__icontains=words) | Q(rule__in=reachable(AlertRule, who).filter(name__icontains=words))
+
+
+def chosen(given: Mapping[str, str], user: Any) -> Chosen:
+    """Understand the query string; what makes no sense is ignored with a note, as is a team out of sight."""
     ignored = []
     state, rule, team = given.get("state", ""), given.get("rule", ""), given.get("team", "").replace("\0", "")[:128]
     if state and state not in STATES:
@@ -89,7 +95,7 @@ def chosen(given: Mapping[str, str]) -> Chosen:
     if rule and not is_number(rule):
         ignored.append(f"“{rule[:20]}” is no rule")
         rule = ""
-    if team and not Team.objects.filter(slug=team).exists():
+    if team and not reachable(Team, user).filter(slug=team).exists():
         ignored.append(f"there is no team “{team[:20]}”")
         team = ""
     return Chosen(
@@ -108,9 +114,10 @@ def is_number(text: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """An alert for a template; moments in words, in the organisation's time."""
+    """An alert for a template; moments in words, in the organisation's time. `rule` is what the reader may call it."""
 
     alert: Alert
+    rule: str
     state: str
     state_words: str
     when: str
@@ -124,8 +131,11 @@ class Row:
 
 
 def rows_of(alerts: Sequence[Alert], user: User, organisation: Organisation, now: datetime) -> list[Row]:
-    """One statement for what can be undone, whatever the number of alerts; RELATED should be read with them."""
-    reached, undoable = reach(user, HANDLE), _newest_acts(alerts)
+    """One statement for what can be undone, whatever the number of alerts, and one for whom teams narrow.
+
+    RELATED should be read with them.
+    """
+    reached, undoable, rules = reach(user, HANDLE), _newest_acts(alerts), rules_known(user)
     local = organisation.local
 
     def words(when: datetime | None) -> str:
@@ -136,6 +146,7 @@ def rows_of(alerts: Sequence[Alert], user: User, organisation: Organisation, now
         may = reached.has({alert.team_id} if alert.team_id else ())
         return Row(
             alert=alert,
+            rule=rule_name(alert, rules),
             state=state,
             state_words=STATES[state],
             when=words(alert.raised_at),
@@ -163,6 +174,18 @@ def _newest_acts(alerts: Sequence[Alert]) -> dict[int, int]:
     )
     rows = AuditEntry.objects.filter(pk__in=newest, act__in=UNDOABLE).order_by()
     return {int(one): pk for one, pk in rows.values_list("object_id", "pk")}
+
+
+def rules_known(who: Any) -> frozenset[int] | None:
+    """Ids of the alert rules in reach, in one statement; None where no team narrows it: all."""
+    if reach(who, VIEW).everything:
+        return None
+    return frozenset(reachable(AlertRule, who).values_list("pk", flat=True))
+
+
+def rule_name(alert: Alert, known: Collection[int] | None) -> str:
+    """What the rule is called; of one out of reach, whose name may be about other teams, what it tells of."""
+    return alert.rule.name if known is None or alert.rule_id in known else trigger_words(alert.rule.trigger)
 
 
 def trigger_words(key: str) -> str:

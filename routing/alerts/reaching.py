@@ -6,7 +6,8 @@ from budgets.access.reachable import reachable
 from budgets.access.roles import reach
 from budgets.alerts.rules import InvalidRule, RuleValues
 from budgets.alerts.trigger import Kind, Trigger
-from budgets.models import Budget, Workflow
+from budgets.models import Budget, Team, Workflow
+from usage.alerts.scopes import NOT_THERE
 
 CHANGE = "budgets.change_alertrule"
 HANDLE = "budgets.handle_alert"
@@ -31,6 +32,17 @@ def within_reach(who: Any, trigger: Trigger, values: RuleValues) -> RuleValues:
                 continue
             if not reachable(model, who, CHANGE).filter(slug=slug.strip()).exists():
                 problems[field.name] = GONE[field.kind]
+        problems |= _named(who, values)
     if problems:
         raise InvalidRule(problems)
     return values
+
+
+def _named(who: Any, values: RuleValues) -> dict[str, str]:
+    """What is wrong with the team or workflow that a rule about spend names; one out of reach is not there."""
+    dimension, value = values.options.get("dimension"), values.options.get("value")
+    model: Any = {"workflow": Workflow, "team": Team}.get(str(dimension))
+    if not model or not isinstance(value, str) or not value or "\0" in value:
+        return {}
+    is_there = reachable(model, who, CHANGE).filter(slug=value).exists()
+    return {} if is_there else {"value": NOT_THERE[str(dimension)].format(value)}

@@ -1,7 +1,7 @@
 """Alerts in the browser: what stands, what somebody sees to, one of them, and handling them."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime
 from typing import Any
 
@@ -25,7 +25,18 @@ from budgets.pages.door import changes_in_reach, in_reach
 from budgets.pages.moments import moment
 from budgets.pages.named import team_choices
 from budgets.people.names import shown_name
-from routing.alerts.listing import OBJECT_TYPE, RELATED, STATES, chosen, is_number, open_first, rows_of, state_of
+from routing.alerts.listing import (
+    OBJECT_TYPE,
+    RELATED,
+    STATES,
+    chosen,
+    is_number,
+    open_first,
+    rows_of,
+    rule_name,
+    rules_known,
+    state_of,
+)
 from routing.alerts.reaching import CHANGE, HANDLE
 from routing.alerts.times import SNOOZES, until
 from routing.alerts.words import rule_sentence
@@ -47,7 +58,7 @@ HEADER = [
 def alert_list(request: HttpRequest) -> HttpResponseBase:
     """`/alerts/`: open ones first; filters `state`, `rule`, `team`, `q`, `own`."""
     organisation, now = Organisation.get(), timezone.now()
-    wanted = chosen(request.GET.dict())
+    wanted = chosen(request.GET.dict(), request.user)
     theirs = reachable(Alert, request.user)
     found = open_first(wanted.of(theirs, request.user, now), now).select_related(*RELATED)
     page = Paginator(found, PER_PAGE).get_page(request.GET.get("page"))
@@ -87,12 +98,13 @@ def _grouped(rows: list[Any]) -> list[tuple[str, str, list[Any]]]:
 def alerts_csv(request: HttpRequest) -> HttpResponseBase:
     """`/export/alerts.csv`: the list's filter, every row."""
     now = timezone.now()
-    wanted = chosen(request.GET.dict())
+    wanted = chosen(request.GET.dict(), request.user)
     rows = open_first(wanted.of(reachable(Alert, request.user), request.user, now), now).select_related(*RELATED)
-    return csv_response("alerts", HEADER, (_line(row, now) for row in rows.iterator(chunk_size=500)))
+    known = rules_known(request.user)
+    return csv_response("alerts", HEADER, (_line(row, now, known) for row in rows.iterator(chunk_size=500)))
 
 
-def _line(row: Alert, now: datetime) -> list[Any]:
+def _line(row: Alert, now: datetime, known: Collection[int] | None) -> list[Any]:
     def iso(value: datetime | None) -> str:
         return value.isoformat() if value else ""
 
@@ -104,7 +116,7 @@ def _line(row: Alert, now: datetime) -> list[Any]:
         "" if row.amount is None else exact(row.amount),
         "" if row.amount is None else currency_code(),
         state_of(row, now),
-        row.rule.name,
+        rule_name(row, known),
         row.team.slug if row.team else "",
         row.owner.username if row.owner else "",
         row.acknowledged_by.username if row.acknowledged_by else "",

@@ -13,6 +13,7 @@ from budgets.models import (
 )
 from budgets.tests.made import ACTOR
 from routing.alerts.times import until
+from routing.alerts.triggers import TRIGGERS
 from routing.tests.alerting import a_channel, a_rule, ads, an_alert, briefs_in_berlin, client_of, content, rows, text
 
 pytestmark = pytest.mark.django_db
@@ -188,6 +189,24 @@ def test_a_reader_sees_the_fact_and_no_button(paul):
     assert f"/alerts/{alert.pk}/acknowledge/" not in page
     assert "Handling alerts takes a role" in text(paul.get(f"/alerts/{alert.pk}/"))
     assert paul.post(f"/alerts/{alert.pk}/acknowledge/").status_code == 403
+
+
+def test_who_sees_one_team_hears_no_name_of_another(kim, lena):
+    ads()
+    alert = an_alert(a_rule(name="Ads with Content"), timezone.now(), "$1 ours", content())
+    words = TRIGGERS["one_run"].words
+    for address in ("/alerts/", f"/alerts/{alert.pk}/", "/export/alerts.csv"):
+        page = text(kim.get(address))
+        assert words in page and "Ads" not in page, address
+    told = kim.get("/api/v1/alerts").json()["results"] + [kim.get(f"/api/v1/alerts/{alert.pk}").json()]
+    assert {one["rule_name"] for one in told} == {words}
+    assert lena.get(f"/api/v1/alerts/{alert.pk}").json()["rule_name"] == "Ads with Content"
+    assert all("Ads with Content" in text(lena.get(one)) for one in ("/alerts/", "/export/alerts.csv"))
+    for query, many in (("q=ours", 1), ("q=with", 0)):
+        assert len(rows(kim.get(f"/export/alerts.csv?{query}"))) == many
+        assert kim.get(f"/api/v1/alerts?{query}").json()["count"] == many
+    for team in ("ads", "zebra"):
+        assert f"there is no team “{team}”" in text(kim.get(f"/alerts/?team={team}"))
 
 
 def test_a_team_sees_and_handles_only_what_is_its_own(kim):

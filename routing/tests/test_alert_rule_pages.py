@@ -177,6 +177,16 @@ def test_a_team_makes_rules_about_itself_only(kim):
     assert company.name not in text(kim.get("/alerts/rules/?q=zzz"))
 
 
+@pytest.mark.parametrize("dimension", ["team", "workflow"])
+def test_a_rule_about_what_is_out_of_sight_is_refused_as_one_about_what_is_not_there(kim, dimension):
+    Workflow.objects.create(slug="copy", name="Copy", team=ads(), status="production")
+    for value in ({"team": "ads", "workflow": "copy"}[dimension], "zebra"):
+        data = {"dimension": dimension, "value": value, "window": "day", "amount": "5", "team": "content"}
+        page = text(kim.post("/alerts/new/?trigger=spend_above", data))
+        assert f"There is no {dimension} “{value}”" in page
+    assert not AlertRule.objects.exists()
+
+
 def test_a_team_does_not_undo_what_made_a_rule_its_own(kim, lena):
     rule = a_rule(name="Dear runs")
     lena.post(f"/alerts/rules/{rule.pk}/edit/", {"amount": "5", "name": "Dear runs", "team": "content"})

@@ -74,6 +74,12 @@ def span_of(window: str, local: datetime, zone: ZoneInfo) -> Span:
     return span_at(window, day_starts_at(local.date(), zone), zone)
 
 
+NOT_THERE = {
+    "workflow": "There is no workflow “{}” that counts by itself. Choose another.",
+    "team": "There is no team “{}”. Choose another.",
+}
+
+
 def cleaned_scope(fields: Iterable[Field], options: Mapping[str, Any]) -> dict[str, Any]:
     """Options of which some are OF, VALUE and a window. Raises InvalidOptions."""
     found, problems = cleaned(fields, options), {}
@@ -81,9 +87,9 @@ def cleaned_scope(fields: Iterable[Field], options: Mapping[str, Any]) -> dict[s
     if value and dimension == COMPANY:
         problems["value"] = "The whole company has no name to choose. Leave this empty, or choose what it names."
     elif value and dimension == "workflow" and not Workflow.objects.filter(slug=value, merged_into=None).exists():
-        problems["value"] = f"There is no workflow “{value}” that counts by itself. Choose another."
+        problems["value"] = NOT_THERE["workflow"].format(value)
     elif value and dimension == "team" and not Team.objects.filter(slug=value).exists():
-        problems["value"] = f"There is no team “{value}”. Choose another."
+        problems["value"] = NOT_THERE["team"].format(value)
     if found["window"] == "hour" and dimension not in CORE and dimension != COMPANY:
         problems["window"] = f"Spend by {dimension} is summed by day. Choose a day or longer."
     if problems:
