@@ -103,7 +103,8 @@ class Sending(APIView):
     narrowed = True
 
     def get_authenticators(self) -> list[BaseAuthentication]:
-        return [ApiKeyAuthentication()] if self.request.method == "POST" else super().get_authenticators()
+        sends = self.request is not None and self.request.method == "POST"  # None while the API is described
+        return [ApiKeyAuthentication()] if sends else super().get_authenticators()
 
     def body(self, request: Request) -> bytes:
         """Plain JSON within the limit of events; 413 and 415 otherwise."""

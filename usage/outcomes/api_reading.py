@@ -59,7 +59,7 @@ class RunOutcomeSerializer(serializers.Serializer[Row]):
         return money(row.run.revenue)
 
 
-class SaidSerializer(serializers.ModelSerializer[OutcomeMessage]):
+class OutcomeMessageSerializer(serializers.ModelSerializer[OutcomeMessage]):
     """One message about a run. Not `applied`: it waits for the run's calls. With `taken_back_at`: it counts no more."""
 
     id = serializers.CharField(source="message_id", help_text="The sender's own id; empty where it has none.")
@@ -88,7 +88,7 @@ class SaidSerializer(serializers.ModelSerializer[OutcomeMessage]):
 class RunOutcomeWithMessagesSerializer(RunOutcomeSerializer):
     """The same with everything that was said, the newest first."""
 
-    messages = SaidSerializer(many=True)
+    messages = OutcomeMessageSerializer(many=True)
 
 
 class Reading:
@@ -126,7 +126,7 @@ class RunOutcome(Reading, APIView):
             raise Http404
         sources = dict(Source.objects.filter(pk__in={one.source_id for one in messages}).values_list("pk", "slug"))
         row = Row(run, counts_as.slug, counts_as.name)
-        said = SaidSerializer(messages, many=True, context={"sources": sources}).data
+        said = OutcomeMessageSerializer(messages, many=True, context={"sources": sources}).data
         return Response(RunOutcomeSerializer(row).data | {"messages": said})
 
 
