@@ -6,7 +6,7 @@ import pytest
 
 from budgets.alerts.rules import archive, mute
 from budgets.audit.record import Actor
-from budgets.models import NANO, Alert, AlertRule, AuditEntry, Notice, StoppedRun
+from budgets.models import NANO, Alert, AlertRule, AuditEntry, Notice, StoppedRun, Workflow
 from budgets.organisation.configuration import current_generation
 from budgets.tests.made import ACTOR
 from budgets.workflows.pause import pause_workflow, resume_workflow
@@ -172,6 +172,15 @@ def test_each_of_a_few_runs_is_stopped_and_one_that_joins_them_later(copy):
     Finding.objects.update(runs=["r-2", "r-3"])
     assert act_due(NOW + MINUTE) == [finding]
     assert stopped() == [("ad-copy", "r-1"), ("ad-copy", "r-2"), ("ad-copy", "r-3")]
+
+
+def test_runs_of_no_workflow_are_let_be(copy):
+    a_spend_rule(minimum="20", act="stop")
+    finding = a_loop(Workflow.objects.get(slug="unassigned"), key="unassigned")
+    before = current_generation()
+    assert act_due(NOW) == []
+    finding.refresh_from_db()
+    assert (stopped(), finding.acted, current_generation()) == ([], "", before)
 
 
 @pytest.mark.parametrize("act", ["stop", "cap"])

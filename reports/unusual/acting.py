@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from budgets.audit.newest import newest_entry
 from budgets.audit.record import Actor, record
-from budgets.models import AlertRule, AuditEntry, StoppedRun, Workflow
+from budgets.models import UNASSIGNED, AlertRule, AuditEntry, StoppedRun, Workflow
 from budgets.organisation.configuration import changing_configuration
 from budgets.workflows.edit import InvalidWorkflow, RefusedEdit
 from budgets.workflows.pause import pause_workflow, resume_workflow
@@ -81,7 +81,9 @@ def _is_due(finding: Finding, rule: AlertRule) -> bool:
 
 
 def _runs_to_stop(finding: Finding, workflow: Workflow) -> list[str]:
-    """Those of its runs that nobody stopped, or let go on, since it began."""
+    """Those of its runs that nobody stopped, or let go on, since it began. Calls of no workflow have none to stop."""
+    if workflow.slug == UNASSIGNED:
+        return []
     stops = stops_of(workflow, finding.runs)
     return [run for run in finding.runs if run not in stops or stops[run].ends_at <= finding.since]
 
