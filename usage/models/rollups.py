@@ -5,6 +5,8 @@ from typing import Any
 from django.db import models
 from django.db.models import Q
 
+from usage.rollups.sums import CORE
+
 
 class Sums(models.Model):
     """What every rollup sums. Costs in nano-dollars; `cost` covers priced calls only; `…_in_runs` those with a run."""
@@ -27,10 +29,9 @@ class Sums(models.Model):
         abstract = True
 
 
-class QuarterHour(Sums):
-    """Usage per quarter hour (UTC) of the posting time and the core dimensions; '' and 0 stand for not stated."""
+class CoreSums(Sums):
+    """The same by the core dimensions, those of `CORE`; '' and 0 stand for not stated."""
 
-    bucket = models.DateTimeField()
     workflow_id = models.IntegerField()
     team = models.TextField()
     provider = models.TextField()
@@ -43,24 +44,16 @@ class QuarterHour(Sums):
     status = models.TextField()
 
     class Meta:
-        constraints = [
-            models.UniqueConstraint(
-                fields=[
-                    "bucket",
-                    "workflow_id",
-                    "team",
-                    "provider",
-                    "model",
-                    "tier",
-                    "environment",
-                    "service_tier",
-                    "stage",
-                    "task_type",
-                    "status",
-                ],
-                name="quarter_hour_dimensions",
-            )
-        ]
+        abstract = True
+
+
+class QuarterHour(CoreSums):
+    """Usage per quarter hour (UTC) of the posting time and the core dimensions."""
+
+    bucket = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["bucket", *CORE], name="quarter_hour_dimensions")]
         # What waits for a price is found without reading the rest.
         indexes = [
             models.Index(fields=["bucket"], condition=~Q(unpriced=0), name="quarter_hour_unpriced"),
@@ -68,33 +61,11 @@ class QuarterHour(Sums):
         ]
 
 
-class CoreDay(Sums):
+class CoreDay(CoreSums):
     """Usage per day (organisation's zone) and all core dimensions: the quarter hours summed, for the explorer."""
 
     day = models.DateField()
-    workflow_id = models.IntegerField()
-    team = models.TextField()
-    provider = models.TextField()
-    model = models.TextField()
-    tier = models.SmallIntegerField()
-    environment = models.TextField()
-    service_tier = models.TextField()
-    stage = models.TextField()
-    task_type = models.TextField()
-    status = models.TextField()
-    pk = models.CompositePrimaryKey(
-        "day",
-        "workflow_id",
-        "team",
-        "provider",
-        "model",
-        "tier",
-        "environment",
-        "service_tier",
-        "stage",
-        "task_type",
-        "status",
-    )
+    pk = models.CompositePrimaryKey("day", *CORE)
 
 
 class TokenDay(models.Model):
