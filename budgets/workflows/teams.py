@@ -2,7 +2,7 @@
 
 from dataclasses import asdict, dataclass, fields
 
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, ProtectedError, Q, QuerySet
 from django.utils.text import slugify
 
 from budgets.audit.record import Actor, record
@@ -114,7 +114,13 @@ def delete_team(actor: Actor, team: Team, reason: str = "") -> AuditEntry:
         if held:
             raise RefusedTeam(f"{row.name} cannot be deleted: {held} to it. Move them to another team first.")
         entry = record(actor, "deleted", row, asdict(values_of(row)), None, reason)
-        row.delete()
+        try:
+            row.delete()
+        except ProtectedError as error:  # what floors above know of
+            what = sorted({str(type(one)._meta.verbose_name_plural) for one in error.protected_objects})
+            raise RefusedTeam(
+                f"{row.name} cannot be deleted: {' and '.join(what)} are kept under it. Give it another name instead."
+            ) from error
     return entry
 
 

@@ -7,6 +7,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
+from django.contrib.auth.models import User
 
 from budgets.audit.newest import newest_entry
 from budgets.currency.rates import RateValues, RefusedRate
@@ -196,6 +197,16 @@ def test_a_merged_workflows_cost_counts_for_the_team_of_the_one_it_counts_under(
     for team, count in {"brand": 1, "other": 0}.items():
         wanted = chosen({"team": team}, Organisation.get())
         assert (wanted.rows().count(), len(months_of(wanted.rows(), *NOVEMBER))) == (count, count)
+
+
+@pytest.mark.django_db
+def test_a_team_with_costs_is_not_deleted(client):
+    team = Team.objects.create(slug="growth", name="Growth")
+    edit.create_costs(ACTOR, [replace(SEATS, team_id=team.pk)])
+    client.force_login(User.objects.create_superuser("boss"))
+    page = client.post("/settings/teams/-/growth/delete/", follow=True)
+    assert "Growth cannot be deleted: other costs are kept under it." in page.content.decode()
+    assert Team.objects.filter(pk=team.pk).exists() and not AuditEntry.objects.filter(act="deleted").exists()
 
 
 def test_repeating_needs_days_within_a_month():
