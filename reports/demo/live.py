@@ -23,6 +23,7 @@ from reports.demo.gateway import Gateway, standing
 from reports.demo.history import Loader, Told
 from reports.demo.identity import event_id
 from reports.demo.parameters import Model, Step
+from reports.demo.reviews import Desk
 from reports.demo.setting_up import Beginning
 from usage.replay.sender import EventSender, GaveUp, Refused, encoded
 
@@ -120,10 +121,14 @@ class Live:
         self.gateway, self.stop, self.told = gateway, gateway.stop, gateway.told
         self.chance = random.Random()  # noqa: S311 (a simulation); not seeded: a restart must not repeat ids
         self.sender = EventSender(gateway.url, gateway.key, patience=600, told=self.waiting, rest=self.rest)
+        self.outcomes = EventSender(
+            gateway.url, gateway.key, patience=600, told=self.waiting, rest=self.rest, path="/api/v1/outcomes"
+        )
+        self.desk = Desk(beginning.story)
         now = datetime.now(UTC)
         self.late = deque(history.still_to_come(beginning, max(beginning.until, now - timedelta(seconds=1))))
         self.next_blocked: dict[str, float] = {}
-        self.sent = self.blocked = 0
+        self.sent = self.blocked = self.judged = 0
 
     def run(self) -> None:
         """Send until stopped."""
@@ -139,7 +144,10 @@ class Live:
             if passed >= burst_at:
                 count += self.chance.randint(*facts.LIVE_BURST)
                 burst_at = passed + self.chance.expovariate(1 / facts.LIVE_BURST_EVERY)
-            self.deliver([event for _ in range(count) for event in self.calls()] + list(self.late_ones()))
+            fresh = [event for _ in range(count) for event in self.calls()]
+            if self.deliver(fresh + list(self.late_ones())):
+                self.desk.see(fresh, datetime.now(UTC))
+            self.say(self.desk.said(datetime.now(UTC)))
             self.report()
             self.rest(TICK_SECONDS)
 
@@ -148,17 +156,28 @@ class Live:
         shape = 1 / facts.BURSTINESS**2
         return self.chance.gammavariate(shape, 1 / shape / facts.LIVE_PER_SECOND)
 
-    def deliver(self, events: list[Event]) -> None:
-        if not events:
-            return
+    def deliver(self, events: list[Event]) -> bool:
+        """Whether they are there."""
+        if not events or not self.taken(self.sender, events, "call"):
+            return False
+        self.sent += len(events)
+        return True
+
+    def say(self, messages: list[dict[str, Any]]) -> None:
+        """What became of runs."""
+        if messages and self.taken(self.outcomes, messages, "outcome"):
+            self.judged += len(messages)
+
+    def taken(self, sender: EventSender, items: list[dict[str, Any]], what: str) -> bool:
+        """Whether the server has them; False where it took nothing for long. Refused where it will not have one."""
         try:
-            answer = self.sender.send([encoded(event) for event in events])
+            answer = sender.send([encoded(one) for one in items])
         except GaveUp as problem:
             self.told(str(problem))
-            return
+            return False
         if answer.rejected or answer.conflict:
-            raise Refused(f"a simulated call was refused: {answer.items[0].reason}")
-        self.sent += len(events)
+            raise Refused(f"a simulated {what} was refused: {answer.items[0].reason}")
+        return True
 
     def late_ones(self) -> Iterator[Event]:
         """Calls of the past whose sender delivers them now."""
@@ -222,7 +241,10 @@ class Live:
         now = time.monotonic()
         if now - self.reported >= NEWS_EVERY:
             self.reported = now
-            self.told(f"{self.sent:,} calls sent, {self.blocked:,} turned away by the policy.")
+            said = (
+                f"{self.sent:,} calls sent, {self.blocked:,} turned away by the policy, {self.judged:,} outcomes told."
+            )
+            self.told(said)
 
     def waiting(self, reason: str, seconds: float) -> None:
         self.told(f"{reason}; trying again in {seconds:.1f} s.")

@@ -69,6 +69,10 @@ LIVE_WATCH_SHARE: Final = 0.25  # of live calls that belong to the workflow whos
 LIVE_WATCH_PROMPT, LIVE_WATCH_ANSWER = 22_000, 500
 LIVE_BUDGET_SECONDS: Final = 60.0  # how long that budget is meant to last from the start of live traffic
 SONNET_INPUT, SONNET_OUTPUT = 3.0, 15.0  # list price, dollars per million tokens; only sizes that budget
+# Seconds between live runs that somebody looks at, and by how much faster than in the history that is: for what live
+# traffic costs about as many as there, so that an approved asset costs about the same.
+LIVE_REVIEW_EVERY: Final = 150.0
+LIVE_REVIEW_SPEED: Final = 60
 LIVE_BLOCKED_EVERY: Final = 15.0  # seconds between tries of a blocked workflow
 
 

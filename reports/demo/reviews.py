@@ -3,9 +3,11 @@
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from decimal import Decimal
+from heapq import heappop, heappush
 from typing import Any
 
 from reports.demo import organisation
+from reports.demo import parameters as facts
 from reports.demo.calls import Event
 from reports.demo.story import Story
 
@@ -64,6 +66,35 @@ def of_run(story: Story, workflow: str, run: str, ended: datetime) -> Iterator[d
             | worth
             | {"id": f"{run}-out", "outcome": "shipped", "time": at + timedelta(hours=chance.randint(1, 9))}
         )
+
+
+class Desk:
+    """The reviewers of live runs: now and then they take one, and say in seconds what takes minutes in the history."""
+
+    def __init__(self, story: Story) -> None:
+        self.story = story
+        self.waiting: list[tuple[datetime, str, dict[str, Any]]] = []  # a heap, by when it is said
+        self.free_at: datetime | None = None
+
+    def see(self, events: Iterable[Event], now: datetime) -> None:
+        """Take the first run that can be looked at, where it is time for one."""
+        for event in events:
+            if self.free_at is not None and now < self.free_at:
+                return
+            run, workflow = event.get("run_id"), event.get("workflow")
+            if not run or not workflow or workflow == organisation.UNCLAIMED or event.get("status") == "blocked":
+                continue
+            self.free_at = now + timedelta(seconds=facts.LIVE_REVIEW_EVERY)
+            for message in of_run(self.story, workflow, run, now):
+                at = now + (message["time"] - now) / facts.LIVE_REVIEW_SPEED
+                heappush(self.waiting, (at, message["id"], message | {"time": at.isoformat()}))
+
+    def said(self, now: datetime) -> list[dict[str, Any]]:
+        """What was said by now, each once."""
+        found = []
+        while self.waiting and self.waiting[0][0] <= now:
+            found.append(heappop(self.waiting)[2])
+        return found
 
 
 def review(chance: Any, message_id: str, outcome: str, reviewer: str, at: datetime) -> dict[str, Any]:

@@ -30,6 +30,7 @@ from reports.demo import parameters as facts
 from reports.demo.gateway import Gateway
 from reports.demo.history import BadHistory, Loader
 from reports.demo.live import Live
+from reports.demo.reviews import Desk
 from reports.demo.setting_up import Beginning, NotADemo
 from reports.overview.figures import overview
 from usage.ledger import partitions
@@ -303,6 +304,27 @@ def test_live_traffic_obeys_the_bundle(beginning: Beginning) -> None:
     assert LedgerEntry.objects.get(status="blocked").cost == 0
 
 
+def test_live_runs_are_judged_now_and_then_and_each_is_told_once(beginning: Beginning) -> None:
+    calls, desk = live_calls(beginning, None, 300), Desk(beginning.story)
+    began, told = datetime.now(UTC), []
+    for n, call in enumerate(calls):  # ten seconds for each: fifty minutes
+        now = began + timedelta(seconds=10 * n)
+        desk.see([call], now)
+        told += [(now, message) for message in desk.said(now)]
+    assert 10 <= len({message["run_id"] for _, message in told}) <= 20, "one each two and a half minutes, most of them"
+    assert len({message["id"] for _, message in told}) == len(told)
+    assert {"approved", "shipped"} <= {message["outcome"] for _, message in told}
+    assert all(timedelta(0) <= now - datetime.fromisoformat(one["time"]) <= timedelta(seconds=10) for now, one in told)
+    loader = Loader.make()
+    loader.take(calls)
+    loader.tell(message for _, message in told)
+    fold_all()
+    apply_outcomes()
+    assert set(Run.objects.exclude(outcome="open").values_list("run_id", flat=True)) == {
+        message["run_id"] for _, message in told
+    }
+
+
 @pytest.fixture
 def stop() -> Iterator[threading.Event]:
     event = threading.Event()
@@ -324,12 +346,15 @@ def test_live_traffic_over_http_starts_while_history_loads_and_ends_when_told(
     live_server: object, stop: threading.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(live, "wait_for_server", lambda *_: None)
+    monkeypatch.setattr(facts, "LIVE_REVIEW_EVERY", 0.1)
+    monkeypatch.setattr(facts, "LIVE_REVIEW_SPEED", 36_000)
     now = datetime.now(UTC)
     beginning = setting_up.begin(SEED, 1, now - timedelta(hours=1))
     said = run_live(beginning, str(live_server), stop, 8)
     assert any("live traffic starts" in text for text in said)
     fresh = LedgerEntry.objects.filter(tags__live="yes")
     assert fresh.count() > 5
+    assert OutcomeMessage.objects.filter(run_id__startswith="live-").exists()
     assert {row.source_id for row in LedgerEntry.objects.all()} == {Source.objects.get(slug=organisation.SOURCE).pk}
     assert ledger_ids() >= expected_ids(beginning)
     assert not [text for text in said if "refused" in text]

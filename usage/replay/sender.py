@@ -1,4 +1,4 @@
-"""Send usage events over HTTP as a client would: kept-alive, gzipped, patient.
+"""Send usage events, or outcomes, over HTTP as a client would: kept-alive, gzipped, patient.
 
 A batch is sent with the same ids until an answer says what became of it, so a lost answer doubles nothing: the server
 calls the second copy a duplicate. Needs only the standard library and msgspec.
@@ -102,7 +102,7 @@ class EventSender:
     """One connection to one server. Not for use by several threads at once.
 
     `patience` is how many seconds one batch may go without an answer. `told` hears each wait: (reason, seconds).
-    `rest` sleeps; a caller that must end early passes one that raises.
+    `rest` sleeps; a caller that must end early passes one that raises. `path` is where batches go.
     """
 
     url: str
@@ -111,6 +111,7 @@ class EventSender:
     timeout: float = 30.0
     told: Callable[[str, float], None] = lambda _reason, _seconds: None
     rest: Callable[[float], object] = time.sleep
+    path: str = PATH
     retries: int = 0
     _connection: http.client.HTTPConnection | None = field(default=None, repr=False)
 
@@ -120,7 +121,7 @@ class EventSender:
             raise Refused(f"{self.url!r} is no http:// or https:// address.")
         kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
         self._kind, self._host, self._port = kind, parts.hostname, parts.port
-        self._path = parts.path.rstrip("/") + PATH
+        self._path = parts.path.rstrip("/") + self.path
 
     def send(self, events: Sequence[bytes]) -> Answer:
         """Send encoded events in one request; in halves where the server finds it too large.
@@ -136,7 +137,7 @@ class EventSender:
             return first + second
         if status not in {200, 202, 207}:
             hint = {401: "the key is missing or unknown", 403: "the key may not do this", 404: "no TokenOps there"}
-            raise Refused(f"{self.url}{PATH} answered {status}: {said(body, hint.get(status, 'no reason given'))}")
+            raise Refused(f"{self.url}{self.path} answered {status}: {said(body, hint.get(status, 'no reason given'))}")
         try:
             return msgspec.json.decode(body, type=Answer)
         except msgspec.MsgspecError as problem:
