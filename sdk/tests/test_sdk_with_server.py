@@ -9,6 +9,7 @@ import time
 import urllib.request
 from collections import Counter
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import psycopg
@@ -78,6 +79,29 @@ def test_a_kill_switch_is_obeyed_at_once_and_the_fleet_hears_of_it(stack, key, c
     until(lambda: client.decide(call).action == "block", 5)
     assert time.monotonic() - began < 3  # the yardstick, one second, is held by benchmarks on a quiet machine
     assert client.state().last_error == ""
+
+
+def test_a_run_that_runs_away_is_stopped_and_its_workflow_goes_on(stack, key, client):
+    """From events over HTTP by way of detection and an alert rule to what the client decides; then let go by hand."""
+    made(stack, key, "/api/v1/workflows", {"name": "Agents", "slug": "agents"})
+    rule = {"name": "Stop runaways", "trigger": "unusual_finding", "options": {"minimum": "5", "act": "stop"}}
+    made(stack, key, "/api/v1/alert-rules", rule)
+    now = datetime.now(UTC)
+    call = {"workflow": "agents", "provider": "openai", "model": "gpt-4.1", "input_tokens": 60_000, "output_tokens": 90}
+    events = [
+        {**call, "id": f"loop-{n}", "run_id": "loop-1", "step": n + 1, "time": (now - timedelta(seconds=n)).isoformat()}
+        for n in range(150)
+    ]
+    assert api(stack, key, "POST", "/api/v1/events", events)[1]["accepted"] == len(events)
+    mine, other = Run(client, "agents", run_id="loop-1"), Run(client, "agents", run_id="quiet-1")
+    assert mine.ask(model="gpt-4.1").allowed
+    stack.manage("shell", "-c", "from reports.tasks import look_for_unusual; look_for_unusual()")
+    until(lambda: not mine.ask(model="gpt-4.1").allowed, 30)
+    assert [reason.code for reason in mine.ask(model="gpt-4.1").reasons if reason.action == "block"] == ["run_stopped"]
+    assert other.ask(model="gpt-4.1").allowed
+    status, said = api(stack, key, "POST", "/api/v1/runs/loop-1/go-on?workflow=agents", {})
+    assert (status, said["stopped"]) == (200, False)
+    until(lambda: mine.ask(model="gpt-4.1").allowed, 30)
 
     def reported():
         rows = api(stack, key, "GET", "/api/v1/policy-bundle/clients")[1].get("results", [])
