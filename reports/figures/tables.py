@@ -299,10 +299,9 @@ def review(reads: Reads) -> Table:
         caught, flow = caught_of(went), now.named[pk]
         if caught is None:
             continue
-        cost, per_hour = caught.cost, caught.per_hour
-        if cost_of_runs(went, now.workflows.get(pk, Used())) is None:
-            cost = per_hour = None
-        cells = (flow.name, caught.reviewed, caught.found, caught.minutes or None, cost, per_hour)
+        is_known = cost_of_runs(went, now.workflows.get(pk, Used())) is not None
+        money = (caught.cost, caught.per_hour) if is_known else (None, None)
+        cells = (flow.name, caught.reviewed, caught.found, caught.minutes or None, *money)
         rows.append((-caught.cost, flow.slug, Line(cells, (("workflow", flow.slug),))))
     columns = (
         Column("workflow", "Workflow", WORDS), Column("reviewed", "Reviewed", COUNT),

@@ -63,7 +63,9 @@ class OutcomeMessageSerializer(serializers.ModelSerializer[OutcomeMessage]):
     """One message about a run. Not `applied`: it waits for the run's calls. With `taken_back_at`: it counts no more."""
 
     id = serializers.CharField(source="message_id", help_text="The sender's own id; empty where it has none.")
-    source = serializers.SerializerMethodField(help_text="Short name of the sender; null: set on a page.")
+    source = serializers.SerializerMethodField(  # type: ignore[assignment]  # a field's own name, not where it is from
+        help_text="Short name of the sender; null: set on a page."
+    )
     revenue_usd = serializers.SerializerMethodField()
     applied = serializers.SerializerMethodField()
 
@@ -139,7 +141,7 @@ def _run(names: Sequence[int], first: int, run_id: str) -> Run:
     return ordered[0] if ordered else Run(workflow_id=first, run_id=run_id)
 
 
-class OutcomeList(Reading, generics.ListAPIView[Run]):
+class OutcomeList(Reading, generics.ListAPIView[Any]):
     """Runs, with and without an outcome: those of the page and its CSV."""
 
     serializer_class = RunOutcomeSerializer

@@ -89,7 +89,7 @@ class Chosen:
         """Tab → runs, and what those of the tab that is shown cost. One statement."""
         twice = Q(duplicates__gt=0)
         # Summed by outcome: asking each run whether it is of each tab takes six times as long.
-        sums = self.under().order_by().values("outcome").annotate(
+        sums: Any = self.under().order_by().values("outcome").annotate(
             of=Count("pk"), twice=Count("pk", filter=twice),
             **{f"{one}_of": Sum(one) for one in SPENT},
             **{f"{one}_twice": Sum(one, filter=twice) for one in SPENT},
