@@ -19,11 +19,11 @@ from usage.rollups.run_days import RUN_DAY_KEY, RUN_DAYS
 from usage.rollups.sums import BATCHES as RECEIVED
 from usage.rollups.sums import (
     CALLS,
-    CORE,
     CORE_DAY_KEY,
     CORE_DAYS,
     ITS_HOUR,
     QUARTER_HOURS,
+    QUARTER_KEY,
     ROW_COLUMNS,
     RUN_SUMS,
     RUNS,
@@ -71,7 +71,6 @@ def compare(key: tuple[str, ...], sums: tuple[str, ...], expected: str, found: s
     LIMIT {SHOWN}"""
 
 
-QUARTER_KEY = ("bucket", *CORE)
 RUN_KEY = ("workflow_id", "run_id")
 # By whole hours, as older ones were summed; sums compare numbers only.
 BY_HOUR = f"""

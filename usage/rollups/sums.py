@@ -162,32 +162,24 @@ def adding(table: str, columns: tuple[str, ...]) -> str:
     return ", ".join(f"{column} = {table}.{column} + excluded.{column}" for column in columns)
 
 
-UPSERT_QUARTER_HOURS = f"""
-INSERT INTO usage_quarterhour (bucket, {", ".join(CORE)}, {", ".join(SUM_COLUMNS)})
-SELECT bucket, {", ".join(CORE)}, {", ".join(SUM_COLUMNS)} FROM quarter_hours ORDER BY bucket, {", ".join(CORE)}
-ON CONFLICT (bucket, {", ".join(CORE)}) DO UPDATE SET {adding("usage_quarterhour", SUM_COLUMNS)}"""
-ADD_CORE_DAYS = f"""
-INSERT INTO usage_coreday ({", ".join(CORE_DAY_KEY)}, {", ".join(SUM_COLUMNS)})
-{{core_days}} ORDER BY {", ".join(CORE_DAY_KEY)}
-ON CONFLICT ({", ".join(CORE_DAY_KEY)}) DO UPDATE SET {adding("usage_coreday", SUM_COLUMNS)}"""
-UPSERT_CORE_DAYS = ADD_CORE_DAYS.format(core_days=CORE_DAYS)
-# Of days that were summed before, in the CTE `days_of_core`.
-UPSERT_SUMMED_CORE_DAYS = ADD_CORE_DAYS.format(core_days="SELECT * FROM days_of_core")
-UPSERT_TOKEN_DAYS = f"""
-INSERT INTO usage_tokenday ({", ".join(TOKEN_KEY)}, {", ".join(TOKEN_SUMS)})
-{TOKEN_DAYS} ORDER BY {", ".join(TOKEN_KEY)}
-ON CONFLICT ({", ".join(TOKEN_KEY)}) DO UPDATE SET {adding("usage_tokenday", TOKEN_SUMS)}"""
-ADD_WIDE_DAYS = f"""
-INSERT INTO usage_wide_day ({", ".join(WIDE_KEY)}, {", ".join(SUM_COLUMNS)})
-{{wide_days}} ORDER BY {", ".join(WIDE_KEY)}
-ON CONFLICT ({", ".join(WIDE_KEY)}) DO UPDATE SET {adding("usage_wide_day", SUM_COLUMNS)}"""
-UPSERT_WIDE_DAYS = ADD_WIDE_DAYS.format(wide_days=WIDE_DAYS)
-# Of wide days that were summed before, in the CTE `wide_days`.
-UPSERT_SUMMED_WIDE_DAYS = ADD_WIDE_DAYS.format(wide_days="SELECT * FROM wide_days")
-UPSERT_VALUE_DAYS = f"""
-INSERT INTO usage_valueday ({", ".join(VALUE_KEY)}, {", ".join(SUM_COLUMNS)})
-{VALUE_DAYS} ORDER BY {", ".join(VALUE_KEY)}
-ON CONFLICT ({", ".join(VALUE_KEY)}) DO UPDATE SET {adding("usage_valueday", SUM_COLUMNS)}"""
+def upsert(table: str, key: tuple[str, ...], sums: tuple[str, ...], cells: str) -> str:
+    """SQL that adds `cells`, a SELECT of key and sums, to the table; sorted by the key, so that no two deadlock."""
+    keys = ", ".join(key)
+    return f"""
+INSERT INTO {table} ({keys}, {", ".join(sums)})
+{cells} ORDER BY {keys}
+ON CONFLICT ({keys}) DO UPDATE SET {adding(table, sums)}"""
+
+
+QUARTER_KEY = ("bucket", *CORE)
+UPSERT_QUARTER_HOURS = upsert("usage_quarterhour", QUARTER_KEY, SUM_COLUMNS, "SELECT * FROM quarter_hours")
+UPSERT_CORE_DAYS = upsert("usage_coreday", CORE_DAY_KEY, SUM_COLUMNS, CORE_DAYS)
+UPSERT_TOKEN_DAYS = upsert("usage_tokenday", TOKEN_KEY, TOKEN_SUMS, TOKEN_DAYS)
+UPSERT_WIDE_DAYS = upsert("usage_wide_day", WIDE_KEY, SUM_COLUMNS, WIDE_DAYS)
+UPSERT_VALUE_DAYS = upsert("usage_valueday", VALUE_KEY, SUM_COLUMNS, VALUE_DAYS)
+# Of days that were summed before, in the CTEs `days_of_core` and `wide_days`.
+UPSERT_SUMMED_CORE_DAYS = upsert("usage_coreday", CORE_DAY_KEY, SUM_COLUMNS, "SELECT * FROM days_of_core")
+UPSERT_SUMMED_WIDE_DAYS = upsert("usage_wide_day", WIDE_KEY, SUM_COLUMNS, "SELECT * FROM wide_days")
 UPSERT_RUNS = f"""
 INSERT INTO usage_run (workflow_id, run_id, first_call, last_call, counts_at, max_step, max_attempt,
     {", ".join(RUN_SUMS)}, outcome, reworks)
