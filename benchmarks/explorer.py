@@ -104,7 +104,13 @@ def pages(now: datetime) -> list[str]:
     from reports.asking.scope import DIMENSIONS
 
     days = f"period=custom&from={(now - timedelta(days=DAYS)).date()}&to={(now - timedelta(days=1)).date()}"
-    found = [YARDSTICK, "/", "/?period=quarter", "/overview/answers/", *(f"/spend/?{days}&group={one}" for one in DIMENSIONS)]
+    found = [
+        YARDSTICK,
+        "/",
+        "/?period=quarter",
+        "/overview/answers/",
+        *(f"/spend/?{days}&group={one}" for one in DIMENSIONS),
+    ]
     found.append(f"/spend/?{days}&group=workflow&stack=model")
     found.append(f"/spend/?{days}&group=model&compare=previous")
     found.append(f"/spend/?{days}&group=workflow&user=user-7")
