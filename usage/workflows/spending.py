@@ -1,7 +1,6 @@
 """What one workflow spent: by month and model, and day by day this month. From rollups; other names count too."""
 
 from collections import defaultdict
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -57,6 +56,51 @@ class Spending:
         return sum(row.cost for row in rows), sum(row.calls for row in rows), unpriced
 
 
+@dataclass(frozen=True, slots=True)
+class ModelDays:
+    """One model's cost on each day, oldest first, or that of all others. `slot` is its colour, 1 to 6."""
+
+    name: str
+    slot: int
+    values: tuple[int, ...]
+
+    @property
+    def total(self) -> int:
+        return sum(self.values)
+
+
+@dataclass(frozen=True, slots=True)
+class Daily:
+    """Cost of each complete day of a month by model: at most five and Other, in the order of their colours."""
+
+    days: tuple[date, ...]
+    series: tuple[ModelDays, ...]
+
+    @property
+    def rows(self) -> list[tuple[date, list[int], int]]:
+        """The table beside the chart: a day, each series' cost, their sum; the newest first."""
+        columns = zip(self.days, zip(*(one.values for one in self.series), strict=True), strict=True)
+        return [(when, list(costs), sum(costs)) for when, costs in columns][::-1]
+
+    @property
+    def chart(self) -> dict[str, Any]:
+        """What the browser draws."""
+        return {
+            "currency": shown().code,
+            "locale": "en-US",
+            "labels": [day(one) for one in self.days],
+            "full": [weekday(one) for one in self.days],
+            "iso": [one.isoformat() for one in self.days],
+            "today": len(self.days) - 1,
+            "series": [
+                {"name": one.name, "slot": one.slot, "values": [drawn(value) for value in one.values]}
+                for one in self.series
+            ],
+            "compare": None,
+            "total": {"label": "Spent", "actual": [], "ahead": [], "plan": None},
+        }
+
+
 def _usage(workflow: Workflow) -> QuerySet[QuarterHour]:
     """Under its own id where it is merged: what it had before."""
     if workflow.merged_into_id is not None:
@@ -85,15 +129,15 @@ def spending_of(workflow: Workflow, organisation: Organisation, month: Month) ->
     return Spending(tuple(sorted(found, key=lambda row: (-row.month.toordinal(), -row.cost, row.model))))
 
 
-def daily_chart(workflow: Workflow, organisation: Organisation, month: Month) -> dict[str, Any]:
-    """What the browser draws: cost per complete day of this month, by model; empty before the first such day.
+def daily_of(workflow: Workflow, organisation: Organisation, month: Month) -> Daily | None:
+    """Of this month's complete days; None before the first such day with spend.
 
     Three statements, and a few more at the first sight of a model.
     """
     zone, yesterday = organisation.zone, month.today - DAY
     if yesterday < month.first:
-        return {}
-    rows = list(
+        return None
+    rows = (
         _usage(workflow)
         .filter(Q(bucket__gte=month.starts), bucket__lt=day_starts_at(month.today, zone))
         .annotate(day=TruncDate("bucket", tzinfo=zone))
@@ -101,33 +145,16 @@ def daily_chart(workflow: Workflow, organisation: Organisation, month: Month) ->
         .annotate(cost_sum=Sum("cost"))
         .order_by()
     )
-    days = [month.first + timedelta(days=n) for n in range((yesterday - month.first).days + 1)]
-    costs: dict[str, dict[date, int]] = defaultdict(dict)
+    days = tuple(month.first + timedelta(days=n) for n in range((yesterday - month.first).days + 1))
+    place = {one: n for n, one in enumerate(days)}
+    costs: dict[str, list[int]] = defaultdict(lambda: [0] * len(days))
     for when, model, cost in rows:
-        costs[model][when] = int(cost)
-    ranked = sorted((name for name in costs if any(costs[name].values())), key=lambda name: -sum(costs[name].values()))
-    return _drawn(days, costs, ranked, colours_of(ranked)) if ranked else {}
-
-
-def _drawn(
-    days: Sequence[date], costs: dict[str, dict[date, int]], ranked: Sequence[str], colours: dict[str, int]
-) -> dict[str, Any]:
-    series = [
-        {"name": name, "slot": slot, "values": [drawn(costs[name].get(one, 0)) for one in days]}
-        for name, slot in sorted(colours.items(), key=lambda item: item[1])
-    ]
-    rest = [name for name in ranked if name not in colours]
-    if rest:
-        values = [drawn(sum(costs[name].get(one, 0) for name in rest)) for one in days]
-        series.append({"name": "Other", "slot": OTHER_SLOT, "values": values})
-    return {
-        "currency": shown().code,
-        "locale": "en-US",
-        "labels": [day(one) for one in days],
-        "full": [weekday(one) for one in days],
-        "iso": [one.isoformat() for one in days],
-        "today": len(days) - 1,
-        "series": series,
-        "compare": None,
-        "total": {"label": "Spent", "actual": [], "ahead": [], "plan": None},
-    }
+        costs[model][place[when]] = int(cost)
+    ranked = sorted((name for name in costs if any(costs[name])), key=lambda name: -sum(costs[name]))
+    if not ranked:
+        return None
+    colours = colours_of(ranked)
+    series = [ModelDays(name, slot, tuple(costs[name])) for name, slot in colours.items()]
+    if rest := [costs[name] for name in ranked if name not in colours]:
+        series.append(ModelDays("Other", OTHER_SLOT, tuple(map(sum, zip(*rest, strict=True)))))
+    return Daily(days, tuple(sorted(series, key=lambda one: one.slot)))

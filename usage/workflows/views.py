@@ -34,7 +34,7 @@ from usage.workflows.reading import (
     tab_counts,
     unclaimed_total,
 )
-from usage.workflows.spending import daily_chart, spending_of
+from usage.workflows.spending import daily_of, spending_of
 
 CHANGE = "budgets.change_workflow"
 OFFERED = 300
@@ -215,7 +215,7 @@ def detail_context(request: HttpRequest, found: Workflow) -> dict[str, Any]:
         "assets": assets,
         "per_asset": per_unit(runs_cost, assets),
         "spending": spending,
-        "chart": daily_chart(found, organisation, month),
+        "daily": daily_of(found, organisation, month),
         "limits": [one for one in said if not one.task_type],
         "own_limits": _by_task_type(said),
         "counted": COUNTED,
@@ -269,7 +269,8 @@ def _budgets(request: HttpRequest, found: Workflow, organisation: Organisation, 
 def workflow_series(request: HttpRequest, slug: str) -> HttpResponseBase:
     """`/series/workflows/<slug>.json`: what the workflow's chart draws."""
     organisation = Organisation.get()
-    return JsonResponse(daily_chart(named(request, slug), organisation, Month.of(organisation, timezone.now())))
+    found = daily_of(named(request, slug), organisation, Month.of(organisation, timezone.now()))
+    return JsonResponse(found.chart if found else {})
 
 
 @require_safe
