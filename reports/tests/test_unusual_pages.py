@@ -8,6 +8,7 @@ from budgets.access.keys import KeyHolder
 from budgets.models import NANO, AuditEntry
 from reports.models import Finding
 from reports.tests.unusual_made import DAY, HOUR, NOW, QUARTER, a_company, a_workflow
+from reports.unusual.drawing import labels_of
 from reports.unusual.scopes import epoch
 from routing.tests.alerting import client_of
 
@@ -217,3 +218,13 @@ def test_over_http(finding, monkeypatch):
 def test_only_posts_change(lena, finding):
     for path in ("expected", "checking", "fixed", "reopen", "owner", "take-back", "undo/1"):
         assert lena.get(f"/unusual/{finding.pk}/{path}/").status_code == 405
+
+
+def test_times_stand_below_the_bars_that_they_are_of():
+    hours = [f"Sun 22 Nov, {n:02}:00" for n in range(21, 24)] + [f"Mon 23 Nov, {n:02}:00" for n in range(10)]
+    first, second, *_, last = labels_of(hours)
+    assert (first.x, first.clock, first.day, first.day_ends) == (0, "21:00", "Sun 22 Nov", False)
+    assert (second.x, second.clock, second.day) == (30.77, "01:00", "Mon 23 Nov")  # the fifth of thirteen bars
+    assert (last.x, last.clock, last.day, last.clock_ends) == (92.31, "09:00", "", True)
+    assert [one.day for one in labels_of([f"{n} Nov" for n in range(1, 4)])] == ["1 Nov", "2 Nov", "3 Nov"]
+    assert labels_of([]) == ()

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 WIDTH, HEIGHT, ROOM = 960, 200, 8
-LABELS = 5
+LABELS = 4  # as many as fit beside each other on a phone
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,13 +23,33 @@ class Bar:
 
 
 @dataclass(frozen=True, slots=True)
+class Label:
+    """Below the bar that begins at `x`, in percent. `day` is "" where it is that of the label before.
+
+    What has no room to the right of there ends with the chart.
+    """
+
+    x: float
+    clock: str
+    day: str
+
+    @property
+    def clock_ends(self) -> bool:
+        return self.x > 87
+
+    @property
+    def day_ends(self) -> bool:
+        return self.x > 77
+
+
+@dataclass(frozen=True, slots=True)
 class Drawing:
     """`band` and `line` are the points of a polygon and a polyline; empty where no usual is known."""
 
     bars: tuple[Bar, ...]
     band: str
     line: str
-    labels: tuple[str, ...]
+    labels: tuple[Label, ...]
     top: str
     width: int = WIDTH
     height: int = HEIGHT
@@ -68,23 +88,21 @@ def draw(
                 tops.append(f"{_number(x)},{_number(high(top))}")
                 floors.append(f"{_number(x)},{_number(high(low))}")
             middles.append(f"{_number(left + step / 2)},{_number(high(expected))}")
-    every = max(1, -(-len(points) // LABELS))
-    labels = shortened([label(points[n][0] or 0) for n in range(0, len(points), every)])
     return Drawing(
-        tuple(bars), " ".join([*tops, *reversed(floors)]), " ".join(middles) if len(middles) > 1 else "", labels,
-        money(most),
+        tuple(bars), " ".join([*tops, *reversed(floors)]), " ".join(middles) if len(middles) > 1 else "",
+        labels_of([label(point[0] or 0) for point in points]), money(most),
     )  # fmt: skip
 
 
-def shortened(labels: Sequence[str]) -> tuple[str, ...]:
-    """ "Wed 18 Nov, 13:00", "15:00": the day is said where it changes."""
-    said: list[str] = []
+def labels_of(said: Sequence[str]) -> tuple[Label, ...]:
+    """Of all bars' ("Wed 18 Nov, 13:00", or "Wed 18 Nov" of days) those that stand below the chart, evenly spaced."""
+    found: list[Label] = []
     before = ""
-    for one in labels:
-        day, comma, clock = one.partition(", ")
-        said.append(clock if comma and day == before else one)
+    for n in range(0, len(said), max(1, -(-len(said) // LABELS))):
+        day, _, clock = said[n].partition(", ")
+        found.append(Label(round(n * 100 / len(said), 2), clock, "" if day == before else day))
         before = day
-    return tuple(said)
+    return tuple(found)
 
 
 def _number(value: float) -> str:
