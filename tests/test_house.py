@@ -75,6 +75,30 @@ INLINE = re.compile(
 )
 
 
+SPACED_SHARE = re.compile(r"(?:\d|\}\}) %(?![\w}(])")
+
+
+def spaced_shares(tree):
+    """Texts like f"{share} %" and "99 % of the calls"; comments may write them so."""
+    said = {one.value for one in ast.walk(tree) if isinstance(one, ast.Expr)}  # docstrings
+    for node in ast.walk(tree):
+        if isinstance(node, ast.JoinedStr):
+            parts = node.values[1:]
+            yield from (one.value for one in parts if isinstance(one, ast.Constant) and one.value.startswith(" %"))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node not in said:
+            yield from SPACED_SHARE.findall(node.value)
+
+
+def test_pages_write_12_percent_in_one_way():
+    unseen = {"tests", "benchmarks", "models", "migrations"}
+    shown = [path for path in sources() if unseen.isdisjoint(path.relative_to(CHECKOUT).parts)]
+    found = {short(path): text for path in shown for text in spaced_shares(ast.parse(path.read_text()))}
+    templates = (CHECKOUT / "templates").rglob("*.html")
+    assert found | {short(one): "" for one in templates if SPACED_SHARE.search(one.read_text())} == {}
+    assert [*spaced_shares(ast.parse('log(f"{x} % of", "99 % of")'))] == [" % of", "9 %"]
+    assert [*spaced_shares(ast.parse('"""12 % here"""\nlog("%d %s", 1 % 2)'))] == []
+
+
 def test_templates_have_no_inline_style_or_script():
     """The content-security policy would stop them in the browser; here it is seen before."""
     templates = [*(CHECKOUT / "templates").rglob("*.html"), *CHECKOUT.glob("*/templates/**/*.html")]
