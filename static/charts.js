@@ -31,10 +31,10 @@
       var c = tok("--s" + s.slot);
       /* What may be the same call twice does not lie on top of each other. */
       if (d.lines) return { type: bars ? "bar" : "line", label: s.name, data: s.values, stack: "l" + i, backgroundColor: c, borderColor: c, borderWidth: bars ? 0 : 2, fill: false, pointRadius: 0, pointHoverRadius: 4, tension: 0, maxBarThickness: 24, kind: "line" };
-      var set = { type: bars ? "bar" : "line", label: s.name, data: s.values, stack: "a", backgroundColor: c, borderColor: surf, borderWidth: 1.5, kind: "series" };
-      return bars ? Object.assign(set, { maxBarThickness: 64 }) : Object.assign(set, { fill: i ? "-1" : "origin", pointRadius: 0, pointHoverRadius: 4, pointHoverBackgroundColor: c, pointHoverBorderColor: surf, tension: 0 });
+      var set = { type: bars ? "bar" : "line", label: s.name, data: s.values, stack: "a", backgroundColor: c, borderColor: surf, borderWidth: d.today > 60 ? 0.75 : 1.5, kind: "series" };
+      return bars ? Object.assign(set, { maxBarThickness: 64, borderSkipped: false, borderWidth: { top: 1.5 } }) : Object.assign(set, { fill: i ? "-1" : "origin", pointRadius: 0, pointHoverRadius: 4, pointHoverBackgroundColor: c, pointHoverBorderColor: surf, tension: 0 });
     });
-    if (d.dotted) sets.push({ type: "line", label: d.dotted.label, data: d.dotted.values.slice(0, d.today + 1), stack: "dotted", fill: false, borderColor: tok("--chart-compare"), borderWidth: 1.75, borderDash: [2, 3], pointRadius: d.today < 2 ? 4 : 0, tension: 0, order: -1, kind: "cmp" });
+    if (d.dotted) sets.push({ type: "line", label: d.dotted.label, data: d.dotted.values.slice(0, d.today + 1), stack: "dotted", fill: false, borderColor: tok("--chart-forecast"), /* it lies on areas, one of them grey */ borderWidth: 1.75, borderDash: [2, 3], pointRadius: d.today < 2 ? 4 : 0, tension: 0, order: -1, kind: "cmp" });
     if (d.forecast) {
       var lead = Array(d.today).fill(null).concat([d.series.reduce(function (a, s) { return a + (s.values[d.today] || 0); }, 0)]);
       var edge = { type: "line", borderWidth: 0, pointRadius: 0, pointHoverRadius: 0, tension: 0, order: -1, kind: "edge" };
@@ -45,22 +45,26 @@
   }
   function barred(d) { return d.bars || d.today < 2; }
   function runningTotal(d, n) {
-    var t = d.today, last = d.total.actual[t], dots = t < 2 ? 4 : 0;
+    var t = d.today, dots = t < 2 ? 4 : 0, lead = t < 0 ? [] : Array(t).fill(null).concat([d.total.actual[t]]); /* on the first day nothing leads there */
     function past(v) { return v.concat(Array(Math.max(0, n - v.length)).fill(null)).slice(0, n); }
     var sets = [{ label: d.total.label, data: past(d.total.actual), fill: "origin", backgroundColor: tok("--chart-band"), borderColor: tok("--bar-fill"), borderWidth: 2.5, pointRadius: dots, tension: 0, kind: "now" }];
     if (d.total.hi && d.total.hi.length) { /* the band is between its two edges */
-      var edge = { borderWidth: 0, pointRadius: 0, pointHoverRadius: 0, tension: 0, order: -1, kind: "edge" }, lead = Array(t).fill(null).concat([last]);
+      var edge = { borderWidth: 0, pointRadius: 0, pointHoverRadius: 0, tension: 0, order: -1, kind: "edge" };
       sets.push(Object.assign({ label: d.total.loLabel, data: lead.concat(d.total.lo), fill: false }, edge), Object.assign({ label: d.total.hiLabel, data: lead.concat(d.total.hi), fill: "-1", backgroundColor: tok("--chart-band"), borderColor: tok("--chart-forecast") }, edge));
     }
-    if (d.total.ahead && d.total.ahead.length) sets.push({ label: d.total.aheadLabel, data: Array(t).fill(null).concat([last], d.total.ahead), fill: false, borderColor: tok("--chart-forecast"), borderWidth: 2, borderDash: [5, 4], pointRadius: 0, pointHoverRadius: 4, tension: 0, order: -2, kind: "ahead" });
+    if (d.total.ahead && d.total.ahead.length) sets.push({ label: d.total.aheadLabel, data: lead.concat(d.total.ahead), fill: false, borderColor: tok("--chart-forecast"), borderWidth: 2, borderDash: [5, 4], pointRadius: 0, pointHoverRadius: 4, tension: 0, order: -2, kind: "ahead" });
     if (d.compare) sets.push({ label: d.compare.label, data: past(d.compare.values), fill: false, borderColor: tok("--chart-compare"), borderWidth: 1.75, borderDash: [2, 3], pointRadius: 0, tension: 0, order: -1, kind: "cmp" });
     if (d.total.pace) sets.push({ label: d.total.paceLabel, data: d.total.pace, fill: false, borderColor: tok("--chart-compare"), borderWidth: 1.75, borderDash: [2, 3], pointRadius: 0, tension: 0, order: -1, kind: "cmp" });
     return sets;
   }
+  /* How far a label at a place of the x axis must move so that it is not cut at the right. */
+  function inside(place, words) {
+    return function (at) { return Math.min(0, at.chart.width - at.chart.scales.x.getPixelForValue(place) - words.length * 3.5 - 8); };
+  }
   function notes(d, mode, n, whole, sums, narrow) {
     var t = d.today, list = {}, font = { family: tok("--font"), size: 11, weight: "600" };
-    if (t >= 0 && t < n - 1) list.today = { type: "line", xMin: t, xMax: t, borderColor: tok("--chart-axis"), borderWidth: 1, label: { display: true, content: d.labels[t], position: "end", backgroundColor: tok("--surface-2"), color: tok("--text"), font: font, padding: { x: 6, y: 3 }, borderRadius: 4 } };
-    if (d.total.plan && (mode === "total" || d.planOnDays)) list.plan = { type: "line", yMin: d.total.plan, yMax: d.total.plan, borderColor: tok("--chart-plan"), borderWidth: 1.5, label: { display: true, content: d.total.planLabel + " " + whole.format(d.total.plan), position: "start", yAdjust: -11, backgroundColor: "transparent", color: tok("--over"), font: font, padding: 0 } };
+    if (t >= 0 && t < n - 1) list.today = { type: "line", xMin: t, xMax: t, borderColor: tok("--chart-axis"), borderWidth: 1, label: { display: true, content: d.labels[t], position: "end", xAdjust: inside(t, d.labels[t]), backgroundColor: tok("--surface-2"), color: tok("--text"), font: font, padding: { x: 6, y: 3 }, borderRadius: 4 } };
+    if (d.total.plan && (mode === "total" || d.planOnDays)) list.plan = { type: "line", yMin: d.total.plan, yMax: d.total.plan, borderColor: tok("--chart-plan"), borderWidth: 1.5, label: { display: true, content: d.total.planLabel + " " + brief(d, whole).format(d.total.plan) + (d.unit ? " " + d.unit : ""), position: "start", yAdjust: -11, backgroundColor: "transparent", color: tok("--over"), font: font, padding: 0 } };
     if (mode === "daily") (d.flags || []).forEach(function (f) {
       list["flag" + f.i] = { type: "label", xValue: f.i, yValue: sums[f.i], yAdjust: -14, content: narrow ? f.short : f.label, backgroundColor: tok("--watch-soft"), color: tok("--watch"), font: font, padding: { x: 6, y: 3 }, borderRadius: 4 };
     });
@@ -84,14 +88,14 @@
   /* What made a difference: each bar begins where the one before it ended, the last is all of it from nothing. */
   function waterfall(cv, d) {
     var colours = { up: tok("--s3"), down: tok("--s2"), whole: tok("--s1") }, most = Math.max.apply(null, d.steps.map(function (s) { return Math.max(Math.abs(s[0]), Math.abs(s[1])); }));
-    var whole = numbers(d, axisDigits(d, most)), ink = tok("--chart-axis"), font = { family: tok("--font"), size: 12 }, base = tooltip(d, "", [], whole, whole);
+    var whole = numbers(d, axisDigits(d, most)), axis = brief(d, whole), ink = tok("--chart-axis"), font = { family: tok("--font"), size: 12 }, base = tooltip(d, "", [], whole, whole);
     base.callbacks = { title: function (it) { return it.length ? d.full[it[0].dataIndex] : ""; }, label: function (it) { return " " + d.words[it.dataIndex]; }, labelColor: function (it) { var c = colours[d.kinds[it.dataIndex]]; return { backgroundColor: c, borderColor: c }; } };
     return new Chart(cv, {
       type: "bar", data: { labels: d.labels, datasets: [{ data: d.steps, backgroundColor: d.kinds.map(function (k) { return colours[k]; }), borderSkipped: false, maxBarThickness: 26, minBarLength: 2 }] },
       options: {
         indexAxis: "y", responsive: true, maintainAspectRatio: false, animation: false, interaction: { mode: "nearest", axis: "y", intersect: false },
         scales: {
-          x: { beginAtZero: true, grid: { color: tok("--chart-grid") }, border: { display: false }, ticks: { color: ink, font: font, maxTicksLimit: 5, maxRotation: 0, callback: function (v) { return whole.format(v); } } },
+          x: { beginAtZero: true, grid: { color: tok("--chart-grid") }, border: { display: false }, ticks: { color: ink, font: font, maxTicksLimit: 5, maxRotation: 0, callback: function (v) { return axis.format(v); } } },
           y: { grid: { display: false }, border: { color: tok("--border") }, ticks: { color: ink, font: font, autoSkip: false } }
         },
         plugins: { legend: { display: false }, annotation: { annotations: {} }, tooltip: base }
@@ -105,22 +109,24 @@
   }
   function build(cv, d) {
     if (d.steps) return waterfall(cv, d);
-    var mode = cv.dataset.mode || "daily", daily = mode === "daily", t = d.today;
+    var mode = cv.dataset.mode || "daily", daily = mode === "daily";
+    if (daily && d.weeks) d = Object.assign({}, d, d.weeks);
+    var t = d.today, narrow = cv.clientWidth < 560;
     var n = daily && !d.forecast ? t + 1 : d.labels.length;
     var sums = d.labels.map(function (_, i) { return d.series.reduce(function (a, s) { return a + (s.values[i] || 0); }, 0); });
-    var most = daily ? Math.max.apply(null, sums.concat(d.planOnDays ? d.total.plan : 0, d.forecast ? d.forecast.hi : 0, d.dotted ? d.dotted.values : 0)) : Math.max(d.total.plan || 0, d.total.actual[t] || 0);
-    var whole = numbers(d, axisDigits(d, most)), axis = d.dotted === undefined ? whole : brief(d, whole), fine = numbers(d, Math.max(2, axisDigits(d, most))), ink = tok("--chart-axis"), font = { family: tok("--font"), size: 12 };
+    var most = daily ? Math.max.apply(null, sums.concat(d.planOnDays ? d.total.plan : 0, d.forecast ? d.forecast.hi : 0, d.dotted ? d.dotted.values : 0)) : Math.max.apply(null, [d.total.plan || 0, d.total.actual[t] || 0].concat(d.total.ahead || 0, d.total.hi || 0));
+    var whole = numbers(d, axisDigits(d, most)), axis = brief(d, whole), fine = numbers(d, Math.max(2, axisDigits(d, most))), ink = tok("--chart-axis"), font = { family: tok("--font"), size: 12 };
     return new Chart(cv, {
       type: "line", data: { labels: d.labels.slice(0, n), datasets: daily ? perDay(d, tok("--surface")) : runningTotal(d, n) },
       options: {
         responsive: true, maintainAspectRatio: false, animation: false, interaction: { mode: "index", intersect: false }, layout: { padding: { top: 22, right: 6 } },
         scales: {
-          x: { stacked: daily, offset: daily && barred(d), grid: { display: false }, border: { color: tok("--border") }, ticks: { color: ink, font: font, maxRotation: 0, autoSkipPadding: 18 } },
+          x: { stacked: daily, offset: daily && barred(d), grid: { display: false }, border: { color: tok("--border") }, ticks: { color: ink, font: font, minRotation: d.names && narrow ? 90 : 0, maxRotation: d.names ? narrow ? 90 : 60 : 0, autoSkip: !d.names, autoSkipPadding: 18, callback: function (v) { var words = this.getLabelForValue(v); return d.names && narrow && words.length > 14 ? words.slice(0, 12).trim() + "\u2026" : words; } } },
           y: { stacked: daily, beginAtZero: true, grace: "6%", grid: { color: tok("--chart-grid") }, border: { display: false }, ticks: { color: ink, font: font, maxTicksLimit: 6, callback: function (v) { return axis.format(v); } } }
         },
         onClick: function (e, hit, ch) { var i = drilled(d, e, ch); if (i) location.assign(i); },
         onHover: function (e, hit, ch) { cv.classList.toggle("opens", !!drilled(d, e, ch)); },
-        plugins: { legend: { display: false }, annotation: { clip: false, annotations: notes(d, mode, n, whole, sums, cv.clientWidth < 560) }, tooltip: tooltip(d, mode, sums, whole, fine) }
+        plugins: { legend: { display: false }, annotation: { clip: false, annotations: notes(d, mode, n, whole, sums, cv.parentElement.clientWidth < 560) }, tooltip: tooltip(d, mode, sums, whole, fine) }
       }
     });
   }

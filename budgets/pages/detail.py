@@ -15,7 +15,7 @@ from budgets.limits import scope as scopes
 from budgets.limits.calendar import DAY, Period, day_of, day_starts_at, expected_share
 from budgets.models import AuditEntry, Budget, BudgetSeries, BudgetState, Crossing, Organisation
 from budgets.pages.amounts import amount, drawn
-from budgets.pages.moments import day, moment, span_year, weekday
+from budgets.pages.moments import axis_days, moment, span_year
 from budgets.pages.standing import Standing
 from budgets.pools.words import percent
 
@@ -49,10 +49,11 @@ FIELDS = {
 class DayRow:
     """One day of the period: what was used on it, and in all until its end against what was expected by then.
 
-    A daily budget begins anew each day: there `total` is what the day used.
+    A daily budget begins anew each day: there `total` is what the day used. `words` say the day.
     """
 
     day: date
+    words: str
     used: int
     total: int
     expected: int
@@ -73,14 +74,16 @@ def days_of(budget: Budget, standing: Standing, organisation: Organisation, now:
         .annotate(used=Sum("amount"))
         .order_by()
     )
+    if daily:  # of days before it was set nothing is known
+        first = min(used, default=today)
     period = period_of(standing, organisation)
+    days = _days(first, min(today, standing.last))
     rows, total = [], 0
-    for i in range((min(today, standing.last) - first).days + 1):
-        one = first + timedelta(days=i)
+    for one, words in zip(days, axis_days(days)[1], strict=True):
         total = int(used.get(one, 0)) + (0 if daily else total)
         share = expected_share(period, day_starts_at(one + DAY, zone), zone, budget.pace)
         expected = standing.limit if daily else int(standing.limit * share)
-        rows.append(DayRow(one, int(used.get(one, 0)), total, expected, one == today))
+        rows.append(DayRow(one, words, int(used.get(one, 0)), total, expected, one == today))
     return rows
 
 
@@ -96,6 +99,7 @@ def chart(budget: Budget, standing: Standing, rows: list[DayRow], organisation: 
     complete = [row for row in rows if not row.is_today]
     daily = standing.period == Budget.Period.DAY
     days = [row.day for row in rows] if daily else _days(standing.first, standing.last)
+    labels, full = axis_days(days)
     zone, period = organisation.zone, period_of(standing, organisation)
     pace = [
         _number(int(standing.limit * expected_share(period, day_starts_at(one + DAY, zone), zone, budget.pace)), budget)
@@ -109,8 +113,8 @@ def chart(budget: Budget, standing: Standing, rows: list[DayRow], organisation: 
         "currency": shown().code,
         "unit": "" if budget.metric == Budget.Metric.MONEY else budget.metric,
         "locale": "en-US",
-        "labels": [day(one) for one in days],
-        "full": [weekday(one) for one in days],
+        "labels": labels,
+        "full": full,
         "iso": [one.isoformat() for one in days],
         "today": len(complete) - 1,
         "planOnDays": daily,

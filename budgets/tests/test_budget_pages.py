@@ -239,6 +239,7 @@ def test_a_daily_budgets_total_begins_anew_each_day(admin_client):
     sheet = admin_client.get("/export/budgets/daily.csv").getvalue().decode()
     rows = list(csv.DictReader(io.StringIO(sheet)))
     assert all(row["used"] == row["running_total"] for row in rows)
+    assert {row["used"] for row in rows} == {"10"}  # no zeros for days before it was set
 
 
 def test_the_newest_change_can_be_undone_from_the_page(admin_client, three):

@@ -44,6 +44,11 @@ def hours_ahead(outlook: Outlook, zone: ZoneInfo) -> list[Step]:
     return found
 
 
+def is_drawn(outlook: Outlook) -> bool:
+    """Whether there is a chart: a forecast, of a period that has more than the one day that a sentence says."""
+    return bool(outlook.landing and outlook.period_first != outlook.period_end)
+
+
 def chart(outlook: Outlook, used: Sequence[int], landing: Sequence[int], limit: int | None) -> dict[str, Any]:
     """The period's running total, where it leads, and the likely range; `used` are its complete days so far.
 
@@ -80,7 +85,7 @@ def chart(outlook: Outlook, used: Sequence[int], landing: Sequence[int], limit: 
         "compare": None,
         "total": {
             "label": "Spent",
-            "actual": actual or [0],
+            "actual": actual,
             "aheadLabel": "Expected",
             "ahead": led(0),
             "lo": led(1),

@@ -119,7 +119,7 @@ def forecast(request: HttpRequest, kind: str, key: str) -> HttpResponseBase:
             "row": row,
             "outlook": outlook,
             "kind_words": outlook.get_kind_display(),
-            "chart": drawing.chart(outlook, used, row.landing, row.most) if row.is_ready else None,
+            "chart": drawing.chart(outlook, used, row.landing, row.most) if drawing.is_drawn(outlook) else None,
             "days": drawing.days_ahead(outlook),
             "hours": drawing.hours_ahead(hours, organisation.zone) if hours else [],
             "past": past_of(row),
@@ -136,7 +136,7 @@ def forecast(request: HttpRequest, kind: str, key: str) -> HttpResponseBase:
 def forecast_series(request: HttpRequest, kind: str, key: str) -> HttpResponseBase:
     """`/series/forecast/<kind>/<key>.json`: what the chart draws."""
     organisation, row = Organisation.get(), _found(request, kind, key)
-    if not row.is_ready:
+    if not drawing.is_drawn(row.outlook):
         raise Http404
     used = used_by_day(row, organisation, drawing.first_shown(row.outlook), row.outlook.made_for - DAY)
     return JsonResponse(drawing.chart(row.outlook, used, row.landing, row.most))

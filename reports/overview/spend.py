@@ -11,6 +11,7 @@ from typing import Any
 
 from budgets.pages.amounts import drawn
 from budgets.pages.moments import axis_days
+from reports.asking.weeks import labels_of, summed, weeks_of
 from reports.asking.window import Window
 from reports.outlook.towards import towards
 
@@ -208,6 +209,7 @@ def chart(
 
     `before` holds the cost of each complete day compared with. `landing` is what it comes to by the last day,
     which rests on `how`; `forecast` has its likely range and days, where it is one. `flags` stand over their days.
+    `weeks` has the days by weeks, where those are what is drawn.
     """
     window = spend.window
     complete = window.complete_days
@@ -216,8 +218,7 @@ def chart(
     steps = forecast.days if forecast else ()
     place = {one: i for i, one in enumerate(window.days[:complete])}
 
-    def led(goal: int | None) -> list[float]:
-        """The running total from the complete days to there, by the forecast's days or evenly."""
+    def led(goal: int | None) -> list[float]:  # evenly where no day is forecast
         if goal is None:
             return []
         expected = [one.middle for one in steps] or [0] * (len(window.days) - complete)
@@ -234,14 +235,8 @@ def chart(
             {"name": one.name, "slot": one.slot, "values": [drawn(v) for v in one.values[:complete]]}
             for one in spend.series
         ],
-        "forecast": {
-            "label": "Forecast",
-            "mid": [drawn(one.middle) for one in steps],
-            "lo": [drawn(one.low) for one in steps],
-            "hi": [drawn(one.high) for one in steps],
-        }
-        if steps
-        else None,
+        "weeks": by_week(spend),
+        "forecast": days_to_come(forecast),
         "flags": [{"i": place[one.day], "label": one.words, "short": one.short} for one in flags if one.day in place],
         "compare": {"label": window.before_name, "values": running(before)} if any(before) else None,
         "total": {
@@ -257,6 +252,32 @@ def chart(
             "planLabel": plan_label,
         },
         "sum": drawn(spend.total),
+    }
+
+
+def days_to_come(forecast: Ahead | None) -> dict[str, Any] | None:
+    """The days of the forecast with their likely range; None where it has none."""
+    if not forecast or not forecast.days:
+        return None
+    return {
+        "label": "Forecast",
+        "mid": [drawn(one.middle) for one in forecast.days],
+        "lo": [drawn(one.low) for one in forecast.days],
+        "hi": [drawn(one.high) for one in forecast.days],
+    }
+
+
+def by_week(spend: Spend) -> dict[str, Any] | None:
+    """What is drawn instead of so many days that they could not be told apart; None of few."""
+    if not (weeks := weeks_of(spend.window.complete_days)):
+        return None
+    return labels_of(spend.window.days, weeks) | {
+        "series": [
+            {"name": one.name, "slot": one.slot, "values": [drawn(v) for v in summed(one.values, weeks)]}
+            for one in spend.series
+        ],
+        "forecast": None,
+        "flags": [],
     }
 
 

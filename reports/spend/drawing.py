@@ -5,7 +5,9 @@ from typing import Any
 
 from budgets.pages import amounts
 from budgets.pages.csv import currency_code
-from budgets.pages.moments import clock, day, day_year, weekday
+from budgets.pages.moments import clock, day, day_year, weekday, weekday_year
+from reports.asking.weeks import labels_of as labels_of_weeks
+from reports.asking.weeks import summed, weeks_of
 from reports.asking.window import of_days
 from reports.spend.asked import METRICS
 from reports.spend.explore import Explored, Line
@@ -18,7 +20,7 @@ UNITS = {"money": "", "calls": "calls", "input": "tokens", "output": "tokens"}
 def chart(found: Explored, address: str = "") -> dict[str, Any]:
     """The chart's data: money in cents of the currency shown, other figures whole; `drill` has an address per point.
 
-    `address` is the explorer's, without its query.
+    `address` is the explorer's, without its query. `weeks` has the same by weeks, where that is what is drawn.
     """
     asked = found.asked
     show = amounts.drawn if asked.metric == "money" else int
@@ -35,12 +37,33 @@ def chart(found: Explored, address: str = "") -> dict[str, Any]:
             {"name": one.name, "slot": one.slot, "values": [show(v) for v in one.values[: found.complete]]}
             for one in found.series
         ],
+        "weeks": by_week(found, address),
+        "names": bool(asked.stack),
         "bars": bool(asked.stack) or asked.by_hour,
         "lines": found.overlaps,
         "dotted": {"label": found.other_name, "values": [show(v) for v in found.before]} if any(found.before) else None,
         "drill": [f"{address}?{query}" if query else "" for query in drills(found)],
         "total": {},
         "sum": show(getattr(found.total, asked.figure)),
+    }
+
+
+def by_week(found: Explored, address: str) -> dict[str, Any] | None:
+    """What is drawn instead of so many days that they could not be told apart; None of few, of hours and of names."""
+    days = [one for one in found.points[: found.complete] if isinstance(one, date) and not isinstance(one, datetime)]
+    if not (weeks := weeks_of(len(days))):
+        return None
+    asked = found.asked
+    show = amounts.drawn if asked.metric == "money" else int
+    windows = [of_days(days[one][0], days[one][-1], asked.window.today, asked.window.zone) for one in weeks]
+    before = [show(v) for v in summed(found.before, weeks)]
+    return labels_of_weeks(days, weeks) | {
+        "series": [
+            {"name": one.name, "slot": one.slot, "values": [show(v) for v in summed(one.values, weeks)]}
+            for one in found.series
+        ],
+        "dotted": {"label": found.other_name, "values": before} if any(before) else None,
+        "drill": [f"{address}?{asked.address(window=one)}" for one in windows],
     }
 
 
@@ -56,7 +79,7 @@ def labels_of(found: Explored) -> tuple[list[str], list[str]]:
             full.append(f"{weekday(local.date())}, {clock(local)} {local.tzname()}")
         elif isinstance(point, date):
             short.append(day(point) if one_year else day_year(point))
-            full.append(weekday(point) if one_year else f"{weekday(point)} {point.year}")
+            full.append(weekday(point) if one_year else weekday_year(point))
         else:
             name = found.names.of(found.asked.group, point)
             short.append(name if len(name) <= 22 else f"{name[:20]}…")
@@ -85,7 +108,7 @@ def iso(point: Any) -> str:
 
 def figure(value: int, metric: str) -> str:
     """A figure in a sentence or a table: "$12", "1.2M tokens"."""
-    return amounts.whole(value) if metric == "money" else f"{amounts.short_count(value)} {UNITS[metric]}"
+    return amounts.amount(value, UNITS[metric] or amounts.MONEY)
 
 
 def chart_words(found: Explored) -> str:
@@ -95,8 +118,13 @@ def chart_words(found: Explored) -> str:
     if not found.series:
         return f"Chart of {words.lower()}. There is nothing to draw in these days."
     names = ", ".join(f"{one.name} {figure(one.total, asked.metric)}" for one in found.series)
-    what = "per column" if asked.stack else "per hour" if asked.by_hour else "per day"
+    what = "per column" if asked.stack else "per hour" if asked.by_hour else f"per {grain(found)}"
     return f"Chart of {words.lower()} {what}. {names}. The same numbers are in the table below."
+
+
+def grain(found: Explored) -> str:
+    """What a point of a chart of days is: "day", or "week" where they are many."""
+    return "week" if weeks_of(found.complete) and not found.asked.stack else "day"
 
 
 def figures_of(line: Line, found: Explored) -> dict[str, Any]:

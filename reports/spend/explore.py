@@ -87,6 +87,11 @@ class Explored:
         return compared_name(self.asked.window, self.other, self.asked.compare) if self.other else ""
 
     @property
+    def other_words(self) -> str:
+        """The same within a sentence."""
+        return self.other_name[:1].lower() + self.other_name[1:]
+
+    @property
     def not_compared(self) -> str:
         """Why there is no comparison though one was asked for; "" where there is, or none was."""
         if self.asked.compare == "none" or self.other:

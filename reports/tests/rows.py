@@ -16,7 +16,7 @@ MODELS = (
     ("anthropic", "claude-opus-4-1", 3, 322),
     ("openai", "gpt-4.1-mini", 1, 127),
     ("google", "gemini-2.5-flash", 1, 59),
-    ("mistral", "mistral-small-3.2", 1, 29),
+    ("mistral", "mistral-small-3.2-24b-instruct", 1, 29),
     ("openai", "text-embedding-3-small", 1, 17),
 )
 WORKFLOWS = (

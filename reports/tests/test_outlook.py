@@ -266,6 +266,27 @@ def test_what_was_used_today_is_never_shown_below_itself(company, client):
     assert (row.expected, row.limit, row.status, row.runs_out) == ("$300", "$500", "On pace", "")
 
 
+def test_on_the_first_day_the_chart_begins_with_what_is_expected(company, client):
+    first = NOW + timedelta(days=(date(2026, 12, 1) - TODAY).days)
+    with time_machine.travel(first, tick=False):
+        make.ask_nightly()
+        make.work_off()
+        client.force_login(User.objects.create_superuser("lena"))
+        drawn = client.get(reverse("forecast-series", args=["organisation", "-"])).json()
+    assert (drawn["today"], drawn["total"]["actual"], drawn["labels"][0]) == (-1, [], "1 Dec")
+    assert len(drawn["total"]["ahead"]) == len(drawn["labels"]) == 31
+
+
+@time_machine.travel(NOW, tick=False)
+def test_one_day_is_said_and_not_drawn(company, client):
+    made()
+    Outlook.objects.filter(kind="organisation").update(period_first=TODAY, period_end=TODAY)
+    client.force_login(User.objects.create_superuser("lena"))
+    page = client.get(reverse("forecast-one", args=["organisation", "-"])).content.decode()
+    assert "expected by 18 Nov" in page and "canvas" not in page and "Days ahead" in page
+    assert client.get(reverse("forecast-series", args=["organisation", "-"])).status_code == 404
+
+
 @time_machine.travel(NOW, tick=False)
 def test_many_are_paged(company, client, monkeypatch):
     monkeypatch.setattr("reports.outlook.views.PER_PAGE", 1)

@@ -1,15 +1,19 @@
 """The explorer in Chromium: the chart is drawn, a click opens a day, the address says it all, in both themes."""
 
+from datetime import timedelta
+
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 
-from budgets.models import Organisation, Workflow
+from budgets.models import NANO, Organisation, Workflow
+from reports.models import Outlook
 from reports.tests.rows import fill_company
 from tests.browser import axe_findings, listen
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+CHART = "Chart.getChart(document.querySelector('canvas'))"
 
 
 @pytest.mark.parametrize(("theme", "width"), [("light", 1440), ("dark", 390)])
@@ -45,4 +49,20 @@ def test_the_chart_is_drawn_and_a_click_opens_a_day(page, live_server, theme, wi
     assert page.locator("h2", has_text="Money by team").count() == 1
     page.locator("a.row-name").first.click()
     page.wait_for_url("**team=**group=workflow**")
+    # Hundreds of days are drawn by weeks; names are all said, however long.
+    today = timezone.now().date()
+    page.goto(f"{live_server.url}/spend/?period=custom&from={today - timedelta(days=200)}&to={today}")
+    page.wait_for_timeout(300)
+    assert page.evaluate(f"{CHART}.data.labels.length") == 29
+    page.goto(f"{live_server.url}/spend/?period=last-month&group=workflow&stack=model")
+    page.wait_for_timeout(300)
+    assert page.evaluate(f"{CHART}.scales.x.ticks.length") == page.evaluate(f"{CHART}.data.labels.length") == 6
+    # On the first day of a period, nothing is spent yet and the forecast is drawn all the same.
+    Outlook.objects.create(
+        kind="organisation", key="", grain="day", made_for=today, made_at=timezone.now(), starts_at=timezone.now(),
+        steps=[[NANO] * 5] * 35, period_first=today, period_end=today + timedelta(days=9), landing=[10 * NANO] * 5,
+    )  # fmt: skip
+    page.goto(f"{live_server.url}/forecast/organisation/-/")
+    page.wait_for_timeout(300)
+    assert page.evaluate(f"{CHART}.data.datasets.at(-1).data.length") == 10
     assert problems == []

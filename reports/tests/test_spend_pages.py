@@ -19,6 +19,7 @@ from reports.asking.scope import DIMENSIONS, NAMES
 from reports.spend import explore as explore_module
 from reports.spend import sums
 from reports.spend.asked import asked_of
+from reports.spend.drawing import figure
 from reports.spend.explore import explore
 from reports.spend.views import points
 from reports.tests.spent import NOW, fill_ledger, ledger_rows, plain_used, values_of
@@ -161,7 +162,7 @@ def test_comparisons_are_of_complete_days_and_say_which(lena: Client) -> None:
         assert Decimal(line["money_complete_days"]) * 10**9 == now
         assert Decimal(line["money_before"]) * 10**9 == before
     page = text_of(lena, "/spend/?group=workflow&compare=previous")
-    assert "Complete days against Same days in Oct" in page
+    assert "Complete days against same days in Oct" in page
     dotted = lena.get("/series/spend.json?group=workflow&compare=weekdays&metric=calls").json()["dotted"]
     expected = plain_used(row for row in rows if "2026-10-04" <= day_of(row) <= "2026-10-07").calls
     assert sum(dotted["values"]) == expected
@@ -218,6 +219,25 @@ def test_the_chart_has_what_has_most_of_its_figure_also_where_that_is_not_listed
 def test_days_of_two_years_say_which(lena: Client) -> None:
     drawn = lena.get("/series/spend.json?period=custom&from=2025-11-01&to=2026-11-04").json()
     assert (drawn["labels"][0], drawn["full"][-1]) == ("1 Nov 2025", "Wed 4 Nov 2026")
+
+
+def test_a_long_chart_is_drawn_by_weeks_which_open_their_days(lena: Client) -> None:
+    asked = "period=custom&from=2025-11-05&to=2026-11-04&group=workflow&metric=calls&compare=previous"
+    drawn = lena.get(f"/series/spend.json?{asked}").json()
+    by_week = drawn["weeks"]
+    assert len(by_week["labels"]) == len(by_week["drill"]) == 53 and by_week["first"] == 1
+    assert by_week["series"] and [sum(one["values"]) for one in by_week["series"]] == [
+        sum(one["values"]) for one in drawn["series"]
+    ]
+    assert "from=2026-10-29&to=2026-11-04" in by_week["drill"][-1] and "group=workflow" in by_week["drill"][-1]
+    page = text_of(lena, f"/spend/?{asked}")
+    assert "Seven complete days each, 1 in the first;" in page and "A click opens a week." in page
+    assert lena.get(f"/series/spend.json?{DAYS}").json()["weeks"] is None
+    assert lena.get(f"/series/spend.json?{asked.replace('compare', 'stack=model&compare')}").json()["weeks"] is None
+
+
+def test_one_call_is_not_said_as_many(lena: Client) -> None:
+    assert (figure(1, "calls"), figure(2, "input"), figure(0, "calls")) == ("1 call", "2 tokens", "0 calls")
 
 
 def test_why_there_is_no_comparison_is_said(lena: Client, monkeypatch: pytest.MonkeyPatch) -> None:
