@@ -23,6 +23,8 @@ PAGES = (
     "/spend/",
     "/spend/?group=workflow&stack=model",
     "/spend/runs/",
+    "/spend/why/?period=7d",
+    "/spend/why/?period=quarter&compare=weekdays",
     "/views/",
     "/budgets/",
     "/budgets/?q=budget+49",

@@ -17,7 +17,7 @@ from reports.why.ledger import MONEY, read_ledger
 from reports.why.rollup import UNTOLD, read_rollup, table_for
 from reports.why.saying import LABELS, ORDER, causes, headline
 
-READ_MOST = 150_000  # calls of both times together; more are compared by daily sums. Two to three seconds on two cores
+READ_MOST = 150_000  # calls of both times together; more are compared by daily sums. One to two seconds on two cores
 SEARCH_MOST = 2_000_000  # calls that those asked for are searched in, where no rollup holds what is asked for
 
 # An upper bound that costs nothing: whole days, whatever is asked of them. Detached months have rollups only.

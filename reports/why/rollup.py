@@ -155,6 +155,8 @@ def _cells(
 
 
 def _times(many: Quad, size: Fraction) -> Quad:
+    if size == 1:
+        return many
     a, b, c, d = many
     return a * size, b * size, c * size, d * size
 

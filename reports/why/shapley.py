@@ -16,7 +16,7 @@ analysis: a unified framework based on the Shapley value, Journal of Economic In
 the complete decomposition of Sun, J. W. (1998), Energy Economics 20, 85–100.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from math import factorial
 from typing import Final, NamedTuple
@@ -37,45 +37,46 @@ def split_product(factors: Sequence[Factor]) -> dict[str, int]:
 
     Factors of one name are one factor: they change together.
     """
-    constant, changed = Fraction(1), []
-    for name, before, after in together(factors):
-        if before == after:
-            constant *= before
-        else:
-            changed.append((name, before, after))
-    if not constant or not changed:
+    top = bottom = 1
+    changed: dict[str, tuple[int, int]] = {}
+    for name, before, after in factors:
+        (low, low_of), (high, high_of) = before.as_integer_ratio(), after.as_integer_ratio()
+        if low == high and low_of == high_of:
+            top, bottom = top * low, bottom * low_of
+            continue
+        known = changed.get(name, (1, 1))
+        changed[name] = known[0] * low * high_of, known[1] * high * low_of
+        bottom *= low_of * high_of
+    for name, (low, high) in list(changed.items()):
+        if low == high:  # those of one name made up for each other
+            top *= low
+            del changed[name]
+    if not top or not changed:
         return {}
     size = len(changed)
-    bottom = factorial(size) * constant.denominator
-    pairs = []
-    for _, before, after in changed:
-        shared = before.denominator * after.denominator
-        pairs.append((before.numerator * after.denominator, after.numerator * before.denominator))
-        bottom *= shared
     weights = [factorial(k) * factorial(size - 1 - k) for k in range(size)]
+    bottom *= factorial(size)
+    counted = [1]  # how the product comes out with so many of the factors changed: coefficients of Π (low + high·t)
+    for low, high in changed.values():
+        counted = [low * one + high * less for one, less in zip([*counted, 0], [0, *counted], strict=True)]
     found: dict[str, int] = {}
-    for i, (name, _, _) in enumerate(changed):
-        counted = [1]
-        for j, (low, high) in enumerate(pairs):
-            if j != i:
-                counted = [
-                    low * (counted[k] if k < len(counted) else 0) + high * (counted[k - 1] if k else 0)
-                    for k in range(len(counted) + 1)
-                ]
-        average = sum(weight * one for weight, one in zip(weights, counted, strict=True))
-        part = nearest((pairs[i][1] - pairs[i][0]) * average * constant.numerator * FINE, bottom)
+    for name, (low, high) in changed.items():
+        average = sum(weight * one for weight, one in zip(weights, _without(counted, low, high), strict=True))
+        part = nearest((high - low) * average * top * FINE, bottom)
         if part:
             found[name] = part
     return found
 
 
-def together(factors: Iterable[Factor]) -> list[Factor]:
-    """One factor for each name, in the order of first mention: those of one name multiplied."""
-    made: dict[str, Factor] = {}
-    for one in factors:
-        known = made.get(one.name)
-        made[one.name] = one if known is None else Factor(one.name, known.before * one.before, known.after * one.after)
-    return list(made.values())
+def _without(counted: Sequence[int], low: int, high: int) -> list[int]:
+    """The coefficients without one of the factors: divided by (low + high·t), which leaves nothing over."""
+    if not low:
+        return [one // high for one in counted[1:]]
+    found, last = [], 0
+    for one in counted[:-1]:
+        last = (one - high * last) // low
+        found.append(last)
+    return found
 
 
 def nearest(top: int, bottom: int) -> int:

@@ -50,7 +50,7 @@ class Leaf:
     known: Number = 0
     tokens: list[Number] = field(default_factory=lambda: [0] * len(KINDS))
     costs: list[Number] = field(default_factory=lambda: [0] * len(KINDS))
-    listed: list[Fraction] = field(default_factory=lambda: [Fraction(0)] * len(KINDS))
+    listed: list[Number] = field(default_factory=lambda: [0] * len(KINDS))
     stated: list[Rate] = field(default_factory=lambda: list(UNKNOWN_RATES))  # the price in force, were there tokens
     extras: Number = 0
     laid: Number = 0
@@ -71,9 +71,13 @@ class Leaf:
             listed = Fraction(cost) if rate is None else tokens * rate
             if not listed and abs(Fraction(cost)) > cell.known:
                 listed = Fraction(cost)
-            self.tokens[kind] += tokens
-            self.costs[kind] += cost
-            self.listed[kind] += listed
+            if self.tokens[kind]:
+                self.tokens[kind] += tokens
+                self.costs[kind] += cost
+                self.listed[kind] += listed
+            else:  # adding a fraction to nothing takes ten times as long
+                self.tokens[kind], self.listed[kind] = tokens, listed
+                self.costs[kind] = cost
 
     @property
     def input(self) -> Number:
@@ -98,8 +102,8 @@ class Leaf:
 
         One where they differ by no more than the rounding of each call to whole nano-dollars.
         """
-        listed, cost = self.listed[kind], self.costs[kind]
-        return Fraction(1) if not listed or abs(cost - listed) <= self.known else Fraction(cost, listed)
+        listed, cost = Fraction(self.listed[kind]), self.costs[kind]
+        return Fraction(1) if not listed or abs(cost - listed) <= self.known else cost / listed
 
 
 LEAST: Final = Runs(0, 0)
@@ -130,7 +134,8 @@ class Side:
         self.workflows.add(cell.workflow)
         steps = place.work, place.attempt, place.served, place.model, place.service_tier, place.prompt_version
         for path in steps:
-            self.calls[path] += cell.calls
+            known = self.calls.get(path)
+            self.calls[path] = cell.calls if known is None else known + cell.calls
         if not cell.retry:
             self.first[place.work] += cell.calls
 
