@@ -19,8 +19,9 @@ from budgets.pages.moments import ago, day, moment, place, span_year
 from budgets.pages.standings import same_end
 from reports.asking.window import PERIODS, WINDOW_KEYS, Window, unknown, window_of
 from reports.overview import answers, figures
+from reports.overview.drawing import chart
 from reports.overview.saying import say
-from reports.overview.spend import Ahead, chart
+from reports.overview.spend import Ahead
 
 KNOWN = WINDOW_KEYS | {"chart", "v", "shape"}  # `v` and `shape` belong to the live refresh
 

@@ -13,7 +13,8 @@ from reports.models import Outlook
 from reports.outlook.towards import towards
 from reports.overview import answers, figures
 from reports.overview.ahead import ahead
-from reports.overview.spend import chart, shape
+from reports.overview.drawing import chart
+from reports.overview.spend import shape
 from reports.overview.views import range_bar
 from reports.tests.rows import NANO, budget_with, summed, usage_row
 from usage.models import Run

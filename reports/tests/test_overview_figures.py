@@ -16,9 +16,10 @@ from django.utils import timezone
 from budgets.models import NANO, Organisation, Workflow
 from reports.asking.window import window_of
 from reports.overview import figures
+from reports.overview.drawing import chart
 from reports.overview.meaning import meaning_of
 from reports.overview.saying import say
-from reports.overview.spend import DayModel, ModelUse, TierUse, chart, most_used, shape
+from reports.overview.spend import DayModel, ModelUse, TierUse, most_used, shape
 from reports.tests.rows import arrived, at, budget_with, summed, usage_row
 from usage.ledger import partitions
 from usage.rollups.fold import fold_all

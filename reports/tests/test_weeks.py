@@ -8,7 +8,8 @@ import pytest
 from budgets.models import NANO
 from reports.asking.weeks import MOST_DAYS, labels_of, summed, weeks_of
 from reports.asking.window import window_of
-from reports.overview.spend import DayModel, ModelUse, chart, shape
+from reports.overview.drawing import chart
+from reports.overview.spend import DayModel, ModelUse, shape
 
 FIRST = date(2024, 11, 23)
 
