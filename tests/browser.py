@@ -1,6 +1,7 @@
 """Headless Chromium for page tests: what the console says, what the content-security policy stops, what axe finds."""
 
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -39,6 +40,24 @@ def listen(page: Page) -> list[str]:
     page.on("pageerror", lambda error: problems.append(f"uncaught: {error}"))
     page.add_init_script(WATCH_POLICY)
     return problems
+
+
+BUSY = "Boolean(document.querySelector('.htmx-request'))"
+DRAWN = "new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done(true))))"
+
+
+def until(page: Page, script: str, seconds: float = 10) -> None:
+    """Wait for a script to be true; Playwright's own waiting evaluates text in the page, which the policy forbids."""
+    deadline = time.monotonic() + seconds
+    while not page.evaluate(script):
+        assert time.monotonic() < deadline, f"never true: {script}"
+        page.wait_for_timeout(20)
+
+
+def settle(page: Page) -> None:
+    """Wait until the cards that the page fetches have come and been drawn."""
+    until(page, f"!{BUSY}")
+    page.evaluate(DRAWN)
 
 
 COLOUR_RULES = ["color-contrast", "link-in-text-block"]  # all that a theme can break

@@ -41,6 +41,7 @@ class Rows:
         from django.db import connection
 
         self.left: bool | None = None  # with or without prices; None: whatever the last test committed
+        self.stays = False  # what was committed, until the module ends
         with connection.cursor() as cursor:
             cursor.execute(LET_TRUNCATE)
             cursor.execute(NO_WAITING)
@@ -117,8 +118,9 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[R
         plain(case)
 
     def before_committing(case: Any) -> None:
-        rows.put_back(with_prices=False)
-        rows.left = None
+        if not rows.stays:
+            rows.put_back(with_prices=False)
+            rows.left = None
         committing(case)
 
     with pytest.MonkeyPatch.context() as patch:
@@ -147,6 +149,16 @@ def lasting(django_db_setup: Rows, django_db_blocker: Any) -> Iterator[None]:
     with django_db_blocker.unblock():
         transaction.set_rollback(True)
         outer.__exit__(None, None, None)
+
+
+@pytest.fixture(scope="module")
+def committed(django_db_setup: Rows, django_db_blocker: Any) -> Iterator[None]:
+    """As `lasting`, for tests with `live_server`: they find what fixtures of the module committed, and only read it."""
+    with django_db_blocker.unblock():
+        django_db_setup.put_back(with_prices=False)
+    django_db_setup.left, django_db_setup.stays = None, True
+    yield
+    django_db_setup.stays = False
 
 
 @pytest.fixture(autouse=True)

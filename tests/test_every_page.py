@@ -8,7 +8,7 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, resolve
 from django.utils import timezone
 
-from tests.browser import COLOUR_RULES, axe_findings
+from tests.browser import COLOUR_RULES, axe_findings, settle
 from tests.company import one_of_everything, pages
 
 pytestmark = [pytest.mark.django_db(transaction=True)]
@@ -48,7 +48,6 @@ MISSED = """
         && getComputedStyle(el).visibility !== 'hidden' && el.type !== 'radio' && el.type !== 'hidden'
         && !el.closest('details:not([open]) > :not(summary)')).map(el => el.outerHTML.slice(0, 90))
 """
-NOTHING_COMES = "() => !document.querySelector('.htmx-request')"  # a card that is swapped in takes the focus with it
 BEGIN_WITHIN = """
 (within) => { const main = document.querySelector(within); main.tabIndex = -1; main.focus(); }
 """
@@ -59,9 +58,10 @@ WITHOUT_FORM = """
 """
 
 
-@pytest.fixture
-def made():
-    return one_of_everything(timezone.now())
+@pytest.fixture(scope="module")
+def made(committed, django_db_blocker):
+    with django_db_blocker.unblock():
+        return one_of_everything(timezone.now())
 
 
 @pytest.fixture
@@ -161,7 +161,7 @@ def test_axe_console_policy_and_width(chromium, session, every, live_server, wid
     found = {}
     for path in every[part::PARTS]:
         page.goto(live_server.url + path)
-        page.wait_for_timeout(50)
+        settle(page)
         assert page.locator("html").get_attribute("data-theme") == first, path
         for theme in themes:
             if theme == other:
@@ -192,7 +192,7 @@ def test_the_keyboard_reaches_everything_that_can_be_clicked(chromium, session, 
     for number, path in enumerate(every[part::2]):
         within = "main" if number else "body"
         page.goto(live_server.url + path)
-        page.wait_for_function(NOTHING_COMES)
+        settle(page)  # a card that is swapped in takes the focus with it
         page.evaluate(WATCH_FOCUS)
         if number:
             page.evaluate(BEGIN_WITHIN, within)

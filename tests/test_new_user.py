@@ -68,7 +68,7 @@ def reload_until(page, text, seconds=30):
     deadline = time.monotonic() + seconds
     while text not in page.locator("#main").inner_text():
         assert time.monotonic() < deadline, f"“{text}” never came:\n{page.locator('#main').inner_text()[:3000]}"
-        page.wait_for_timeout(500)
+        page.wait_for_timeout(200)
         page.reload()
 
 

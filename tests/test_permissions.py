@@ -38,9 +38,10 @@ HARMLESS |= {"account_login", "account_logout", "profile"}  # a profile is every
 OWN_ACCOUNT = ("/sign-in/", "/password/", "/profile/", "/invitation/")
 
 
-@pytest.fixture
-def made():
-    return one_of_everything(timezone.now())
+@pytest.fixture(scope="module")
+def made(lasting, django_db_blocker):
+    with django_db_blocker.unblock():
+        return one_of_everything(timezone.now())
 
 
 @contextmanager

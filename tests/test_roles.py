@@ -71,10 +71,11 @@ def quiet() -> Iterator[None]:
     logging.disable(logging.NOTSET)
 
 
-@pytest.fixture
-def made() -> SimpleNamespace:
-    found = one_of_everything(timezone.now())
-    found.other = Team.objects.get(slug="support")
+@pytest.fixture(scope="module")
+def made(lasting: None, django_db_blocker: Any) -> SimpleNamespace:
+    with django_db_blocker.unblock():
+        found = one_of_everything(timezone.now())
+        found.other = Team.objects.get(slug="support")
     return found
 
 

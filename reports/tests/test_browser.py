@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from budgets.models import NANO, Budget, Organisation, Workflow
 from reports.tests.rows import arrived, budget_with, fill_company, summed, usage_row
-from tests.browser import axe_findings
+from tests.browser import axe_findings, settle, until
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 PATHS = ["/", "/?chart=total", "/?period=7d", "/budgets/", "/budgets/ad-copy/", "/budgets/new/", "/menu/", "/api/"]
@@ -40,15 +40,6 @@ def sign_in(company, live_server):
     return give
 
 
-def until(page, script: str) -> None:
-    """Wait for a script to be true; Playwright's own waiting evaluates text in the page, which the policy forbids."""
-    for _ in range(100):
-        if page.evaluate(script):
-            return
-        page.wait_for_timeout(50)
-    raise AssertionError(f"never true: {script}")
-
-
 def too_wide(page) -> bool:
     return page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth")
 
@@ -60,7 +51,7 @@ def test_axe_finds_nothing_serious_on_any_page(page, sign_in, live_server, theme
     page.set_viewport_size({"width": width, "height": 900})
     for path in PATHS:
         page.goto(live_server.url + path)
-        page.wait_for_timeout(300)
+        settle(page)
         assert page.evaluate("document.documentElement.dataset.theme") == theme
         assert axe_findings(page) == [], path
         assert not too_wide(page), path

@@ -12,7 +12,7 @@ from budgets.limits.edit import archive_budget
 from budgets.models import Budget, Organisation, Workflow
 from budgets.tests.made import ACTOR
 from reports.tests.rows import fill_company
-from tests.browser import axe_findings
+from tests.browser import axe_findings, settle, until
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 PASSWORD = "a-long-horse-for-tests"
@@ -50,7 +50,7 @@ def test_axe_finds_nothing_serious(signed_in, live_server, theme, width):
     page.set_viewport_size({"width": width, "height": 900})
     for path in PATHS:
         page.goto(live_server.url + path)
-        page.wait_for_timeout(500)
+        settle(page)
         assert axe_findings(page) == [], path
         assert not page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth"), path
     page.goto(live_server.url + "/budgets/")
@@ -81,8 +81,7 @@ def test_what_is_spent_is_told_while_typing_and_a_suggestion_is_used(signed_in, 
     amount = button.get_attribute("value")
     button.focus()
     page.keyboard.press("Enter")
-    page.wait_for_timeout(800)
-    assert page.input_value("#id_amount") == amount
+    until(page, f"document.getElementById('id_amount').value === {amount!r}")
     assert page.input_value("#id_name") == "Blog, tight"
 
 

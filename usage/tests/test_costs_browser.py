@@ -13,7 +13,7 @@ from budgets.activities.values import ActivityValues
 from budgets.currency.rates import RateValues
 from budgets.models import NANO, Organisation, PlannedActivity, Team, Workflow
 from budgets.tests.made import ACTOR
-from tests.browser import axe_findings
+from tests.browser import axe_findings, settle
 from usage.costs.edit import create_costs
 from usage.costs.values import CostValues
 from usage.models import OtherCost
@@ -79,7 +79,7 @@ def test_axe_finds_nothing_and_nothing_is_too_wide(page, sign_in, live_server, t
     page.set_viewport_size({"width": width, "height": 900})
     for path in PATHS:
         page.goto(live_server.url + path)
-        page.wait_for_timeout(150)
+        settle(page)
         assert axe_findings(page) == [], path
         assert not too_wide(page), path
 

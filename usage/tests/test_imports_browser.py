@@ -8,7 +8,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
-from tests.browser import axe_findings, listen
+from tests.browser import axe_findings, listen, settle
 from usage.imports.tasks import check_imports, run_imports
 from usage.models import Import, LedgerEntry
 from usage.tests.events import price_the_model
@@ -104,7 +104,7 @@ def test_axe_finds_nothing_serious_in_any_state(page, boss, live_server, theme, 
     page.set_viewport_size({"width": width, "height": 900})
     for name, path in every_state().items():
         page.goto(live_server.url + path)
-        page.wait_for_timeout(200)
+        settle(page)
         if folder := os.environ.get("TOKENOPS_SHOTS"):
             page.screenshot(path=Path(folder) / f"imports-{name}-{width}-{theme}.png", full_page=True)
         assert axe_findings(page) == [], name

@@ -13,7 +13,7 @@ from budgets.models import NANO, Organisation, Team, Workflow
 from budgets.tests.made import ACTOR
 from budgets.workflows.edit import create_workflow
 from budgets.workflows.values import WorkflowValues
-from tests.browser import axe_findings
+from tests.browser import axe_findings, settle
 from usage.models import QuarterHour
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -84,7 +84,7 @@ def test_axe_finds_nothing_serious(page, cookie, live_server, theme, width):
     page.set_viewport_size({"width": width, "height": 900})
     for path in PATHS:
         page.goto(live_server.url + path)
-        page.wait_for_timeout(250)
+        settle(page)
         assert axe_findings(page) == [], path
         assert not too_wide(page), path
 
