@@ -111,7 +111,7 @@
     if (d.steps) return waterfall(cv, d);
     var mode = cv.dataset.mode || "daily", daily = mode === "daily";
     if (daily && d.weeks) d = Object.assign({}, d, d.weeks);
-    var t = d.today, narrow = cv.clientWidth < 560;
+    var t = d.today, narrow = cv.parentElement.clientWidth < 560; /* the canvas has its width once it is drawn */
     var n = daily && !d.forecast ? t + 1 : d.labels.length;
     var sums = d.labels.map(function (_, i) { return d.series.reduce(function (a, s) { return a + (s.values[i] || 0); }, 0); });
     var most = daily ? Math.max.apply(null, sums.concat(d.planOnDays ? d.total.plan : 0, d.forecast ? d.forecast.hi : 0, d.dotted ? d.dotted.values : 0)) : Math.max.apply(null, [d.total.plan || 0, d.total.actual[t] || 0].concat(d.total.ahead || 0, d.total.hi || 0));
@@ -126,7 +126,7 @@
         },
         onClick: function (e, hit, ch) { var i = drilled(d, e, ch); if (i) location.assign(i); },
         onHover: function (e, hit, ch) { cv.classList.toggle("opens", !!drilled(d, e, ch)); },
-        plugins: { legend: { display: false }, annotation: { clip: false, annotations: notes(d, mode, n, whole, sums, cv.parentElement.clientWidth < 560) }, tooltip: tooltip(d, mode, sums, whole, fine) }
+        plugins: { legend: { display: false }, annotation: { clip: false, annotations: notes(d, mode, n, whole, sums, narrow) }, tooltip: tooltip(d, mode, sums, whole, fine) }
       }
     });
   }
