@@ -72,7 +72,7 @@ SONNET_INPUT, SONNET_OUTPUT = 3.0, 15.0  # list price, dollars per million token
 # Seconds between live runs that somebody looks at, and by how much faster than in the history that is: for what live
 # traffic costs about as many as there, so that an approved asset costs about the same.
 LIVE_REVIEW_EVERY: Final = 150.0
-LIVE_REVIEW_SPEED: Final = 60
+LIVE_REVIEW_SPEED: Final = 300
 LIVE_BLOCKED_EVERY: Final = 15.0  # seconds between tries of a blocked workflow
 
 

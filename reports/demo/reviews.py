@@ -69,7 +69,7 @@ def of_run(story: Story, workflow: str, run: str, ended: datetime) -> Iterator[d
 
 
 class Desk:
-    """The reviewers of live runs: now and then they take one, and say in seconds what takes minutes in the history."""
+    """The reviewers of live runs: now and then they take one, and say in seconds what takes hours in the history."""
 
     def __init__(self, story: Story) -> None:
         self.story = story

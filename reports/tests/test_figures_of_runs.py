@@ -84,6 +84,8 @@ def test_runs_without_a_price_have_no_cost_for_a_result():
     for key in ("workflows", "models", "teams", "customers", "users", "agents"):
         assert [line["spend"] for line in tables[key]] == [None], key
     assert [(line["cost_of_runs"], line["cost_per_approved"]) for line in tables["value"]] == [(None, None)]
+    call("failed", "free", NOW, model="nobody-knows", input_tokens=0, output_tokens=0, status="error")
+    assert figures(Scope(), days(NOW, NOW)).cost is None, "a failed call that cost nothing makes no cost known"
     call("paid", "paid", NOW, user="ada")
     assert figures(Scope(), days(NOW, NOW)).cost == CALL_COST, "what is known counts, beside what is not"
     assert figures(Scope(), days(NOW, NOW)).cost_per_user == CALL_COST

@@ -51,7 +51,7 @@ class Comparison:
         """The same on a page."""
         cost = known_cost(rows)
         if cost is None:
-            return "no price yet" if count(rows, "unpriced") >= total(rows, "calls") else "not known"
+            return "no price yet" if count(rows, "unpriced") > 0 else "not known"
         return self.shown.cents(cost)
 
     def amount(self, where: str, found: str, value: int, metric: str) -> None:
@@ -85,9 +85,9 @@ class Comparison:
 
 
 def known_cost(rows: list[Row]) -> int | None:
-    """Nano-dollars of calls with a price; None where there are calls and none of them has one."""
+    """Nano-dollars of calls with a price; None where that is nothing, and others have none."""
     without = count(rows, "unpriced") + count(rows, "unmeasured")
-    return None if not total(rows) and 0 < total(rows, "calls") <= without else total(rows)
+    return None if not total(rows) and without > 0 else total(rows)
 
 
 def sums(rows: list[Row]) -> Mapping[str, int]:

@@ -1,4 +1,4 @@
-"""What is known of the cost of some calls: where none of them has a price it is unknown, which is not nothing. Pure."""
+"""What is known of the cost of some calls: nothing beside calls without a price is unknown, and not nothing. Pure."""
 
 from typing import Protocol
 
@@ -17,8 +17,11 @@ class Costing(Protocol):
 
 
 def known_cost(of: Costing) -> int | None:
-    """Nano-dollars of those that have a price; None where calls were made and none of them has."""
-    return None if not of.cost and of.calls > 0 and of.unpriced + of.unmeasured >= of.calls else of.cost
+    """Nano-dollars of those that have a price; None where that is nothing, and there are others.
+
+    Failed calls without tokens cost nothing whatever the price, so that they alone make no cost known.
+    """
+    return None if not of.cost and of.unpriced + of.unmeasured > 0 else of.cost
 
 
 def priced(of: Costing) -> int:

@@ -9,7 +9,7 @@ def cost_words(of: Costing) -> str:
     """ "$12.04"; else "no price yet", or "not known" where calls do not even say how much they used."""
     cost = known_cost(of)
     if cost is None:
-        return "no price yet" if of.unpriced >= of.calls else "not known"
+        return "no price yet" if of.unpriced > 0 else "not known"
     return cents(cost)
 
 
