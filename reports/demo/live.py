@@ -167,6 +167,7 @@ class Live:
         """What became of runs."""
         if messages and self.taken(self.outcomes, messages, "outcome"):
             self.judged += len(messages)
+            self.outcomes.close()  # the next is minutes off; an idle connection would be found closed
 
     def taken(self, sender: EventSender, items: list[dict[str, Any]], what: str) -> bool:
         """Whether the server has them; False where it took nothing for long. Refused where it will not have one."""
