@@ -43,7 +43,7 @@
     }
     return sets;
   }
-  function barred(d) { return d.bars || d.today < 2; }
+  function barred(d) { return d.bars || d.labels.filter(function (_, i) { return d.series.some(function (s) { return s.values[i]; }); }).length < 3; }
   function runningTotal(d, n) {
     var t = d.today, dots = t < 2 ? 4 : 0, lead = t < 0 ? [] : Array(t).fill(null).concat([d.total.actual[t]]); /* on the first day nothing leads there */
     function past(v) { return v.concat(Array(Math.max(0, n - v.length)).fill(null)).slice(0, n); }
@@ -121,7 +121,7 @@
       options: {
         responsive: true, maintainAspectRatio: false, animation: false, interaction: { mode: "index", intersect: false }, layout: { padding: { top: 22, right: 6 } },
         scales: {
-          x: { stacked: daily, offset: daily && barred(d), grid: { display: false }, border: { color: tok("--border") }, ticks: { color: ink, font: font, minRotation: d.names && narrow ? 90 : 0, maxRotation: d.names ? narrow ? 90 : 60 : 0, autoSkip: !d.names, autoSkipPadding: 18, callback: function (v) { var words = this.getLabelForValue(v); return d.names && narrow && words.length > 14 ? words.slice(0, 12).trim() + "\u2026" : words; } } },
+          x: { stacked: daily, offset: daily && barred(d), grid: { display: false }, border: { color: tok("--border") }, ticks: { color: ink, font: font, minRotation: d.names && narrow && n > 3 ? 90 : 0, maxRotation: d.names ? narrow ? 90 : 60 : 0, autoSkip: !d.names, autoSkipPadding: 18, callback: function (v) { var words = this.getLabelForValue(v); return d.names && narrow && words.length > 14 ? words.slice(0, 12).trim() + "\u2026" : words; } } },
           y: { stacked: daily, beginAtZero: true, grace: "6%", grid: { color: tok("--chart-grid") }, border: { display: false }, ticks: { color: ink, font: font, maxTicksLimit: 6, callback: function (v) { return axis.format(v); } } }
         },
         onClick: function (e, hit, ch) { var i = drilled(d, e, ch); if (i) location.assign(i); },
