@@ -48,7 +48,7 @@ SELECT {NAMED}, {READ} FROM (
 ) AS l {JOINED} ORDER BY l.id"""
 # Months that fill quickly look small to the planner until they are analysed; it would read all of them.
 BY_INDEX = "SET LOCAL enable_seqscan = off"
-# What rows are sorted by: SQL, and in words from the largest on and from the smallest on.
+# What rows are sorted by: SQL, and in words from the largest on and from the smallest on; those of a layer name it.
 SORTS = {
     "time": ("l.posted_at", "the newest first", "the oldest first"),
     "cost": ("l.cost", "the dearest first", "the cheapest first"),
@@ -56,7 +56,7 @@ SORTS = {
     "output": ("l.output_tokens", "the longest answers first", "the shortest answers first"),
     "cached": ("l.cached_input_tokens", "most from a cache first", "least from a cache first"),
     "step": ("l.step", "the highest steps first", "the lowest steps first"),
-    "layer": ("(l.context ->> %(layer)s::text)::bigint", "the most of it first", "the least of it first"),
+    "layer": ("(l.context ->> %(layer)s::text)::bigint", "", ""),
     "extras": ("l.cost_units", "the dearest extras first", "the cheapest extras first"),
 }
 NEWEST = "-time"

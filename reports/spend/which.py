@@ -7,6 +7,7 @@ from django.http import HttpRequest
 
 from budgets.models import Organisation
 from budgets.pages.moments import clock, day_year
+from reports.asking.layers import LAYER_WORDS
 from reports.asking.narrowed import CHOICES, KIND, KINDS, NARROWED_KEYS, UNTIL, VERSION, WORDS, Narrowed, narrowed_of
 from reports.asking.scope import SCOPE_KEYS
 from reports.asking.window import WINDOW_KEYS
@@ -60,7 +61,9 @@ def which_of(request: HttpRequest, organisation: Organisation) -> Which:
 
 
 def order_words(which: Which) -> str:
-    """ "the newest first"."""
+    """ "the newest first", "most conversation history first"."""
+    if which.sort.endswith("layer"):
+        return f"{'most' if which.sort.startswith('-') else 'least'} {LAYER_WORDS[which.narrowed.layer]} first"
     _, largest, smallest = SORTS[which.sort.removeprefix("-")]
     return largest if which.sort.startswith("-") else smallest
 

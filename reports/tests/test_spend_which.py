@@ -229,6 +229,7 @@ def test_in_the_order_asked_for_what_states_none_comes_last(lena: Client, sort: 
 
 def test_those_with_the_most_of_a_layer_come_first(lena: Client) -> None:
     assert [line["event_id"] for line in csv_of(lena, "layer=history&sort=-layer")][:2] == ["extra-3", "extra-0"]
+    assert "most conversation history first" in page_of(lena, "layer=history&sort=-layer")
     assert "cannot be sorted by “-layer”" in page_of(lena, "sort=-layer")
 
 
