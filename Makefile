@@ -47,9 +47,10 @@ manage: setup
 test: setup-dev
 	$(BIN)/python -m pytest -n auto --dist loadscope $(ARGS)
 
-# Without those that start server processes or a browser.
+# The rules of the domain, in about a minute: without processes, browser, pages, commits and what goes through the whole site.
+SLOW := server or browser or embedded or site or pages or commits
 test-fast: setup-dev
-	$(BIN)/python -m pytest -n auto --dist worksteal -m "not server and not browser and not embedded" $(ARGS)
+	$(BIN)/python -m pytest -n auto --dist worksteal -m "not ($(SLOW))" $(ARGS)
 
 # The plugin in a real LiteLLM proxy, which is heavy (700 MB) and has a virtual environment of its own.
 LITELLM := .venv-litellm

@@ -77,8 +77,20 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items.sort(key=lambda item: not _is_slow(item))
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Marks that follow from what a test asks for: `pages` and `commits`, see pyproject.toml."""
+    from django.test import Client
+
+    asked = set(getattr(item, "fixturenames", ()))
+    database = item.get_closest_marker("django_db")
+    if database and ("client" in asked or getattr(getattr(item, "module", None), "Client", None) is Client):
+        item.add_marker("pages")
+    if asked & {"transactional_db", "live_server"} or (database and database.kwargs.get("transaction")):
+        item.add_marker("commits")
+
+
 def _is_slow(item: pytest.Item) -> bool:
-    return any(item.get_closest_marker(name) for name in ("server", "browser", "embedded"))
+    return any(item.get_closest_marker(name) for name in ("server", "browser", "embedded", "site"))
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

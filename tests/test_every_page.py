@@ -11,7 +11,7 @@ from django.utils import timezone
 from tests.browser import COLOUR_RULES, axe_findings, settle
 from tests.company import one_of_everything, pages
 
-pytestmark = [pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.site, pytest.mark.django_db(transaction=True)]
 SHOTS = os.environ.get("TOKENOPS_SHOTS")  # a folder: what each page looks like is kept there
 AT_ONCE = 10  # presses of the tab key before the page is asked
 PARTS = 4  # of the list of pages, so that two processes have as much to do

@@ -9,7 +9,7 @@ from django.utils import timezone
 from tests.addresses import addresses
 from tests.company import one_of_everything, pages
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.site, pytest.mark.django_db]
 
 # Every name that some page reads from its query string or its form.
 NAMES = (

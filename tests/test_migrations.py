@@ -13,6 +13,8 @@ from psycopg import sql
 from tests.stack import CHECKOUT
 from tokenops_site.serve.embedded import make_database
 
+pytestmark = pytest.mark.site
+
 STEPS = """
 import django
 django.setup()

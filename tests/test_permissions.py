@@ -16,7 +16,7 @@ from tests.addresses import addresses
 from tests.company import one_of_everything
 from tests.people import viewer
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.site, pytest.mark.django_db]
 
 WRITES = re.compile(r"^\W*(INSERT|UPDATE|DELETE|TRUNCATE|COPY|MERGE)\b|\b(INSERT INTO|DELETE FROM|MERGE INTO)\b", re.I)
 # A person's own session, and what is no change of the company: which colour a model is drawn in.

@@ -35,7 +35,7 @@ from tests.addresses import addresses, routes
 from tests.company import one_of_everything
 from tests.people import someone
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.site, pytest.mark.django_db]
 TABLE = Path(__file__).with_name("roles.csv")
 COMPANY = ("viewer", "budget_owner", "approver", "finance", "policy_admin", "administrator")
 TEAM = ("viewer", "budget_owner", "approver")

@@ -32,6 +32,8 @@ from tests.totals.unusual import compare_unusual
 from tests.totals.why import compare_why
 from tests.totals.workflows import compare_workflows
 
+pytestmark = pytest.mark.site
+
 DOLLARS, EUROS = Currency(), Currency("EUR", "€", company.PER_DOLLAR)
 SPRING = datetime(2026, 3, 11, 16, tzinfo=UTC)  # three days after the clocks of New York went forward
 TURN = datetime(2026, 11, 1, 6, 45, tzinfo=UTC)  # in the second of the two hours from one to two there

@@ -20,6 +20,8 @@ from usage.prices.cost import cost_of
 from usage.replay.sender import encoded
 from usage.tests.price_cases import seeded_book
 
+pytestmark = pytest.mark.site
+
 BERLIN = ZoneInfo(organisation.TIME_ZONE)
 STORY = Story(2026, date(2026, 11, 22), BERLIN)
 

@@ -44,7 +44,7 @@ from usage.tests.price_cases import the_seed
 
 SEED = 3
 PRICED = {"anthropic", "openai", "google"}
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.site, pytest.mark.django_db]
 
 
 @pytest.fixture(autouse=True)

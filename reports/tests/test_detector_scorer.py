@@ -24,6 +24,8 @@ from benchmarks.anomaly import (
     read_windows,
 )
 
+pytestmark = pytest.mark.site
+
 HOUR = timedelta(hours=1)
 START = datetime.fromisoformat("2026-03-02")
 FOLDER = Path(__file__).resolve().parents[3] / "shared" / "benchmarks" / "anomaly"

@@ -32,7 +32,7 @@ from usage.rollups.fold import fold_batches
 from usage.tests.events import MODEL, a_sender, an_event, price_the_model, take
 from usage.tests.rows import usage_row
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.site, pytest.mark.django_db]
 NUMBERS = count()
 ACTOR = Actor(None, "lena", "web")
 

@@ -30,7 +30,7 @@ from reports.unusual.handling import set_state, undo_handling
 from reports.unusual.listing import begins_on, undo_of
 from reports.unusual.watch import watch
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.site, pytest.mark.django_db]
 ACTOR = Actor(None, "lena", "web")
 
 

@@ -29,7 +29,7 @@ from routing.tests.alerting import (
     text,
 )
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.site, pytest.mark.django_db]
 
 
 @pytest.fixture(autouse=True)

@@ -16,6 +16,8 @@ from routing.opa.serve import rego
 from routing.tests.made_up import NOW, Dice
 from routing.tests.rego_engines import ENGINES, asked, compiled
 
+pytestmark = pytest.mark.site
+
 FOLDER = Path(tokenops_sdk.__file__).parent / "vectors"
 VECTORS = [
     {"file": path.stem, **one} for path in sorted(FOLDER.glob("*.json")) for one in json.loads(path.read_text("utf-8"))

@@ -13,7 +13,7 @@ from routing.replay.take import ask, replay_waiting
 from routing.tests.policies import ACTOR
 from routing.tests.replaying import ENDS, STARTS, add_calls, company
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.site, pytest.mark.django_db]
 BAD = ("\0", "-1", "9" * 40, "1e999", "NaN", "٣", "\ud83d", "'; --", "=1+1", "<script>", "x" * 5_000, "[]", "0")
 DOCUMENTS = (
     None, [], 5, "x", {"rules": 1}, {"rules": [None]}, {"rules": [{"id": "\0", "name": "\0"}]},

@@ -5,6 +5,7 @@ import io
 from collections.abc import Iterator
 from decimal import Decimal
 from fractions import Fraction
+from functools import cached_property
 from html.parser import HTMLParser
 from typing import Any
 
@@ -125,17 +126,16 @@ class Node:
     def classes(self) -> set[str]:
         return set((self.attributes.get("class") or "").split())
 
-    def walk(self) -> "Iterator[Node]":
-        for one in self.children:
-            if isinstance(one, Node):
-                yield one
-                yield from one.walk()
+    @cached_property
+    def below(self) -> "list[Node]":
+        """All elements in it. Kept, since a page is asked for hundreds of things once it is read."""
+        return [found for one in self.children if isinstance(one, Node) for found in (one, *one.below)]
 
     def all(self, tag: str, *classes: str, **attributes: str) -> "list[Node]":
         wanted = {name.rstrip("_"): value for name, value in attributes.items()}
         return [
             one
-            for one in self.walk()
+            for one in self.below
             if one.tag == tag
             and set(classes) <= one.classes
             and all(one.attributes.get(name) == value for name, value in wanted.items())

@@ -107,7 +107,7 @@ def _workflow(c: Comparison, slug: str, status: str) -> None:
     _drawn(c, slug, status, first)
     for budget in live_budgets():
         shown = page.all("a", href=f"/budgets/{budget.slug}/")
-        item = next((li for li in page.all("li") if shown and shown[0] in li.walk()), None)
+        item = next((li for li in page.all("li") if shown and shown[0] in li.below), None)
         if item is not None:
             said = c.shown.of(total(rows_of(c, budget), budget.metric), budget.amount, budget.metric)
             c.same(f"{where}: budget {budget.slug}", item.all("p", "num")[0].text.split(" · ")[0], said)
