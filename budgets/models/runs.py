@@ -47,4 +47,4 @@ class StoppedRun(models.Model):
         return self.run_id
 
     def is_in_force(self, now: datetime) -> bool:
-        return self.stopped_at <= now < self.ends_at
+        return now < self.ends_at

@@ -57,6 +57,17 @@ def test_it_goes_on_at_once_and_can_be_stopped_again(copy):
     assert acts() == [("stopped", "First."), ("let go on", "All is well."), ("stopped", "Again.")]
 
 
+def test_acts_that_waited_for_their_turn_count_as_of_the_stop_that_came_before_them(copy, monkeypatch):
+    monkeypatch.setattr(stopping, "MOST", 1)
+    late = NOW + MINUTE
+    stop_run(ACTOR, copy, "r-17", "First.", now=late)
+    assert stop_run(ACTOR, copy, "r-17", "Second.", now=NOW).reason == "First."
+    assert [one.ends_at for one in let_run_go_on(ACTOR, copy, "r-17", now=NOW)] == [late]
+    stop_run(ACTOR, copy, "r-18", now=late)
+    stop_run(ACTOR, copy, "r-19", now=NOW)
+    assert in_force(late) == ["r-18"]
+
+
 def test_each_tells_the_bundle_and_doing_nothing_does_not(copy):
     def version():
         return Organisation.objects.get().state_version

@@ -27,10 +27,10 @@ def stop_run(
 
     `finding` is the id of the unusual spend that it is stopped for. Raises RefusedEdit for what is no workflow's run.
     """
-    now = now or timezone.now()
     if not run_id or len(run_id) > LONGEST or "\0" in run_id:
         raise RefusedEdit("Only a run that its calls name can be stopped.")
     with changing_configuration():
+        now = now or timezone.now()
         row = lock(workflow)
         row = lock(row.merged_into) if row.merged_into is not None else row
         if row.slug == UNASSIGNED:
@@ -54,8 +54,8 @@ def let_run_go_on(
 
     `workflow` is the one that its calls count as; what was stopped before a merge goes on, too.
     """
-    now = now or timezone.now()
     with changing_configuration():
+        now = now or timezone.now()
         named = StoppedRun.objects.filter(workflow__in=Workflow.objects.counted_as(workflow.slug), run_id=run_id)
         ended = list(named.in_force(now).select_for_update(no_key=True, of=("self",)))
         for stop in ended:
@@ -73,7 +73,7 @@ def stops_of(workflow: Workflow, run_ids: Iterable[str]) -> dict[str, StoppedRun
 
 def _end(actor: Actor, stop: StoppedRun, now: datetime, reason: str) -> None:
     before = _told(stop, {"stopped": True})
-    stop.ends_at = now
+    stop.ends_at = max(now, stop.stopped_at)  # somebody may have stopped it while this waited for its turn
     stop.save(update_fields=["ends_at"])
     record(actor, "let go on", stop, before, {"stopped": False}, reason.strip()[:500])
 

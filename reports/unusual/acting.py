@@ -165,8 +165,8 @@ def let_go_on(actor: Actor, workflow: Workflow, run_id: str, reason: str = "", n
 
     What a rule did about unusual spend is taken back by that, once none of the runs that were stopped for it is.
     """
-    now = now or timezone.now()
     with changing_configuration():
+        now = now or timezone.now()
         ended = let_run_go_on(actor, workflow, run_id, reason, now)
         left = set(StoppedRun.objects.in_force(now).exclude(finding=None).values_list("finding", flat=True))
         wanted = {stop.finding for stop in ended if stop.finding} - left
