@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-# Where it is set, hundreds of processes would compile everything, and collecting the tests would take three times as long.
+# Where it is set, hundreds of processes would compile everything, and collecting tests takes three times as long.
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: setup setup-dev setup-litellm run demo test test-fast test-litellm check wheel bench manage clean-venv
@@ -47,7 +47,7 @@ manage: setup
 test: setup-dev
 	$(BIN)/python -m pytest -n auto --dist loadscope $(ARGS)
 
-# The rules of the domain, in about a minute: without processes, browser, pages, commits and what goes through the whole site.
+# The rules of the domain, in a minute and a half: no processes, browser, pages, commits, walks through the whole site.
 SLOW := server or browser or embedded or site or pages or commits
 test-fast: setup-dev
 	$(BIN)/python -m pytest -n auto --dist worksteal -m "not ($(SLOW))" $(ARGS)
