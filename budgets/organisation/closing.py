@@ -115,7 +115,10 @@ def _teams() -> dict[int, BookedTeam]:
 def _workflows() -> dict[int, BookedWorkflow]:
     columns = ("slug", "name", "team_id", "cost_centre", "ledger_code", "merged_into_id")
     rows = Workflow.objects.order_by().values_list("pk", *columns)
-    return {pk: BookedWorkflow(*row, merged or pk) for pk, *row, merged in rows}
+    return {
+        pk: BookedWorkflow(slug, name, team, centre, code, merged or pk)
+        for pk, slug, name, team, centre, code, merged in rows
+    }
 
 
 def _rates(currency: str, since: date | None, before: date) -> dict[str, list[Any]]:
