@@ -141,6 +141,7 @@ def lasting(django_db_setup: Rows, django_db_blocker: Any) -> Iterator[None]:
     """
     from django.db import transaction
 
+    forget_caches()
     outer = transaction.atomic()
     with django_db_blocker.unblock():
         django_db_setup.put_back(with_prices=True)
@@ -154,6 +155,7 @@ def lasting(django_db_setup: Rows, django_db_blocker: Any) -> Iterator[None]:
 @pytest.fixture(scope="module")
 def committed(django_db_setup: Rows, django_db_blocker: Any) -> Iterator[None]:
     """As `lasting`, for tests with `live_server`: they find what fixtures of the module committed, and only read it."""
+    forget_caches()
     with django_db_blocker.unblock():
         django_db_setup.put_back(with_prices=False)
     django_db_setup.left, django_db_setup.stays = None, True
