@@ -33,7 +33,7 @@ def test_five_models_and_all_others_by_complete_days(flow: Workflow) -> None:
         *((f"model-{n}", n + 1) for n in range(5)), ("Other", 6),
     ]  # fmt: skip
     assert [when.day for when, _, _ in found.rows] == [3, 2, 1]
-    assert [total for _, _, total in found.rows] == [28 * NANO + 21, 0, 84 * NANO + 21]
+    assert [whole.cost for _, _, whole in found.rows] == [28 * NANO + 21, 0, 84 * NANO + 21]
     assert found.series[5].total == (1 + 2) * 4 * NANO + 2 * (5 + 6)
     assert [one["values"] for one in found.chart["series"]][5] == [9.0, 0.0, 3.0]
 
@@ -44,6 +44,18 @@ def test_the_page_has_totals_and_a_table_beside_the_chart(flow: Workflow, admin_
     assert "model-0 <span>$28</span>" in page and "Other <span>$12</span>" in page
     assert page.count("Tue 3 Nov") >= 2 and ">84.00</td>" in page
     assert "Tue 3 Nov" in admin_client.get("/series/workflows/briefs.json").json()["full"]
+
+
+@time_machine.travel(NOW, tick=False)
+def test_a_day_without_a_price_is_not_a_day_without_a_cost(flow: Workflow, admin_client: Client) -> None:
+    used(flow, 0, calls=2, unpriced=2, model="mystery", when=NOW - timedelta(days=2))
+    used(flow, 0, calls=1, unmeasured=1, model="model-0", when=NOW - timedelta(days=2))
+    found = daily_of(flow, Organisation.get(), Month.of(Organisation.get(), NOW))
+    assert found is not None and [one.name for one in found.series][-1] == "Other"
+    line = admin_client.get("/workflows/briefs/").content.decode().partition(">Mon 2 Nov</th>")[2].partition("</tr>")[0]
+    assert [cell.partition("<")[0] for cell in line.split('class="n">')[1:]] == [
+        "not known", *["0.00"] * 5, "no price yet",
+    ]  # fmt: skip
 
 
 @time_machine.travel(NOW.replace(day=1), tick=False)

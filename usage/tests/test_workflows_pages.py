@@ -291,6 +291,20 @@ def test_claiming_by_the_form(boss, flows):
     assert Workflow.objects.get(slug="stray").status == "draft"
 
 
+def test_spend_without_a_price_is_never_nothing(boss, flows):
+    QuarterHour.objects.all().delete()
+    used(flows["stray"], 0, calls=4, unpriced=4, model="mystery")
+    for address in ("/workflows/?status=discovered&q=stray", "/workflows/unassigned/?q=stray"):
+        page = boss.get(address).content.decode()
+        cells = re.findall(r'data-label="Spent" class="n">([^<]*)', page)
+        assert cells and set(cells) == {"no price yet"}, address
+    page = text(boss.get("/workflows/stray/"))
+    assert "is not known yet" in page and "$0" not in page and page.count("no price yet") == 3
+    for name in ("workflows.csv?q=stray&status=all", "workflows/stray.csv"):
+        (line,) = rows_of(boss.get(f"/export/{name}"))
+        assert (line["spent"], line["calls_without_price"]) == ("", "4"), name
+
+
 def test_the_detail_page_leads_to_production(boss, flows):
     used(flows["seo"], 3 * NANO, when=timezone.now() - timedelta(days=40), model="old-model")
     used(flows["ads"], 0, calls=4, unpriced=4, model="mystery")

@@ -31,7 +31,7 @@ COUNTS = f"SELECT {', '.join(f'count(*) FILTER (WHERE {sql})' for _, sql in TABS
 # zero. It has an index of its own; all the rest by model would be a hundred times as many sums.
 USED = """
 WITH used AS MATERIALIZED (
-    SELECT workflow_id, sum(cost) AS cost, sum(calls) AS calls
+    SELECT workflow_id, sum(cost) AS cost, sum(calls) AS calls, sum(unmeasured) AS unmeasured
     FROM usage_quarterhour WHERE bucket >= %(starts)s AND bucket < %(stops)s GROUP BY workflow_id
 ), without_price AS MATERIALIZED (
     SELECT workflow_id, model, sum(unpriced) AS unpriced
@@ -47,17 +47,21 @@ WITH used AS MATERIALIZED (
         GROUP BY id, model
     ) AS by_model GROUP BY id
 ), summed AS (
-    SELECT id, sum(cost)::bigint AS cost, sum(calls)::bigint AS calls
+    SELECT id, sum(cost)::bigint AS cost, sum(calls)::bigint AS calls,
+        greatest(sum(unmeasured), 0)::bigint AS unmeasured
     FROM used JOIN counts_under USING (workflow_id) GROUP BY id
 ), counted AS MATERIALIZED (
-    SELECT id, cost, calls, coalesce(still.unpriced, 0) AS unpriced FROM summed LEFT JOIN still USING (id)
+    SELECT id, cost, calls, coalesce(still.unpriced, 0) AS unpriced, unmeasured
+    FROM summed LEFT JOIN still USING (id)
 )"""
 ROWS = f"""{USED}
 SELECT w.id, w.slug, w.name, w.status, w.paused_at IS NOT NULL, team.name, team.slug,
     coalesce(nullif(concat_ws(' ', nullif(person.first_name, ''), nullif(person.last_name, '')), ''), person.username),
     w.default_tier, target.name, target.slug,
     coalesce(counted.cost, 0) AS cost, coalesce(counted.calls, 0) AS calls, coalesce(counted.unpriced, 0),
+    coalesce(counted.unmeasured, 0),
     sum(coalesce(counted.cost, 0)) OVER ()::bigint, sum(coalesce(counted.calls, 0)) OVER ()::bigint,
+    sum(coalesce(counted.unpriced, 0)) OVER ()::bigint, sum(coalesce(counted.unmeasured, 0)) OVER ()::bigint,
     coalesce((
         SELECT sum(cost) FROM used JOIN budgets_workflow w ON w.id = used.workflow_id WHERE {{within}}
     ), 0)::bigint
@@ -102,6 +106,7 @@ class Row:
     cost: int
     calls: int
     unpriced: int
+    unmeasured: int
     share: int | None
     assets: int = 0
     runs_cost: int = 0
@@ -130,6 +135,8 @@ class Listed:
     rows: tuple[Row, ...]
     cost: int = 0
     calls: int = 0
+    unpriced: int = 0
+    unmeasured: int = 0
     all_cost: int = 0
 
 
@@ -149,11 +156,11 @@ def list_workflows(filters: Filters, month: Month, page: int | None = 1) -> List
         found = cursor.fetchall()
     outcomes = _outcomes([row[0] for row in found], month) if page is not None and found else {}
     rows = tuple(_row(values, outcomes) for values in found)
-    return Listed(rows, *found[0][-3:]) if found else Listed(rows)
+    return Listed(rows, *found[0][-5:]) if found else Listed(rows)
 
 
 def _row(values: Sequence[Any], outcomes: dict[int, tuple[int, int]]) -> Row:
-    *told, cost, calls, unpriced, _, _, all_cost = values
+    *told, cost, calls, unpriced, unmeasured, _, _, _, _, all_cost = values
     share = int(cost * 100 // all_cost) if all_cost > 0 else None
     workflow, slug, name, status, is_paused, team, team_slug, owner, tier, merged_into, merged_into_slug = told
     assets, runs_cost = outcomes.get(workflow, (0, 0))
@@ -172,6 +179,7 @@ def _row(values: Sequence[Any], outcomes: dict[int, tuple[int, int]]) -> Row:
         cost,
         calls,
         unpriced,
+        unmeasured,
         share,
         assets,
         runs_cost,

@@ -1,9 +1,10 @@
 """What one workflow spent: by month and model, and day by day this month. From rollups; other names count too."""
 
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db.models import Q, QuerySet, Sum
 from django.db.models.functions import TruncDate, TruncMonth
@@ -30,57 +31,73 @@ class MonthModel:
     cost: int
     calls: int
     unpriced: int
+    unmeasured: int
 
 
 @dataclass(frozen=True, slots=True)
 class Spending:
-    """The rows, newest month first and dearest model first; `months` are (first day, cost, calls), newest first."""
+    """The rows, newest month first and dearest model first; `months` are those of all models, newest first."""
 
     rows: tuple[MonthModel, ...]
 
     @property
-    def months(self) -> list[tuple[date, int, int]]:
-        found: dict[date, list[int]] = defaultdict(lambda: [0, 0])
-        for row in self.rows:
-            found[row.month][0] += row.cost
-            found[row.month][1] += row.calls
-        return [(month, cost, calls) for month, (cost, calls) in sorted(found.items(), reverse=True)]
+    def months(self) -> list[MonthModel]:
+        return [self.of(month) for month in sorted({row.month for row in self.rows}, reverse=True)]
 
-    def of(self, month: date) -> tuple[int, int, int]:
-        """Cost, calls and calls without a price of that month.
+    def of(self, month: date) -> MonthModel:
+        """What all models were used in that month.
 
         A price for a call in closed days takes away one in the open ones, where the call is none: no model's go below.
         """
         rows = [row for row in self.rows if row.month == month]
-        unpriced = sum(max(0, row.unpriced) for row in rows)
-        return sum(row.cost for row in rows), sum(row.calls for row in rows), unpriced
+        cost, calls = (sum(getattr(row, name) for row in rows) for name in ("cost", "calls"))
+        unpriced, unmeasured = (sum(max(0, getattr(row, name)) for row in rows) for name in ("unpriced", "unmeasured"))
+        return MonthModel(month, "", cost, calls, unpriced, unmeasured)
+
+
+class Use(NamedTuple):
+    """Some calls of a day. Cost in nano-dollars, of priced calls only."""
+
+    cost: int = 0
+    calls: int = 0
+    unpriced: int = 0
+    unmeasured: int = 0
+
+
+def added(uses: Iterable[Use]) -> Use:
+    return Use(*map(sum, zip(*uses, strict=True)))
 
 
 @dataclass(frozen=True, slots=True)
 class ModelDays:
-    """One model's cost on each day, oldest first, or that of all others. `slot` is its colour, 1 to 6."""
+    """One model's use on each day, oldest first, or that of all others. `slot` is its colour, 1 to 6."""
 
     name: str
     slot: int
-    values: tuple[int, ...]
+    uses: tuple[Use, ...]
 
     @property
     def total(self) -> int:
-        return sum(self.values)
+        return sum(one.cost for one in self.uses)
 
 
 @dataclass(frozen=True, slots=True)
 class Daily:
-    """Cost of each complete day of a month by model: at most five and Other, in the order of their colours."""
+    """Use on each complete day of a month by model: at most five and Other, in the order of their colours.
+
+    `totals` are of all models, those without a price too, which have no series.
+    """
 
     days: tuple[date, ...]
     series: tuple[ModelDays, ...]
+    totals: tuple[Use, ...]
 
     @property
-    def rows(self) -> list[tuple[date, list[int], int]]:
-        """The table beside the chart: a day, each series' cost, their sum; the newest first."""
-        columns = zip(self.days, zip(*(one.values for one in self.series), strict=True), strict=True)
-        return [(when, list(costs), sum(costs)) for when, costs in columns][::-1]
+    def rows(self) -> list[tuple[date, list[Use], Use]]:
+        """The table beside the chart: a day, each series' use, all use; the newest first."""
+        columns = zip(*(one.uses for one in self.series), strict=True)
+        oldest_first = zip(self.days, map(list, columns), self.totals, strict=True)
+        return [*oldest_first][::-1]
 
     @property
     def chart(self) -> dict[str, Any]:
@@ -93,7 +110,7 @@ class Daily:
             "iso": [one.isoformat() for one in self.days],
             "today": len(self.days) - 1,
             "series": [
-                {"name": one.name, "slot": one.slot, "values": [drawn(value) for value in one.values]}
+                {"name": one.name, "slot": one.slot, "values": [drawn(use.cost) for use in one.uses]}
                 for one in self.series
             ],
             "compare": None,
@@ -119,13 +136,12 @@ def spending_of(workflow: Workflow, organisation: Organisation, month: Month) ->
         .filter(bucket__gte=day_starts_at(first, zone), bucket__lt=month.stops)
         .annotate(month=TruncMonth("bucket", tzinfo=zone))
         .values_list("month", "model")
-        .annotate(cost_sum=Sum("cost"), call_sum=Sum("calls"), unpriced_sum=Sum("unpriced"))
+        .annotate(
+            cost_sum=Sum("cost"), call_sum=Sum("calls"), unpriced_sum=Sum("unpriced"), unmeasured_sum=Sum("unmeasured")
+        )
         .order_by()
     )
-    found = [
-        MonthModel(when.astimezone(zone).date(), model, int(cost), int(calls), int(unpriced))
-        for when, model, cost, calls, unpriced in rows
-    ]
+    found = [MonthModel(when.astimezone(zone).date(), model, *map(int, sums)) for when, model, *sums in rows]
     return Spending(tuple(sorted(found, key=lambda row: (-row.month.toordinal(), -row.cost, row.model))))
 
 
@@ -142,19 +158,20 @@ def daily_of(workflow: Workflow, organisation: Organisation, month: Month) -> Da
         .filter(Q(bucket__gte=month.starts), bucket__lt=day_starts_at(month.today, zone))
         .annotate(day=TruncDate("bucket", tzinfo=zone))
         .values_list("day", "model")
-        .annotate(cost_sum=Sum("cost"))
+        .annotate(*(Sum(name) for name in Use._fields))
         .order_by()
     )
     days = tuple(month.first + timedelta(days=n) for n in range((yesterday - month.first).days + 1))
     place = {one: n for n, one in enumerate(days)}
-    costs: dict[str, list[int]] = defaultdict(lambda: [0] * len(days))
-    for when, model, cost in rows:
-        costs[model][place[when]] = int(cost)
-    ranked = sorted((name for name in costs if any(costs[name])), key=lambda name: -sum(costs[name]))
-    if not ranked:
+    uses: dict[str, list[Use]] = defaultdict(lambda: [Use()] * len(days))
+    for when, model, *sums in rows:
+        uses[model][place[when]] = Use(*map(int, sums))
+    costs = {name: sum(one.cost for one in of) for name, of in uses.items() if any(one.cost for one in of)}
+    if not costs:
         return None
-    colours = colours_of(ranked)
-    series = [ModelDays(name, slot, tuple(costs[name])) for name, slot in colours.items()]
-    if rest := [costs[name] for name in ranked if name not in colours]:
-        series.append(ModelDays("Other", OTHER_SLOT, tuple(map(sum, zip(*rest, strict=True)))))
-    return Daily(days, tuple(sorted(series, key=lambda one: one.slot)))
+    colours = colours_of(sorted(costs, key=lambda name: -costs[name]))
+    series = [ModelDays(name, slot, tuple(uses[name])) for name, slot in colours.items()]
+    if rest := [uses[name] for name in costs if name not in colours]:
+        series.append(ModelDays("Other", OTHER_SLOT, tuple(map(added, zip(*rest, strict=True)))))
+    totals = tuple(map(added, zip(*uses.values(), strict=True)))
+    return Daily(days, tuple(sorted(series, key=lambda one: one.slot)), totals)

@@ -15,12 +15,14 @@ from budgets.access.reachable import fetched, reachable
 from budgets.access.roles import VIEW, may, reach
 from budgets.models import Budget, Organisation, Team, Workflow
 from budgets.pages.amounts import per_unit
-from budgets.pages.csv import csv_response, currency_code, exact
+from budgets.pages.csv import csv_response, currency_code
 from budgets.pages.door import in_reach, signed_in
 from budgets.pages.moments import MONTHS, place
 from budgets.pages.standings import standings
 from budgets.workflows.guardrails import COUNTED, LIMITS, in_words
 from budgets.workflows.lifecycle import boundaries
+from usage.prices.known import known_cost
+from usage.prices.showing import cost_in_file
 from usage.workflows.filters import NO_TEAM, TABS, Filters
 from usage.workflows.history import history_of
 from usage.workflows.reading import (
@@ -136,7 +138,7 @@ def workflows_csv(request: HttpRequest) -> HttpResponseBase:
                 row.tier or "",
                 row.merged_into_slug,
                 month.first.strftime("%Y-%m"),
-                exact(row.cost),
+                cost_in_file(row),
                 currency_code(),
                 row.calls,
                 row.unpriced,
@@ -201,7 +203,7 @@ def detail_context(request: HttpRequest, found: Workflow) -> dict[str, Any]:
     organisation, now = Organisation.get(), timezone.now()
     month = Month.of(organisation, now)
     spending = spending_of(found, organisation, month)
-    cost, calls, unpriced = spending.of(month.first)
+    used = spending.of(month.first)
     assets, runs_cost = outcome_of(found, month)
     said = in_words(found.guardrails if isinstance(found.guardrails, dict) else {})
     return _frame(organisation) | {
@@ -209,9 +211,8 @@ def detail_context(request: HttpRequest, found: Workflow) -> dict[str, Any]:
         "facts": _facts(found),
         "tier_words": TIERS.get(found.default_tier or 0, ""),
         "month_words": month_words(month),
-        "cost": cost,
-        "calls": calls,
-        "unpriced": unpriced,
+        "used": used,
+        "is_known": known_cost(used) is not None,
         "assets": assets,
         "per_asset": per_unit(runs_cost, assets),
         "spending": spending,
@@ -284,7 +285,7 @@ def workflow_csv(request: HttpRequest, slug: str) -> HttpResponseBase:
         f"workflow-{slug}",
         ["month", "model", "spent", "currency", "calls", "calls_without_price"],
         (
-            [row.month.strftime("%Y-%m"), row.model, exact(row.cost), currency_code(), row.calls, row.unpriced]
+            [row.month.strftime("%Y-%m"), row.model, cost_in_file(row), currency_code(), row.calls, row.unpriced]
             for row in spending.rows
         ),
     )
