@@ -300,6 +300,18 @@ def test_spend_without_a_price_is_never_nothing(boss, flows):
         assert cells and set(cells) == {"no price yet"}, address
     page = text(boss.get("/workflows/stray/"))
     assert "is not known yet" in page and "$0" not in page and page.count("no price yet") == 3
+    assert "No price yet for 4 calls that nobody answers for" in text(boss.get("/workflows/unassigned/"))
+    assert "Its 4 calls, no price yet , will count" in text(boss.get("/workflows/stray/merge/?into=seo"))
+    used(flows["seo"], 0, calls=2, unpriced=2, model="mystery", team="growth")
+    Run.objects.create(
+        workflow_id=flows["seo"].pk, run_id="r", first_call=timezone.now(), last_call=timezone.now(), cost=0, calls=2,
+        unpriced=2, outcome="approved",
+    )  # fmt: skip
+    make_days_anew("UTC")
+    for address in ("/workflows/?q=seo", "/workflows/seo/"):
+        assert re.search(r"no price yet 1 approved", text(boss.get(address))), address
+    assert 'class="n">no price yet</td>' in boss.get("/settings/teams/").content.decode()
+    assert rows_of(boss.get("/export/teams.csv"))[0]["spent"] == ""
     for name in ("workflows.csv?q=stray&status=all", "workflows/stray.csv"):
         (line,) = rows_of(boss.get(f"/export/{name}"))
         assert (line["spent"], line["calls_without_price"]) == ("", "4"), name

@@ -147,10 +147,8 @@ def act(view: Callable[[HttpRequest, Workflow], tuple[Workflow, str]]) -> Callab
 
 
 def _row_out(request: HttpRequest, context: dict[str, Any], status: int = 200) -> HttpResponse:
-    total, calls = unclaimed_total(Month.of(Organisation.get(), timezone.now()))
-    return render(
-        request, "workflows/row_out.html", context | {"total": total, "total_calls": calls, "oob": True}, status=status
-    )
+    unclaimed = unclaimed_total(Month.of(Organisation.get(), timezone.now()))
+    return render(request, "workflows/row_out.html", context | {"unclaimed": unclaimed, "oob": True}, status=status)
 
 
 def _refused(request: HttpRequest, url: str, words: str, back: str) -> HttpResponseBase:

@@ -6,7 +6,7 @@ What is merged into a workflow counts as its own; the merged one's row shows wha
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import connection
 from django.db.models import Q, QuerySet, Sum
@@ -70,6 +70,15 @@ LEFT JOIN budgets_workflow target ON target.id = w.merged_into_id
 LEFT JOIN counted ON counted.id = w.id
 WHERE {{condition}} ORDER BY {{order}} {{part}}
 """
+
+
+class Use(NamedTuple):
+    """Some calls together. Cost in nano-dollars, of priced calls only."""
+
+    cost: int = 0
+    calls: int = 0
+    unpriced: int = 0
+    unmeasured: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,27 +206,27 @@ def outcome_of(workflow: Workflow, month: Month) -> tuple[int, int]:
     return _outcomes([workflow.pk], month).get(workflow.pk, (0, 0))
 
 
-def ever_used(workflow: Workflow) -> tuple[int, int]:
-    """Nano-dollars and calls that count under it, other names included: what merging would move. One statement."""
+def ever_used(workflow: Workflow) -> Use:
+    """What counts under it, other names included: what merging would move. One statement."""
     ids = Workflow.objects.counted_as(workflow.slug).values("pk")
     return _summed(QuarterHour.objects.filter(workflow_id__in=ids))
 
 
-def _summed(rows: QuerySet[QuarterHour]) -> tuple[int, int]:
-    found = rows.aggregate(cost=Sum("cost"), calls=Sum("calls"))
-    return int(found["cost"] or 0), int(found["calls"] or 0)
+def _summed(rows: QuerySet[QuarterHour]) -> Use:
+    found = rows.aggregate(**{name: Sum(name) for name in Use._fields})
+    return Use(**{name: int(value or 0) for name, value in found.items()})
 
 
-def unclaimed_total(month: Month) -> tuple[int, int]:
-    """Nano-dollars and calls of the month that no workflow claims: what the Overview says. One statement."""
+def unclaimed_total(month: Month) -> Use:
+    """Use of the month that no workflow claims: what the Overview says. One statement."""
     return _of_status(month, [Workflow.Status.RESERVED, Workflow.Status.DISCOVERED])
 
 
-def nameless_total(month: Month) -> tuple[int, int]:
-    """Of them, those whose sender named no workflow at all. One statement."""
+def nameless_total(month: Month) -> Use:
+    """Of it, the calls whose sender named no workflow at all. One statement."""
     return _of_status(month, [Workflow.Status.RESERVED])
 
 
-def _of_status(month: Month, statuses: list[Workflow.Status]) -> tuple[int, int]:
+def _of_status(month: Month, statuses: list[Workflow.Status]) -> Use:
     ids = Workflow.objects.filter(status__in=statuses).values("pk")
     return _summed(QuarterHour.objects.filter(bucket__gte=month.starts, bucket__lt=month.stops, workflow_id__in=ids))

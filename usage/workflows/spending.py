@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Any, NamedTuple
+from typing import Any
 
 from django.db.models import Q, QuerySet, Sum
 from django.db.models.functions import TruncDate, TruncMonth
@@ -16,7 +16,7 @@ from budgets.pages.amounts import drawn
 from budgets.pages.moments import day, weekday
 from usage.models import QuarterHour
 from usage.prices.colours import COLOURS, colours_of
-from usage.workflows.reading import Month
+from usage.workflows.reading import Month, Use
 
 MONTHS = 6
 OTHER_SLOT = COLOURS + 1
@@ -53,15 +53,6 @@ class Spending:
         cost, calls = (sum(getattr(row, name) for row in rows) for name in ("cost", "calls"))
         unpriced, unmeasured = (sum(max(0, getattr(row, name)) for row in rows) for name in ("unpriced", "unmeasured"))
         return MonthModel(month, "", cost, calls, unpriced, unmeasured)
-
-
-class Use(NamedTuple):
-    """Some calls of a day. Cost in nano-dollars, of priced calls only."""
-
-    cost: int = 0
-    calls: int = 0
-    unpriced: int = 0
-    unmeasured: int = 0
 
 
 def added(uses: Iterable[Use]) -> Use:

@@ -16,7 +16,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from budgets.audit.record import Actor
 from budgets.models import AuditEntry, Organisation, Team
 from budgets.pages.answers import go, tell, tell_problem
-from budgets.pages.csv import csv_response, currency_code, exact
+from budgets.pages.csv import csv_response, currency_code
 from budgets.pages.door import changes, signed_in
 from budgets.workflows.teams import (
     OBJECT_TYPE,
@@ -33,7 +33,8 @@ from budgets.workflows.teams import (
     with_counts,
 )
 from usage.models import QuarterHour
-from usage.workflows.reading import PER_PAGE, Month
+from usage.prices.showing import cost_in_file
+from usage.workflows.reading import PER_PAGE, Month, Use
 from usage.workflows.views import month_words
 
 CHANGE = "budgets.change_team"
@@ -105,12 +106,13 @@ def _found(request: HttpRequest) -> tuple[QuerySet[Team], str]:
     return rows, query
 
 
-def spent_by_team(month: Month, slugs: list[str] | None = None) -> dict[str, int]:
-    """Nano-dollars of the month by the team that each call was posted under. One statement."""
+def spent_by_team(month: Month, slugs: list[str] | None = None) -> dict[str, Use]:
+    """What was used in the month by the team that each call was posted under. One statement."""
     rows = QuarterHour.objects.filter(bucket__gte=month.starts, bucket__lt=month.stops)
     if slugs is not None:
         rows = rows.filter(team__in=slugs)
-    return {team: int(cost) for team, cost in rows.values_list("team").annotate(cost_sum=Sum("cost")).order_by()}
+    sums = rows.values_list("team").annotate(*(Sum(name) for name in Use._fields)).order_by()
+    return {team: Use(*map(int, of)) for team, *of in sums}
 
 
 @require_safe
@@ -132,7 +134,7 @@ def team_list(request: HttpRequest) -> HttpResponseBase:
             "organisation": organisation,
             "month_words": month_words(month),
             "query": query,
-            "rows": [(team, spent.get(team.slug, 0)) for team in shown],
+            "rows": [(team, spent.get(team.slug, Use())) for team in shown],
             "page": page,
             "may_change": request.user.has_perm(CHANGE),
         },
@@ -158,7 +160,7 @@ def teams_csv(request: HttpRequest) -> HttpResponseBase:
                 team.ledger_code,
                 getattr(team, "workflow_count", 0),
                 month.first.strftime("%Y-%m"),
-                exact(spent.get(team.slug, 0)),
+                cost_in_file(spent.get(team.slug, Use())),
                 currency_code(),
             ]
             for team in rows

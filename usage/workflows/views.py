@@ -21,8 +21,8 @@ from budgets.pages.moments import MONTHS, place
 from budgets.pages.standings import standings
 from budgets.workflows.guardrails import COUNTED, LIMITS, in_words
 from budgets.workflows.lifecycle import boundaries
-from usage.prices.known import known_cost
-from usage.prices.showing import cost_in_file
+from usage.prices.known import Costing, known_cost
+from usage.prices.showing import cost_in_file, cost_words
 from usage.workflows.filters import NO_TEAM, TABS, Filters
 from usage.workflows.history import history_of
 from usage.workflows.reading import (
@@ -84,13 +84,19 @@ def workflow_list(request: HttpRequest) -> HttpResponseBase:
             ],
             "columns": _columns(filters),
             "listed": listed,
-            "costs": [(row, per_unit(row.runs_cost, row.assets)) for row in listed.rows],
+            "costs": [(row, _per_asset(row, row.runs_cost, row.assets)) for row in listed.rows],
             "page": page,
             "teams": [(NO_TEAM, "No team"), *teams(request.user)],
             "is_first": not any(counts.values()) and not filters.is_narrowed,
             "may_change": request.user.has_perm(CHANGE),
         },
     )
+
+
+def _per_asset(used: Costing, runs_cost: int, assets: int) -> str:
+    """What an approved asset costs of what was used; "" where there is none."""
+    is_unknown = assets > 0 and not runs_cost and known_cost(used) is None
+    return cost_words(used) if is_unknown else per_unit(runs_cost, assets)
 
 
 def _frame(organisation: Organisation) -> dict[str, Any]:
@@ -164,17 +170,13 @@ def unassigned_context(request: HttpRequest, query: Mapping[str, str]) -> dict[s
     count = tab_counts(filters)["discovered"]
     page = Paginator(range(count), PER_PAGE).get_page(query.get("page"))
     listed = list_workflows(filters, month, page.number) if count else Listed(())
-    total, calls = unclaimed_total(month)
-    nameless_cost, nameless_calls = nameless_total(month)
     return _frame(organisation) | {
         "month_words": month_words(month),
         "filters": filters,
         "rows": listed.rows,
         "page": page,
-        "total": total,
-        "total_calls": calls,
-        "nameless_cost": nameless_cost,
-        "nameless_calls": nameless_calls,
+        "unclaimed": unclaimed_total(month),
+        "nameless": nameless_total(month),
         "people": people(),
         "teams": teams(request.user),
         "chosen": {"owner": request.user.get_username(), "team": ""},
@@ -214,7 +216,7 @@ def detail_context(request: HttpRequest, found: Workflow) -> dict[str, Any]:
         "used": used,
         "is_known": known_cost(used) is not None,
         "assets": assets,
-        "per_asset": per_unit(runs_cost, assets),
+        "per_asset": _per_asset(used, runs_cost, assets),
         "spending": spending,
         "daily": daily_of(found, organisation, month),
         "limits": [one for one in said if not one.task_type],
