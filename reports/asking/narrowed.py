@@ -7,7 +7,7 @@ kinds of what was posted in them for calls of other days.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from django.http import QueryDict
@@ -171,9 +171,9 @@ def taken_out(query: QueryDict) -> tuple[tuple[str, str], ...]:
 
 
 def instant_of(text: str) -> datetime | None:
-    """An aware instant that every clock can show; None for anything else."""
+    """An instant that every clock can show, in UTC, since PostgreSQL takes fewer offsets; None for anything else."""
     try:
         found = datetime.fromisoformat(text)
     except ValueError:
         return None
-    return found if found.tzinfo and 2000 <= found.year < 9000 else None
+    return found.astimezone(UTC) if found.tzinfo and 2000 <= found.year < 9000 else None

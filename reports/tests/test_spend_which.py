@@ -6,9 +6,10 @@ import io
 import re
 from collections import defaultdict
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import timedelta, timezone
 from decimal import Decimal
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 import time_machine
@@ -238,6 +239,9 @@ def test_until_a_moment(lena: Client) -> None:
     names = {line["event_id"] for line in csv_of(lena, f"until={until:%Y-%m-%dT%H:%M:%SZ}")}
     assert "extra-3" in names and "extra-1" not in names
     assert "Until: <b>5 Nov 2026, 05:00</b>" in page_of(lena, f"until={until:%Y-%m-%dT%H:%M:%SZ}")
+    for offset in (timedelta(hours=23), timedelta(seconds=30.5)):  # which no clock has and PostgreSQL does not take
+        same = until.astimezone(timezone(offset)).isoformat()
+        assert {line["event_id"] for line in csv_of(lena, urlencode({"until": same}))} == names
 
 
 @pytest.mark.parametrize(
