@@ -63,7 +63,8 @@ def worth(window: Window) -> str:
     if any(one.shipped_revenue > 0 for one in went.values()):
         return "Every workflow that says what it brings in earns more than it costs."
     why = compute(Read(None, went=went)).why
-    return f"It cannot be said: {why.get('cost_per_approved') or why['value_per_dollar']}."
+    reason = why.get("cost_per_approved") or why.get("value_per_dollar")
+    return f"It cannot be said: {reason or 'what runs of closed days brought in is less now'}."
 
 
 def _gap(went: Went) -> int:

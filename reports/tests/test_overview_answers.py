@@ -9,6 +9,7 @@ from django.utils import timezone
 from budgets.models import BudgetState, Organisation, Workflow
 from budgets.organisation.configuration import changing_configuration
 from reports.asking.window import window_of
+from reports.figures.sums import Went
 from reports.models import Outlook
 from reports.outlook.towards import towards
 from reports.overview import answers, figures
@@ -138,6 +139,12 @@ def test_what_is_not_worth_its_money_is_named():
         "Worse brought in $20 and cost $90. 1 more costs more than it earns. "
         "Barren cost $7.00 and nothing of it is approved."
     )
+
+
+def test_corrections_of_what_closed_days_brought_in_say_nothing_about_these_days(monkeypatch):
+    went = Went(runs=1, judged=1, approved=1, spent=10 * NANO, shipped_revenue=-5 * NANO)
+    monkeypatch.setattr(answers, "runs_of", lambda window: {1: went})
+    assert answers.worth(window_now()) == "It cannot be said: what runs of closed days brought in is less now."
 
 
 def test_the_budget_that_is_furthest_over_is_explained(admin_client):
