@@ -1,9 +1,10 @@
 """Every page over Django's client: who may, what is said, how many statements it takes."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
+import time_machine
 from django.contrib.auth.models import User
 from django.core.cache import cache
 from django.urls import reverse
@@ -17,6 +18,7 @@ from reports.tests.rows import arrived, budget_with, fill_company, summed, usage
 from tests.people import viewer as reader
 
 pytestmark = pytest.mark.django_db
+NOON = datetime(2026, 11, 18, 12, tzinfo=UTC)  # no first hours of a month, which know less
 PAGES = ["overview", "budgets", "budget-new", "menu", "api-reference", "spend-series", "spend-csv", "budgets-csv"]
 TYPED = {
     "name": "SEO briefs",
@@ -141,6 +143,7 @@ def test_live_answers_204_until_something_changed(admin_client):
     assert (answer["HX-Retarget"], answer["HX-Reselect"]) == ("#main", "#main")
 
 
+@time_machine.travel(NOON, tick=False)
 def test_statements_do_not_grow_with_models_and_budgets(admin_client, django_assert_max_num_queries):
     def count(url: str) -> int:
         with django_assert_max_num_queries(30) as queries:
