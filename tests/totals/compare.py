@@ -1,6 +1,6 @@
 """Pages, CSV and API as somebody signed in gets them, and every comparison made with them."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from fractions import Fraction
@@ -47,12 +47,12 @@ class Comparison:
         else:
             self.money(where, found or "", cost)
 
-    def words(self, rows: list[Row]) -> str:
-        """The same on a page."""
+    def words(self, rows: list[Row], say: Callable[[int], str] | None = None) -> str:
+        """The same on a page, as `say` writes amounts; with cents unless it is stated."""
         cost = known_cost(rows)
         if cost is None:
             return "no price yet" if count(rows, "unpriced") > 0 else "not known"
-        return self.shown.cents(cost)
+        return (say or self.shown.cents)(cost)
 
     def amount(self, where: str, found: str, value: int, metric: str) -> None:
         if metric == "money":

@@ -5,10 +5,10 @@ from datetime import date
 from budgets.models import Team, Workflow
 from tests.totals.budgets import rows_of
 from tests.totals.company import live_budgets
-from tests.totals.compare import Comparison, sums
+from tests.totals.compare import Comparison, known_cost, sums
 from tests.totals.outcomes import between, spent_in_runs
 from tests.totals.plain_sum import DAY, Row, by, days, month_before, total
-from tests.totals.plain_text import MONTHS, some, tiles
+from tests.totals.plain_text import MONTHS, Node, some, tiles
 
 TABS = {
     "use": {"draft", "production"}, "discovered": {"discovered"}, "ignored": {"ignored"}, "merged": {"merged"},
@@ -53,7 +53,7 @@ def _list(c: Comparison, tab: str, workflows: list[dict]) -> None:
         rows = under(c, one["slug"], one["status"], *month(c))
         all_rows += rows
         whole = sums(rows)
-        said = c.shown.whole(whole["money"])
+        said = c.words(rows, c.shown.whole)
         if everything > 0 and whole["money"]:
             percent = whole["money"] * 100 // everything
             said += f" {percent}%" if percent else " under 1%"
@@ -63,13 +63,14 @@ def _list(c: Comparison, tab: str, workflows: list[dict]) -> None:
         c.same(f"{where}: {one['slug']}", cells[:2], [said, f"{whole['calls']:,}"])
         # What came of a merged one's runs counts under the other alone.
         assets, cost = (0, 0) if tab == "merged" else outcome(c, one["slug"])
-        expected = f"{c.shown.per(cost, assets)} {assets:,} approved" if assets else "no outcomes yet"
+        each = c.words(rows) if not cost and known_cost(rows) is None else c.shown.per(cost, assets)
+        expected = f"{each} {assets:,} approved" if assets else "no outcomes yet"
         c.same(f"{where}: {one['slug']} per asset", cells[2], expected)
         line = csv[one["slug"]]
-        c.money(f"{where}, CSV: {one['slug']}", line["spent"], whole["money"])
+        c.cost(f"{where}, CSV: {one['slug']}", line["spent"], rows)
         counts = (int(line["calls"]), int(line["calls_without_price"]))
         c.same(f"{where}, CSV: {one['slug']}", counts, (whole["calls"], whole["without"]))
-    said = c.shown.cents(total(all_rows))
+    said = c.words(all_rows)
     if everything != total(all_rows) and tab != "merged":
         said += f" of {c.shown.cents(everything)} in all"
     c.same(f"{where}: total", foot[1:3], [said, f"{total(all_rows, 'calls'):,}"])
@@ -85,10 +86,11 @@ def outcome(c: Comparison, slug: str) -> tuple[int, int]:
 def _workflow(c: Comparison, slug: str, status: str) -> None:
     where, page = f"Workflow {slug}", c.page(f"/workflows/-/{slug}/")
     first = c.today.replace(day=1)
-    whole = sums(under(c, slug, status, first, c.today))
+    this_month = under(c, slug, status, first, c.today)
+    whole = sums(this_month)
     spent = next(value for label, value in tiles(page).items() if label.startswith("Spent in"))
     without = f"; {whole['without']:,} without a price yet" if whole["without"] else ""
-    c.same(f"{where}: spent", spent[0], c.shown.whole(whole["money"]))
+    c.same(f"{where}: spent", spent[0], c.words(this_month, c.shown.whole))
     c.same(f"{where}: calls", spent[1], f"{some(whole['calls'], 'call')}, today so far included{without}")
     since = first
     for _ in range(5):
@@ -99,11 +101,12 @@ def _workflow(c: Comparison, slug: str, status: str) -> None:
     c.same(f"{where}: CSV", sorted(csv), sorted((f"{day:%Y-%m}", model) for day, model in of))
     for (day, model), mine in of.items():
         line, one = csv[f"{day:%Y-%m}", model], sums(mine)
-        c.money(f"{where}, CSV: {day:%b} {model}", line["spent"], one["money"])
+        c.cost(f"{where}, CSV: {day:%b} {model}", line["spent"], mine)
         counts = (int(line["calls"]), int(line["calls_without_price"]))
         c.same(f"{where}, CSV: {day:%b} {model}", counts, (one["calls"], one["unpriced"]))
     if rows:
-        _months(c, where, page.one("section", **{"aria-labelledby": "spend-title"}).lines(), of)
+        _months(c, where, page.one("div", **{"aria-label": "Spend by month and model"}).lines(), of)
+    _daily(c, where, page, [row for row in rows if first <= row.day < c.today])
     _drawn(c, slug, status, first)
     for budget in live_budgets():
         shown = page.all("a", href=f"/budgets/{budget.slug}/")
@@ -119,12 +122,26 @@ def _months(c: Comparison, where: str, lines: list[list[str]], of: dict) -> None
         mine = {model: rows for (when, model), rows in of.items() if when == day}
         everything = [row for rows in mine.values() for row in rows]
         title = f"{MONTHS[day.month - 1]} {day.year}"
-        expected.append([title, "All models", c.shown.plain(total(everything)), f"{total(everything, 'calls'):,}"])
+        expected.append([title, "All models", c.words(everything, c.shown.plain), f"{total(everything, 'calls'):,}"])
         for model in sorted(mine, key=lambda name: (-total(mine[name]), name)):
-            one = sums(mine[model])
-            said = "no price yet" if one["unpriced"] > 0 and not one["money"] else c.shown.plain(one["money"])
-            expected.append(["", model, said, f"{one['calls']:,}"])
+            calls = total(mine[model], "calls")
+            expected.append(["", model, c.words(mine[model], c.shown.plain), f"{calls:,}"])
     c.same(f"{where}: months", lines[1:], expected)
+
+
+def _daily(c: Comparison, where: str, page: Node, rows: list[Row]) -> None:
+    """The table beside the chart: each complete day of this month, the newest first."""
+    tables = page.all("div", **{"aria-label": "Spend per day"})
+    if not tables:
+        c.same(f"{where}: no table of days", total(rows), 0)
+        return
+    header, *lines = tables[0].lines()
+    named = header[1:-1]
+    of = by(rows, lambda row: row.model if row.model in named else "Other")
+    for day, line in zip(reversed(days(c.today.replace(day=1), c.today - DAY)), lines, strict=True):
+        shown = [[row for row in of.get(model, []) if row.day == day] for model in named]
+        shown.append([row for row in rows if row.day == day])
+        c.same(f"{where}: {day}", line[1:], [c.words(one, c.shown.plain) for one in shown])
 
 
 def _drawn(c: Comparison, slug: str, status: str, first: date) -> None:
@@ -148,35 +165,32 @@ def _unassigned(c: Comparison) -> None:
         c.same(
             "Unassigned",
             said.split(" that nobody")[0],
-            f"{c.shown.cents(total(rows))} from {some(total(rows, 'calls'), 'call')}",
+            f"{c.words(rows).capitalize()} {'from' if total(rows) else 'for'} {some(total(rows, 'calls'), 'call')}",
         )
     nameless = [row for row in rows if row.slug == "unassigned"]
     if nameless:
         section = page.one("section", **{"aria-labelledby": "nameless-title"})
-        c.same("Unassigned, nameless", section.one("span", "pill").text, c.shown.whole(total(nameless)))
+        c.same("Unassigned, nameless", section.one("span", "pill").text, c.words(nameless, c.shown.whole))
         c.same("Unassigned, nameless", section.one("p").text.split(" came ")[0], some(total(nameless, "calls"), "call"))
     for row in page.all("tr"):
         if not row.all("a", "row-name"):
             continue
         slug = row.all("a", "row-name")[0].attributes["href"].split("/")[-2]
-        whole = sums(under(c, slug, "discovered", *month(c)))
+        found = under(c, slug, "discovered", *month(c))
         cells = [cell.text for cell in row.all("td", "n")]
-        c.same(
-            f"Unassigned: {slug}",
-            (cells[0].split(" ")[0], cells[1]),
-            (c.shown.cents(whole["money"]), f"{whole['calls']:,}"),
-        )
+        c.same(f"Unassigned: {slug}", cells[0].startswith(c.words(found)), True)
+        c.same(f"Unassigned: {slug}, calls", cells[1], f"{total(found, 'calls'):,}")
         ever = [one for one in c.books.rows if one.slug == slug]
         into = c.page(f"/workflows/{slug}/merge/?into=briefs").text
-        said = f"Its {some(total(ever, 'calls'), 'call')}, {c.shown.cents(total(ever))}, will count under"
+        said = f"Its {some(total(ever, 'calls'), 'call')}, {c.words(ever)}, will count under"
         c.same(f"Merging {slug}", said in into, True)
 
 
 def _teams(c: Comparison) -> None:
-    spent = {slug: total(c.books.between(*month(c), team=slug)) for slug in Team.objects.values_list("slug", flat=True)}
+    spent = {slug: c.books.between(*month(c), team=slug) for slug in Team.objects.values_list("slug", flat=True)}
     _, *lines = c.page("/settings/teams/").lines()
     found = {line[0].split(" ")[1]: line[4] for line in lines}
-    c.same("Teams", found, {slug: c.shown.cents(value) for slug, value in spent.items()})
+    c.same("Teams", found, {slug: c.words(rows) for slug, rows in spent.items()})
     for line in c.csv("/export/teams.csv"):
-        c.money(f"Teams CSV: {line['short_name']}", line["spent"], spent[line["short_name"]])
+        c.cost(f"Teams CSV: {line['short_name']}", line["spent"], spent[line["short_name"]])
     assert Workflow.objects.filter(team__isnull=False).exists()

@@ -76,7 +76,7 @@ class ModelDays:
 class Daily:
     """Use on each complete day of a month by model: at most five and Other, in the order of their colours.
 
-    `totals` are of all models, those without a price too, which have no series.
+    `totals` are of all models; those without a price have no series of their own.
     """
 
     days: tuple[date, ...]
@@ -162,7 +162,8 @@ def daily_of(workflow: Workflow, organisation: Organisation, month: Month) -> Da
         return None
     colours = colours_of(sorted(costs, key=lambda name: -costs[name]))
     series = [ModelDays(name, slot, tuple(uses[name])) for name, slot in colours.items()]
-    if rest := [uses[name] for name in costs if name not in colours]:
+    if costs.keys() - colours.keys():  # those without a price belong there, too
+        rest = [of for name, of in uses.items() if name not in colours]
         series.append(ModelDays("Other", OTHER_SLOT, tuple(map(added, zip(*rest, strict=True)))))
     totals = tuple(map(added, zip(*uses.values(), strict=True)))
     return Daily(days, tuple(sorted(series, key=lambda one: one.slot)), totals)
