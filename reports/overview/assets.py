@@ -6,7 +6,7 @@ from fractions import Fraction
 from reports.asking.window import Window, of_days
 from reports.figures.arithmetic import compute
 from reports.figures.reading import runs_of
-from reports.figures.sums import Read, Used, Went, added
+from reports.figures.sums import Read, Went, added
 from reports.overview.spend import Spend
 
 NAME = "cost_per_approved"
@@ -28,8 +28,7 @@ class Assets:
 def assets(window: Window, spend: Spend) -> Assets:
     """Of everything in the window, beside the days that its spend is compared with. At most four statements."""
     went = added(runs_of(window).values(), Went())
-    used = Used(unpriced=spend.unpriced_calls, unmeasured=spend.unmeasured)
-    found = compute(Read(used, went={0: went}))
+    found = compute(Read(spend.used, went={0: went}))
     cost = found.value(NAME)
     before = _before(window) if cost is not None else None
     change = round((cost - before) * 100 / before) if cost is not None and before else None

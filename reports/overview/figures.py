@@ -16,6 +16,7 @@ from budgets.models import UNASSIGNED, BudgetState, Organisation, Workflow
 from budgets.pages import pace
 from budgets.pages.standing import Standing
 from reports.asking.window import Window
+from reports.figures.sums import Used
 from reports.overview.ahead import ahead
 from reports.overview.assets import Assets, assets
 from reports.overview.crowd import Crowd, crowd
@@ -23,6 +24,7 @@ from reports.overview.flags import flags
 from reports.overview.spend import Ahead, DayModel, DayTier, Flag, ModelUse, Spend, TierUse, most_used, shape
 from usage.models import IngestBatch, QuarterHour
 from usage.prices.colours import colours_of
+from usage.prices.known import known_cost
 from usage.rollups.days import models_and_tiers, models_by_day, tiers_by_day
 
 QUIET_AFTER = timedelta(minutes=60)
@@ -31,9 +33,12 @@ BEHIND_AFTER = timedelta(seconds=60)
 
 @dataclass(frozen=True)
 class Unclaimed:
-    """Spend of workflows that nobody claimed, what the largest of them are called, and if some came without a name."""
+    """Spend of workflows that nobody claimed, what the largest of them are called, and if some came without a name.
 
-    cost: int
+    `cost` is None where none of it has a price.
+    """
+
+    cost: int | None
     calls: int
     names: tuple[str, ...]
     some_nameless: bool
@@ -125,7 +130,7 @@ def unclaimed(window: Window) -> Unclaimed | None:
             bucket__gte=window.starts_at, bucket__lt=window.stops_at, workflow_id__in=nobodys.values("pk")
         )
         .values_list("workflow_id")
-        .annotate(total=Sum("cost"), count=Sum("calls"))
+        .annotate(total=Sum("cost"), count=Sum("calls"), free=Sum("unpriced"), dark=Sum("unmeasured"))
         .order_by("-total")
     )
     if not rows:
@@ -135,9 +140,10 @@ def unclaimed(window: Window) -> Unclaimed | None:
         of_slug=Coalesce("merged_into__slug", "slug"), of_name=Coalesce("merged_into__name", "name")
     )
     known = {pk: (slug, name) for pk, slug, name in stated.values_list("pk", "of_slug", "of_name")}
+    cost, calls, free, dark = (int(sum(column)) for column in zip(*(row[1:] for row in rows), strict=True))
     return Unclaimed(
-        cost=int(sum(total for _, total, _ in rows)),
-        calls=int(sum(count for *_, count in rows)),
+        cost=known_cost(Used(cost=cost, calls=calls, unpriced=free, unmeasured=dark)),
+        calls=calls,
         names=tuple(dict.fromkeys(known[pk][1] for pk in largest if pk in known and known[pk][0] != UNASSIGNED)),
         some_nameless=any(slug == UNASSIGNED for slug, _ in known.values()),
     )
@@ -181,11 +187,12 @@ def overview(organisation: Organisation, window: Window, now: datetime) -> Overv
     spend, before = spend_and_before(window)
     budgets = crowd(organisation, window, now)
     plan, leads = budgets.plan, ahead(window, budgets.plan, spend.total)
+    even = landing(window, spend.total, now) if known_cost(spend.used) is not None else None
     return Overview(
         spend=spend,
         before=before,
         # One figure for one thing: where a budget covers all, it says itself where it leads.
-        landing=plan.landing if plan else leads.landing if leads else landing(window, spend.total, now),
+        landing=plan.landing if plan else leads.landing if leads else even,
         ahead=leads,
         assets=assets(window, spend),
         flags=flags(window),

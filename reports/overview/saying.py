@@ -22,10 +22,10 @@ class Saying:
         return "".join(text for text, _ in self.parts)
 
 
-def say(window: Window, spent: int, landing: int | None, budgets: Crowd, how: str = "at an even pace") -> Saying:
+def say(window: Window, spent: int | None, landing: int | None, budgets: Crowd, how: str = "at an even pace") -> Saying:
     """What matters most now: a budget that ran out, one that will, all well, or that there is none.
 
-    `how`: what a landing rests on that is no budget's.
+    `spent` is None where no cost is known. `how`: what a landing rests on that is no budget's.
     """
     if budgets.worst:
         return _ran_out(budgets.worst, budgets)
@@ -100,7 +100,10 @@ def _heading_over(worst: Standing, rest: int) -> Saying:
     return Saying("watch", "warn", tuple(sentence))
 
 
-def _no_budget(window: Window, spent: int, landing: int | None, how: str) -> Saying:
+def _no_budget(window: Window, spent: int | None, landing: int | None, how: str) -> Saying:
+    if spent is None:
+        text = f"What the calls of {window.days_words} cost is not known yet. No budget limits it yet."
+        return Saying("plain", "wallet", ((text, ""),))
     ahead = f", heading for {whole(landing)} by {day(window.ends)} {how}" if landing is not None else ""
     text = f"{whole(spent)} spent, {window.days_words}{ahead}. No budget limits it yet."
     return Saying("plain", "wallet", ((text, ""),))

@@ -11,6 +11,7 @@ from typing import Any
 
 from budgets.pages.moments import axis_days
 from reports.asking.window import Window
+from reports.figures.sums import Used
 
 SERIES = 5  # and Other
 OTHER_SLOT = SERIES + 1
@@ -123,6 +124,11 @@ class Spend:
     @property
     def total(self) -> int:
         return sum(one.total for one in self.series)
+
+    @property
+    def used(self) -> Used:
+        """The same as sums of calls, which say whether their cost is known."""
+        return Used(cost=self.total, calls=self.calls, unpriced=self.unpriced_calls, unmeasured=self.unmeasured)
 
     @property
     def by_day(self) -> tuple[int, ...]:

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_safe
 from budgets.access.roles import VIEW, reach
 from budgets.models import Organisation
 from budgets.pages.amounts import per_unit, whole
-from budgets.pages.csv import csv_response, currency_code, exact
+from budgets.pages.csv import csv_response, currency_code
 from budgets.pages.door import in_reach, may_change_budgets, signed_in
 from budgets.pages.moments import ago, day, moment, place, span_year
 from budgets.pages.standings import same_end
@@ -22,6 +22,8 @@ from reports.overview import answers, figures
 from reports.overview.drawing import chart
 from reports.overview.saying import say
 from reports.overview.spend import Ahead
+from usage.prices.known import known_cost, priced
+from usage.prices.showing import cost_in_file, cost_words
 
 KNOWN = WINDOW_KEYS | {"chart", "v", "shape"}  # `v` and `shape` belong to the live refresh
 
@@ -110,7 +112,7 @@ def spend_csv(request: HttpRequest) -> HttpResponseBase:
                 "no" if row.day == window.today else "yes",
                 row.model,
                 row.tier or "",
-                exact(row.cost),
+                cost_in_file(row),
                 currency_code(),
                 row.calls,
                 row.unpriced,
@@ -127,7 +129,7 @@ def _context(request: HttpRequest) -> dict[str, Any]:
     window = window_of(query, now, organisation.zone, organisation.fiscal_year_starts)
     found = figures.overview(organisation, window, now)
     spend, fresh = found.spend, found.freshness
-    saying = say(window, spend.total, found.landing, found.crowd, found.how.lower())
+    saying = say(window, known_cost(spend.used), found.landing, found.crowd, found.how.lower())
     names = ",".join(one.name for one in spend.series)
     shape_mark = f"{window.today}.{crc32(names.encode())}"
     local = organisation.local
@@ -187,7 +189,8 @@ def _tiles(window: Window, found: figures.Overview) -> dict[str, Any]:
         "change": None if change is None else abs(change),
         "more": (change or 0) >= 0,
         "excess": found.landing - found.plan.limit if found.plan and found.landing is not None else None,
-        "per_call": per_unit(spend.total, spend.calls - spend.unpriced_calls - spend.unmeasured),
+        "unknown": cost_words(spend.used).capitalize() if known_cost(spend.used) is None else "",
+        "per_call": per_unit(spend.total, priced(spend.used)) if spend.total else "",
         "premium": round(spend.premium_cost * 100 / spend.total) if tiered else None,
         "premium_calls": round(spend.premium_calls * 100 / spend.calls) if tiered and spend.calls > 0 else None,
         "likely": range_bar(found.ahead, found.plan.limit if found.plan else None) if found.ahead else None,

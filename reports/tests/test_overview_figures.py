@@ -9,6 +9,7 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 import pytest
+import time_machine
 from django.db import connection
 from django.urls import reverse
 from django.utils import timezone
@@ -158,7 +159,7 @@ def test_figures_equal_a_slow_plain_sum_over_the_ledger(zone, swept, admin_clien
         query = f"?period={period}"
         text = admin_client.get(reverse("spend-csv") + query).getvalue().decode()
         listed = list(csv.DictReader(io.StringIO(text)))
-        assert sum(Decimal(row["cost"]) for row in listed) * NANO == found.spend.total
+        assert sum(Decimal(row["cost"] or 0) for row in listed) * NANO == found.spend.total
         drawn = admin_client.get(reverse("spend-series") + query).json()
         assert drawn["sum"] == float(round(Decimal(found.spend.total) / NANO, 2))
 
@@ -173,6 +174,26 @@ def test_the_landing_is_said_only_after_a_day_and_from_the_first_use_on():
     # 20 in two days, twelve and a half to come.
     assert figures.landing(window, 20 * NANO, NOON) == 20 * NANO + 10 * NANO * 25 // 2
     assert figures.landing(window_of({"period": "last-month"}, NOON, ZoneInfo("UTC")), 5, NOON) is None
+
+
+@pytest.mark.django_db
+@time_machine.travel(NOON, tick=False)
+def test_what_has_no_price_is_never_said_to_cost_nothing(admin_client):
+    stray = Workflow.objects.create(slug="stray", name="Stray", status="discovered")
+    row = {"calls": 3, "unpriced": 3, "workflow_id": stray.pk, "model": "dark"}
+    summed([usage_row(NOON - timedelta(days=n), 0, **row) for n in range(3)])
+    arrived(NOON)
+    text = admin_client.get(reverse("overview")).content.decode()
+    assert "$0" not in text
+    for said in (
+        "What the calls of 1–18 Nov cost is not known yet.",
+        '<dd class="v quiet">No price yet',
+        "It needs prices",
+    ):
+        assert said in text
+    assert "Spend without a price that no workflow claims" in text
+    lines = csv.DictReader(io.StringIO(admin_client.get(reverse("spend-csv")).getvalue().decode()))
+    assert [(line["cost"], line["calls_without_price"]) for line in lines] == [("", "3")] * 3
 
 
 @pytest.mark.django_db

@@ -138,7 +138,7 @@ def _csv(c: Comparison, name: str, first: date, last: date) -> None:
     c.same(f"{where}: rows", sorted(lines), sorted(of))
     for key in set(lines) & set(of):
         found, whole = lines[key], sums(of[key])
-        c.money(f"{where}: {key}", found["cost"], whole["money"])
+        c.cost(f"{where}: {key}", found["cost"], of[key])
         counts = [int(found[one]) for one in ("calls", "calls_without_price", "calls_without_tokens")]
         c.same(f"{where}: {key}", counts, [whole["calls"], whole["unpriced"], whole["unmeasured"]])
         c.same(f"{where}: {key}", found["currency"], c.shown.code)
