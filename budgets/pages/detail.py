@@ -75,7 +75,7 @@ def days_of(budget: Budget, standing: Standing, organisation: Organisation, now:
         .order_by()
     )
     if daily:  # of days before it was set nothing is known
-        first = min(used, default=today)
+        first = max(first, min([day_of(budget.created_at, zone), *used]))
     period = period_of(standing, organisation)
     days = _days(first, min(today, standing.last))
     rows, total = [], 0

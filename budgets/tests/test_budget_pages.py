@@ -233,13 +233,15 @@ def test_a_daily_budgets_total_begins_anew_each_day(admin_client):
 
     now = timezone.now()
     budget = a_budget(100, "Daily", now, metric="calls", period="day")
-    for days in (0, 1, 2):
+    Budget.objects.filter(pk=budget.pk).update(created_at=now - timedelta(days=2))
+    for days in (0, 1):
         charge(budget, 10, now - timedelta(days=days))
     evaluate_due()
     sheet = admin_client.get("/export/budgets/daily.csv").getvalue().decode()
     rows = list(csv.DictReader(io.StringIO(sheet)))
     assert all(row["used"] == row["running_total"] for row in rows)
-    assert {row["used"] for row in rows} == {"10"}  # no zeros for days before it was set
+    # Nothing of days before it was set; it was idle on the first.
+    assert [row["used"] for row in sorted(rows, key=lambda row: row["day"])] == ["0", "10", "10"]
 
 
 def test_the_newest_change_can_be_undone_from_the_page(admin_client, three):
