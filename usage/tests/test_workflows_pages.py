@@ -291,32 +291,6 @@ def test_claiming_by_the_form(boss, flows):
     assert Workflow.objects.get(slug="stray").status == "draft"
 
 
-def test_spend_without_a_price_is_never_nothing(boss, flows):
-    QuarterHour.objects.all().delete()
-    used(flows["stray"], 0, calls=4, unpriced=4, model="mystery")
-    for address in ("/workflows/?status=discovered&q=stray", "/workflows/unassigned/?q=stray"):
-        page = boss.get(address).content.decode()
-        cells = re.findall(r'data-label="Spent" class="n">([^<]*)', page)
-        assert cells and set(cells) == {"no price yet"}, address
-    page = text(boss.get("/workflows/stray/"))
-    assert "is not known yet" in page and "$0" not in page and page.count("no price yet") == 3
-    assert "No price yet for 4 calls that nobody answers for" in text(boss.get("/workflows/unassigned/"))
-    assert "Its 4 calls, no price yet , will count" in text(boss.get("/workflows/stray/merge/?into=seo"))
-    used(flows["seo"], 0, calls=2, unpriced=2, model="mystery", team="growth")
-    Run.objects.create(
-        workflow_id=flows["seo"].pk, run_id="r", first_call=timezone.now(), last_call=timezone.now(), cost=0, calls=2,
-        unpriced=2, outcome="approved",
-    )  # fmt: skip
-    make_days_anew("UTC")
-    for address in ("/workflows/?q=seo", "/workflows/seo/"):
-        assert re.search(r"no price yet 1 approved", text(boss.get(address))), address
-    assert 'class="n">no price yet</td>' in boss.get("/settings/teams/").content.decode()
-    assert rows_of(boss.get("/export/teams.csv"))[0]["spent"] == ""
-    for name in ("workflows.csv?q=stray&status=all", "workflows/stray.csv"):
-        (line,) = rows_of(boss.get(f"/export/{name}"))
-        assert (line["spent"], line["calls_without_price"]) == ("", "4"), name
-
-
 def test_the_detail_page_leads_to_production(boss, flows):
     used(flows["seo"], 3 * NANO, when=timezone.now() - timedelta(days=40), model="old-model")
     used(flows["ads"], 0, calls=4, unpriced=4, model="mystery")
