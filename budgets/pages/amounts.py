@@ -12,6 +12,8 @@ from budgets.currency.shown import DOLLARS, organisations, shown
 NANO = 1_000_000_000
 MONEY, TOKENS, CALLS = "money", "tokens", "calls"
 CENT = Decimal("0.01")
+MINUS = "−\u2060"  # no line breaks between the sign and a currency's symbol
+SIZES = {"T": 10**12, "B": 10**9, "M": 10**6}
 MOST = 10**18  # of nano-dollars, tokens or calls
 WRITTEN = re.compile(r"[0-9]{1,3}(,[0-9]{3})+(\.[0-9]+)?|[0-9]+(\.[0-9]+)?|\.[0-9]+")
 
@@ -50,7 +52,7 @@ def plain_cents(nano: int) -> str:
 def in_dollars(nano: int, places: int = 2) -> str:
     """ "$1,164.52", "−$0.50": US dollars whatever pages show."""
     value = dollars(nano).quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP)
-    return f"{'−' if value < 0 else ''}${abs(value):,}"
+    return f"{MINUS if value < 0 else ''}${abs(value):,}"
 
 
 def drawn(nano: int) -> float:
@@ -68,7 +70,7 @@ def per_unit(nano: int, count: int) -> str:
 
 def signed(value: Decimal) -> str:
     """An amount of the currency shown, rounded already: "$5.00", "−$5.00"."""
-    return f"{'−' if value < 0 else ''}{shown().symbol}{abs(value):,}"
+    return f"{MINUS if value < 0 else ''}{shown().symbol}{abs(value):,}"
 
 
 def plain(value: Decimal) -> str:
@@ -78,7 +80,7 @@ def plain(value: Decimal) -> str:
 
 def short_count(number: int) -> str:
     """ "1.2M", "35,400"."""
-    for size, letter in ((10**9, "B"), (10**6, "M")):
+    for letter, size in SIZES.items():
         if abs(number) >= size:
             value = (Decimal(number) / size).quantize(Decimal("0.1"), ROUND_HALF_UP)
             return f"{value:,}".removesuffix(".0") + letter
@@ -106,8 +108,8 @@ def written(text: str, metric: str) -> int:
     """The integer that a person's "1,500", "$1500.50" or "2M" means; ValueError carries the sentence to show."""
     bare = text.strip().replace(" ", "").replace("\u00a0", "").removeprefix("$")
     scale = 1
-    if metric != MONEY and bare[-1:].upper() in {"K", "M", "B"}:
-        scale = {"K": 10**3, "M": 10**6, "B": 10**9}[bare[-1].upper()]
+    if metric != MONEY and (size := (SIZES | {"K": 10**3}).get(bare[-1:].upper())):
+        scale = size
         bare = bare[:-1]
     if not bare:
         raise ValueError("Enter an amount.")

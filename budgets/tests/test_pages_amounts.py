@@ -63,7 +63,7 @@ def test_what_stands_in_a_field_is_read_back_as_the_same(nano):
         (9 * NANO + NANO // 3, "$9.33", "$9.33"),
         (0, "$0.00", "$0.00"),
         (3, "under $0.01", "under $0.01"),
-        (-12 * NANO, "−$12", "−$12.00"),
+        (-12 * NANO, "−\u2060$12", "−\u2060$12.00"),
     ],
 )
 def test_money_is_rounded_only_where_it_is_shown(nano, tile, table):
@@ -71,9 +71,9 @@ def test_money_is_rounded_only_where_it_is_shown(nano, tile, table):
 
 
 def test_what_is_less_than_nothing_has_its_sign_before_the_symbol():
-    assert amounts.signed(Decimal("-1234.50")) == "−$1,234.50"
+    assert amounts.signed(Decimal("-1234.50")) == "−\u2060$1,234.50"
     assert (amounts.plain_cents(-5 * NANO), amounts.plain_cents(-3)) == ("−5.00", "0.00")
-    assert (amounts.in_dollars(-NANO // 2), amounts.in_dollars(-NANO // 2, 6)) == ("−$0.50", "−$0.500000")
+    assert (amounts.in_dollars(-NANO // 2), amounts.in_dollars(-NANO // 2, 6)) == ("−\u2060$0.50", "−\u2060$0.500000")
 
 
 def test_a_price_per_call_has_three_decimals_and_none_where_nothing_was_counted():
@@ -85,7 +85,9 @@ def test_a_price_per_call_has_three_decimals_and_none_where_nothing_was_counted(
 def test_counts_with_their_unit():
     assert amounts.amount(1_200_000, "tokens") == "1.2M tokens"
     assert amounts.amount(2_000_000, "tokens") == "2M tokens"
+    assert amounts.amount(1_200_000_000_000, "tokens") == "1.2T tokens"
     assert amounts.amount(1, "calls") == "1 call"
+    assert amounts.written("1.2T", "tokens") == 1_200_000_000_000
 
 
 def test_csv_amounts_are_exact_and_text_is_no_formula():

@@ -134,7 +134,7 @@ def change_words(now: int, before: int, metric: str) -> str:
     if not difference:
         return "the same" if before else "–"
     amount = amounts.whole(abs(difference)) if metric == "money" else amounts.short_count(abs(difference))
-    signed = f"{'+' if difference > 0 else '−'}{amount}"
+    signed = f"{'+' if difference > 0 else amounts.MINUS}{amount}"
     if before <= 0:
         return f"{signed}, new" if not before else signed
     percent = round(Fraction(abs(difference) * 100, before))

@@ -3,6 +3,7 @@
 from django import template
 
 from budgets.currency.shown import shown
+from budgets.pages.amounts import MINUS
 from budgets.pages.csv import exact
 
 register = template.Library()
@@ -12,4 +13,4 @@ register = template.Library()
 def exact_money(nano: int) -> str:
     """ "$0.000123", in the currency shown, at least two digits."""
     text = exact(nano)
-    return f"−{shown().symbol}{text[1:]}" if text.startswith("-") else f"{shown().symbol}{text}"
+    return f"{MINUS}{shown().symbol}{text[1:]}" if text.startswith("-") else f"{shown().symbol}{text}"

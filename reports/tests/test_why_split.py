@@ -278,11 +278,11 @@ def test_every_part_has_words() -> None:
         (
             -100,
             {"runs": -40, "steps": -35, "output": -20, "model": -15, "price": 10},
-            "$100 less than 1–31 Oct: mostly fewer runs (−$40), fewer steps per run (−$35) and shorter answers (−$20); "
-            "higher prices added $10.",
+            "$100 less than 1–31 Oct: mostly fewer runs (−\u2060$40), fewer steps per run (−\u2060$35) "
+            "and shorter answers (−\u2060$20); higher prices added $10.",
         ),
-        (0, {"runs": 50, "price": -50}, "Exactly as much as 1–31 Oct: more runs (+$50) and lower prices (−$50) make up "
-         "for each other."),
+        (0, {"runs": 50, "price": -50}, "Exactly as much as 1–31 Oct: more runs (+$50) and lower prices (−\u2060$50) "
+         "make up for each other."),
         (0, {}, "Exactly as much as 1–31 Oct."),
     ],
 )  # fmt: skip

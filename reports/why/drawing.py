@@ -73,7 +73,7 @@ def precisely(amount: int, measure: str) -> str:
     said = amounts.cents(abs(amount))
     if said.startswith("under"):
         return said if amount > 0 else f"less by {said}"
-    return f"{'+' if amount >= 0 else '−'}{said}"
+    return f"{'+' if amount >= 0 else amounts.MINUS}{said}"
 
 
 def share(amount: int, of: int) -> str:

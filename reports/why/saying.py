@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from budgets.pages.amounts import amount
+from budgets.pages.amounts import MINUS, amount
 from reports.asking.layers import LAYER_WORDS
 
 LABELS: Final = {
@@ -131,7 +131,7 @@ def _detailed(key: str, parts: Mapping[str, int]) -> str:
 
 def signed(part: int, measure: str = "money") -> str:
     """ "+$250", "−$30"."""
-    return f"{'+' if part >= 0 else '−'}{amount(abs(part), measure)}"
+    return f"{'+' if part >= 0 else MINUS}{amount(abs(part), measure)}"
 
 
 def _listed(many: list[str]) -> str:

@@ -7,7 +7,7 @@ from budgets.models import Budget, BudgetState
 from tests.totals.company import SCOPES, live_budgets
 from tests.totals.compare import Comparison, sums
 from tests.totals.plain_sum import DAY, Row, by, days, period, total
-from tests.totals.plain_text import Node, day_words, page_of, short, some, tiles
+from tests.totals.plain_text import Node, day_words_of, page_of, short, some, tiles
 
 
 def period_of(c: Comparison, budget: Budget, day: date | None = None) -> tuple[date, date]:
@@ -87,10 +87,11 @@ def _page(c: Comparison, budget: Budget, said: str) -> None:
     c.same(f"{where}: days", len(lines), (c.today - first).days + 1)
     money = budget.metric == "money"
     csv = {line["day"]: line for line in c.csv(f"/export/budgets/{budget.slug}.csv")}
+    when = day_words_of(first, c.today)
     for day, line in zip(reversed(days(first, c.today)), lines, strict=True):
         used = total((row for row in rows if row.day == day), budget.metric)
         in_all = used if daily else total((row for row in rows if row.day <= day), budget.metric)
-        c.same(f"{where}: a day", line[0], "Today so far" if day == c.today else day_words(day))
+        c.same(f"{where}: a day", line[0], "Today so far" if day == c.today else when(day))
         say = c.shown.plain if money else short
         c.same(f"{where}: {day}", line[1:2] if daily else line[1:3], [say(used)] if daily else [say(used), say(in_all)])
         found = csv[day.isoformat()]

@@ -2,9 +2,9 @@
 
 from datetime import date, timedelta
 
-from tests.totals.compare import Comparison, sums
+from tests.totals.compare import Comparison, known_cost, sums
 from tests.totals.plain_sum import DAY, by, days, month_before, period, total
-from tests.totals.plain_text import Node, day_words, short, some, tiles
+from tests.totals.plain_text import Node, day_words_of, short, some, tiles
 
 PERIODS = ("7d", "this-month", "last-month", "quarter", "year")
 
@@ -51,8 +51,9 @@ def _table(c: Comparison, where: str, page: Node, first: date, last: date) -> tu
     named, rows = header[1:-1], c.books.between(first, last)
     of = by(rows, lambda row: row.model if row.model in named else "Other")
     c.same(f"{where}: the table's days", len(lines), (last - first).days + 1)
+    when = day_words_of(first, last)
     for day, line in zip(reversed(days(first, last)), lines, strict=True):
-        c.same(f"{where}: a day", line[0], "Today so far" if day == c.today else day_words(day))
+        c.same(f"{where}: a day", line[0], "Today so far" if day == c.today else when(day))
         shown = [total(row for row in of.get(model, []) if row.day == day) for model in named]
         shown.append(total(row for row in rows if row.day == day))
         c.same(f"{where}: {day}", line[1:], [c.shown.plain(one) for one in shown])
@@ -70,7 +71,11 @@ def _tiles(c: Comparison, where: str, page: Node, first: date, last: date) -> No
     percent, of_calls = round(total(dear) * 100 / whole["money"]), round(total(dear, "calls") * 100 / whole["calls"])
     c.same(f"{where}: premium", found["Premium models"][0], f"{percent}% of spend, {of_calls}% of calls")
     each = c.shown.per(whole["money"], whole["calls"] - whole["without"] - whole["uncounted"])
-    c.same(f"{where}: calls", found["Premium models"][1], f"{short(whole['calls'])} calls, {each} each")
+    c.same(
+        f"{where}: calls",
+        found["Premium models"][1],
+        f"{short(whole['calls'])} call{'' if whole['calls'] == 1 else 's'}, {each} each",
+    )
     if last == c.today:
         now = [row for row in rows if row.day == c.today]
         said = f"{c.shown.whole(total(now))} today so far: {some(total(now, 'calls'), 'call')} since midnight"
@@ -93,7 +98,9 @@ def _look(c: Comparison, where: str, page: Node, first: date, last: date) -> Non
     nobodys = [row for row in rows if row.unclaimed]
     many = some(total(nobodys, "calls"), "call")
     if nobodys:
-        c.same(f"{where}: unclaimed", f"{c.shown.whole(total(nobodys))} that no workflow claims" in said, True)
+        cost = known_cost(nobodys)
+        amount = "Spend without a price" if cost is None else c.shown.whole(cost)
+        c.same(f"{where}: unclaimed", f"{amount} that no workflow claims" in said, True)
         c.same(f"{where}: unclaimed calls", f" {many} that nobody answers for" in said, True)
     for model, of in by(rows, lambda row: row.model).items():
         without = sums(of)["unpriced"]

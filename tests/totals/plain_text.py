@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from fractions import Fraction
 from functools import cached_property
@@ -10,6 +10,7 @@ from html.parser import HTMLParser
 from typing import Any
 
 NANO = 1_000_000_000
+MINUS = "−\u2060"  # joined to what follows, so that no line breaks between
 APART = {"span", "td", "th", "dt", "dd", "p", "small", "h2", "h3", "li"}
 VOID = {"meta", "link", "input", "br", "hr", "img", "rect", "line", "use", "polyline", "polygon", "path", "col"}
 
@@ -36,14 +37,14 @@ class Currency:
         number = self.hundredths(nano)
         if nano and not number:
             return f"under {self.symbol}0.01"
-        return f"{'−' if number < 0 else ''}{self.symbol}{abs(number) // 100:,}.{abs(number) % 100:02}"
+        return f"{MINUS if number < 0 else ''}{self.symbol}{abs(number) // 100:,}.{abs(number) % 100:02}"
 
     def whole(self, nano: int) -> str:
         """ "$18,420"; below ten with cents."""
         if abs(self.units(nano)) < 10:
             return self.cents(nano)
         number = away(self.units(nano))
-        return f"{'−' if number < 0 else ''}{self.symbol}{abs(number):,}"
+        return f"{MINUS if number < 0 else ''}{self.symbol}{abs(number):,}"
 
     def per(self, nano: int, many: int) -> str:
         """What one of so many cost, to three decimals."""
@@ -52,7 +53,7 @@ class Currency:
         number = away(self.units(nano) / many * 1000)
         if nano and not number:
             return f"under {self.symbol}0.001"
-        return f"{'−' if number < 0 else ''}{self.symbol}{abs(number) // 1000:,}.{abs(number) % 1000:03}"
+        return f"{MINUS if number < 0 else ''}{self.symbol}{abs(number) // 1000:,}.{abs(number) % 1000:03}"
 
     def drawn(self, nano: int) -> float:
         """The number that a chart is given: cents."""
@@ -87,7 +88,7 @@ def whole_percent(part: int, of: int) -> int:
 
 def short(number: int) -> str:
     """ "1.2M", "35,400"."""
-    for size, letter in ((10**9, "B"), (10**6, "M")):
+    for size, letter in ((10**12, "T"), (10**9, "B"), (10**6, "M")):
         if abs(number) >= size:
             tenths = away(Fraction(number * 10, size))
             return (f"{tenths // 10:,}" if tenths % 10 == 0 else f"{tenths / 10:,.1f}") + letter
@@ -114,6 +115,11 @@ WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 def day_words(day: Any) -> str:
     return f"{WEEKDAYS[day.weekday()]} {day.day} {MONTHS[day.month - 1]}"
+
+
+def day_words_of(first: Any, last: Any) -> Callable[[Any], str]:
+    """What days are called in a table from one to the other: with their year where it has several."""
+    return (lambda day: f"{day_words(day)} {day.year}") if first.year != last.year else day_words
 
 
 class Node:

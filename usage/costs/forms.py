@@ -10,7 +10,7 @@ from babel.numbers import format_currency, get_currency_name
 from django import forms
 
 from budgets.models import NANO, CurrencyRate
-from budgets.pages.amounts import WRITTEN
+from budgets.pages.amounts import MINUS, WRITTEN
 from budgets.pages.named import team_choices, team_named, workflow_named, workflow_offers
 from usage.costs.edit import MOST_MONTHS
 from usage.costs.spread import month_end
@@ -22,7 +22,7 @@ DAY = {"type": "date"}
 
 def written_amount(text: str) -> int:
     """Billionths of a currency for "1,500", "1500.50", "-20"; ValueError carries the sentence to show."""
-    bare = text.strip().replace(" ", "").replace("\u00a0", "").replace("−", "-")
+    bare = text.strip().replace(" ", "").replace("\u00a0", "").replace("\u2060", "").replace("−", "-")
     sign, bare = (-1, bare[1:]) if bare.startswith("-") else (1, bare)
     if not bare:
         raise ValueError("Enter an amount.")
@@ -42,7 +42,7 @@ def typed_amount(amount: int) -> str:
 
 def money(amount: int, currency: str) -> str:
     """ "€1,000.00" for billionths of any currency."""
-    return str(format_currency(Decimal(amount) / NANO, currency, locale="en_US")).replace("-", "−", 1)
+    return str(format_currency(Decimal(amount) / NANO, currency, locale="en_US")).replace("-", MINUS, 1)
 
 
 def currency_choices() -> list[Any]:

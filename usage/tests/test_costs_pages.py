@@ -165,7 +165,7 @@ def test_the_line_beside_metered_spend(boss):
     edit.create_costs(ACTOR, [SEATS, CostValues("T", -10 * NANO, *NOVEMBER, kind="credit", team_id=team.pk)])
     words = boss.get(url).content.decode()
     assert "Other AI costs" in words and "$990" in words and "(seats, credit)" in words
-    assert "−$10" in boss.get(f"{url}&team=brand").content.decode()
+    assert "−\u2060$10" in boss.get(f"{url}&team=brand").content.decode()
     assert boss.get(f"{url}&model=gpt").content.strip() == b""
     assert boss.get("/settings/costs/beside/?first=junk&team=a%00").status_code == 200
     closing = boss.get("/settings/close/spend/?last=2026-11-15").content.decode()
