@@ -187,6 +187,12 @@ def named(provider: str, model: str) -> str:
     return f"{provider} {model}"
 
 
+def calls(many: int, one: str = "", several: str = "") -> str:
+    """ "1 call is", "2,000 calls are": a number of calls with its verb; `one` for all where `several` is not stated."""
+    verb = one if many == 1 else several or one
+    return f"{many:,} call{'' if many == 1 else 's'}{' ' if verb else ''}{verb}"
+
+
 def share(part: int, whole: int) -> str:
     """ "12%", "under 1%"."""
     if part and part * PERCENT < whole:

@@ -3,7 +3,7 @@
 import re
 
 from reports.savings.call import Call, change
-from reports.savings.lever import THEN, Known, Lever, Shape, Terms, Use, named
+from reports.savings.lever import THEN, Known, Lever, Shape, Terms, Use, calls, named
 
 DATED = re.compile(r"[-@](20\d\d-?\d\d-?\d\d|20\d\d|\d{4}|\d{2}-\d{2}|\d{3})$")
 NUMBER = re.compile(r"(\d+(?:\.\d+)*)[a-z]?")
@@ -66,10 +66,10 @@ def learn(shape: Shape, known: Known) -> Terms | None:
     to = {one: other for one in served if (other := newer(*one, known))}
     if not to:
         return None
-    calls = sum(use.calls for use in shape.uses if (use.provider, use.model) in to)
+    movable = sum(use.calls for use in shape.uses if (use.provider, use.model) in to)
     told = ", ".join(f"{one[1]} to {other[1]}" for one, other in to.items())
     return Terms(
-        f"{calls:,} calls could move: {told}. The newer one costs less for input or output, and more for neither.",
+        f"{calls(movable, 'could move')}: {told}. The newer one costs less for input or output, and more for neither.",
         models=[[list(one), list(other)] for one, other in to.items()],
         values={"to": {named(*one): list(other) for one, other in to.items()}},
     )

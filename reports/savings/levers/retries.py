@@ -1,7 +1,7 @@
 """Stop repeating a step that failed again and again."""
 
 from reports.savings.call import Call, not_made
-from reports.savings.lever import FIRST, Known, Lever, Shape, Terms
+from reports.savings.lever import FIRST, Known, Lever, Shape, Terms, calls
 
 MOST = 3  # attempts at a step, the first one included
 
@@ -10,7 +10,7 @@ def learn(shape: Shape, known: Known) -> Terms | None:
     """Attempts beyond the third, where the workflow does not stop them already."""
     if not shape.tries or not shape.tightens("max_attempts_per_step", MOST):
         return None
-    says = f"{shape.attempts:,} calls repeat a step, {shape.tries:,} of them for the third time or more."
+    says = f"{calls(shape.attempts, 'repeats', 'repeat')} a step, {shape.tries:,} of them for the third time or more."
     return Terms(says, {"max_attempts_per_step": MOST})
 
 

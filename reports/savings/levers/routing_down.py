@@ -3,7 +3,7 @@
 from collections import defaultdict
 
 from reports.savings.call import Call, change
-from reports.savings.lever import THEN, Known, Lever, Shape, Terms, Use, named
+from reports.savings.lever import THEN, Known, Lever, Shape, Terms, Use, calls, named
 from reports.savings.levers.newer_model import maybe_newer
 
 TASKS = {"tagging": 1, "classification": 1, "extraction": 1, "rewrite": 2, "rewriting": 2, "variant": 2, "variants": 2}
@@ -34,7 +34,7 @@ def learn(shape: Shape, known: Known) -> Terms | None:
     if not found:
         return None
     told = [
-        f"{sum(use.calls for use in uses):,} calls of {which} are served above {tiers[tier].name}"
+        f"{calls(sum(use.calls for use in uses), f'of {which} is', f'of {which} are')} served above {tiers[tier].name}"
         for (_, which, tier), uses in sorted(found.items())
     ]
     rules = [
