@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from budgets.access.reachable import reachable
 from budgets.access.roles import VIEW, reach
-from budgets.limits.calendar import DAY, day_starts_at
+from budgets.limits.calendar import DAY, day_of, day_starts_at
 from budgets.models import Budget, BudgetSeries, BudgetState, Organisation, Team, Workflow
 from budgets.pages.amounts import amount
 from budgets.pages.moments import day
@@ -33,11 +33,11 @@ UNKNOWN = Quality(0, None, 0)
 
 @dataclass(frozen=True, slots=True)
 class Today:
-    """How a budget stands in the same period by now: forecasts are made in the night."""
+    """What was used in the same period by now: forecasts are made in the night. Budgets have a limit, too."""
 
     spent: int
-    limit: int
-    is_over: bool
+    limit: int | None = None
+    is_over: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,9 +173,25 @@ def rows_of(kind: str, who: Any) -> list[Row]:
 
 
 def as_of_now(kind: str, found: Mapping[str, Outlook]) -> dict[str, Today]:
-    """How budgets stand in the periods that were forecast. One statement; none for anything but budgets."""
-    if kind != Kind.BUDGET:
+    """How they stand in the periods that were forecast. One statement; none where there is no such period."""
+    if kind == Kind.BUDGET:
+        return budgets_now(found)
+    periods = {(one.period_first, one.period_end) for one in found.values() if one.period_first and one.period_end}
+    if not periods:
         return {}
+    first, end = max(periods)  # they are the organisation's, the same for all of one night
+    organisation = Organisation.get()
+    today = day_of(timezone.now(), organisation.zone)
+    if not first <= today <= end:
+        return {}
+    group = () if kind == Kind.ORGANISATION else (kind,)
+    answer = spend(Scope(), of_days(first, today, today, organisation.zone), group)
+    spent = {row.keys[0]: row.used.cost for row in answer.rows} if group else {"": answer.total.cost}
+    return {key: Today(spent[key]) for key, one in found.items() if key in spent and one.period_first == first}
+
+
+def budgets_now(found: Mapping[str, Outlook]) -> dict[str, Today]:
+    """The same of budgets. One statement."""
     over = BudgetState.Status.EXHAUSTED
     rows = running(timezone.now()).filter(budget__in=[int(key) for key in found])
     return {

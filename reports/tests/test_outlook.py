@@ -299,11 +299,28 @@ def test_many_are_paged(company, client, monkeypatch):
 
 
 @time_machine.travel(NOW, tick=False)
+def test_nothing_lands_below_what_is_spent_by_now(company, admin_user):
+    made()
+    briefs = Workflow.objects.get(slug="briefs")
+    summed([usage_row(NOW - timedelta(hours=1), 700 * NANO, workflow_id=briefs.pk, team="growth")])
+    landings = {
+        (kind, row.slug): [one // NANO for one in row.landing]
+        for kind in ("organisation", "team", "workflow")
+        for row in rows_of(kind, admin_user)
+    }
+    # 17 complete days of $15 and of $10 count in November, and what came today.
+    assert landings == {
+        ("organisation", "-"): [955] * 5, ("team", "growth"): [870] * 5, ("workflow", "briefs"): [870] * 5,
+        ("workflow", "other"): [150] * 5,
+    }  # fmt: skip
+
+
+@time_machine.travel(NOW, tick=False)
 def test_pages(company, client, django_assert_max_num_queries):
     client.force_login(User.objects.create_superuser("lena"))
     assert "No forecast of budgets yet" in client.get(reverse("forecast")).content.decode()
     made()
-    with django_assert_max_num_queries(16):
+    with django_assert_max_num_queries(17):
         page = client.get(reverse("forecast")).content.decode()
     assert "<b>$450</b> expected by 30 Nov" in page
     assert "Likely over" in page
