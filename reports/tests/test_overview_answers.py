@@ -162,3 +162,12 @@ def test_the_budget_that_is_furthest_over_is_explained(admin_client):
     assert "Not worked out yet" in page
     line = admin_client.get("/budgets/large/why/line/").content.decode()
     assert "the limit of $100" in line
+
+
+def test_a_budget_that_only_heads_over_says_that_it_is_within_its_plan_so_far(admin_client):
+    now = timezone.now()
+    budget = budget_with("Calm", 9_000 * NANO, {}, now, slug="calm")
+    BudgetState.objects.filter(budget=budget).update(projected=9_900 * NANO, projected_at=now)
+    line = admin_client.get("/budgets/calm/why/line/").content.decode()
+    assert "It is within its plan so far" in line
+    assert "less than the plan" in line

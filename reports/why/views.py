@@ -154,7 +154,9 @@ def budget_why_card(request: HttpRequest, slug: str) -> HttpResponseBase:
 def budget_why_line(request: HttpRequest, slug: str) -> HttpResponseBase:
     """`/budgets/<slug>/why/line/`: the sentence alone, for the Overview."""
     _, _, found, why_not = _explained(request, slug)
-    return render(request, "why/line.html", {"found": found.explanation if found else None, "why_not": why_not})
+    within = found is not None and not found.is_whole and found.explanation.total <= 0
+    context = {"found": found.explanation if found else None, "why_not": why_not, "is_within": within}
+    return render(request, "why/line.html", context)
 
 
 @require_safe
