@@ -233,7 +233,7 @@ def test_a_bigger_budget_in_words(kim):
     assert words.based_on(request) == ""
     Budget.objects.update(metric="calls")
     request.budget.refresh_from_db()
-    assert words.subject(request) == "5250.0B calls for the budget Translation".replace("5250.0B", "5,250B")
+    assert words.subject(request) == "5.3T calls for the budget Translation"
 
 
 def test_the_reminder_goes_to_everybody_who_may_decide(kim, lena, team):

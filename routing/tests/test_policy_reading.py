@@ -138,7 +138,7 @@ def test_statements_of_the_pages_do_not_grow(client, lena, django_assert_max_num
     for path, most in (
         ("/routing/", 13), (f"/routing/drafts/{draft.pk}/", 19), (f"/routing/drafts/{draft.pk}/compare/", 7),
         (f"/routing/drafts/{draft.pk}/rule/r5/", 14), (f"/routing/drafts/{draft.pk}/tiers/1/", 8),
-        ("/routing/try/", 6), ("/routing/try/?workflow=w1", 20),
+        ("/routing/try/", 6), ("/routing/try/?workflow=w1", 21),
     ):  # fmt: skip
         client.get(path)
         with django_assert_max_num_queries(most):
